@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Vips and the rings that choose their backends. Map `vips` (hash) by address, port and protocol;
+ * map `vip_ring` (array, memory-mapped by the agent) holds two rings per vip: the agent fills the
+ * idle one and flips `ring`, so no packet sees a mixed one.
+ */
+#pragma once
+
+#include "addr.h"
+
+struct vip_key {
+	struct addr addr;
+	__be16 port;
+	__u8 proto; /* IPPROTO_TCP or IPPROTO_UDP */
+	__u8 pad;
+};
+ABI_SIZE(struct vip_key, 20);
+
+struct vip {
+	__u32 id;	   /* 1..max_vips-1: index of counters and rings */
+	__u32 ring;	   /* 0 or 1: the ring in force */
+	__u32 ring_size;   /* slots, prime, <= RING_SIZE_MAX */
+	__u16 limit_class; /* per-source limits of this vip; LIMIT_CLASS_NONE */
+	__u16 flags;
+	__u64 hash_seed[2]; /* SipHash key of the flow hash: secret, the same on every node */
+};
+ABI_SIZE(struct vip, 32);
+
+#define RING_SIZE_MAX 65537
+/* A ring slot is a backend id; 0 is "no backend". Index: (vip.id * 2 + vip.ring) * stride + slot. */
+
+enum backend_flags {
+	BACKEND_READY = 1, /* mac and ifindex are known */
+};
+
+/* Map `backends` (array) by backend id; the next hop is cached here, resolved by the agent. */
+struct backend {
+	struct addr addr;
+	__u32 ifindex; /* device that the packet leaves by */
+	__u16 mtu;	/* of that device */
+	__u16 flags;	/* enum backend_flags */
+	__u32 generation; /* raised whenever the id is given to another backend */
+	__u8 dst_mac[6];
+	__u8 src_mac[6];
+	__u32 vip_id;
+	__u32 pad;
+};
+ABI_SIZE(struct backend, 48);

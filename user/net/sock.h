@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Sockets as this project opens them: non-blocking, close-on-exec. Negative errno throughout. */
+#pragma once
+
+#include <stdint.h>
+
+#include "sluice/abi/addr.h"
+
+/* TCP, SO_REUSEADDR and SO_REUSEPORT, IPV6_V6ONLY for IPv6. The fd, or -EADDRINUSE, … */
+int sock_listen(const struct addr *addr, uint16_t port, int backlog);
+/* The fd (TCP_NODELAY set) with the peer's address, or -EAGAIN, -EMFILE, … */
+int sock_accept(int listen_fd, struct addr *ret_peer, uint16_t *ret_port);
+/* Start to connect: the fd, connected or connecting; sock_error tells when writable. */
+int sock_connect(const struct addr *addr, uint16_t port);
+int sock_error(int fd); /* SO_ERROR as a negative errno, 0 when there is none */
+/* A listening UNIX socket; a stale file is replaced, a live one is -EADDRINUSE. */
+int sock_listen_unix(const char *path, unsigned int mode);
