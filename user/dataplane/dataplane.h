@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The kernel half as the supervisor sees it: load, adopt, attach, pin, upgrade. This folder alone
+ * calls libbpf and libxdp. Maps and links live in a bpffs directory and outlive the process.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "../base/buf.h"
+#include "../base/errmsg.h"
+#include "../conf/conf.h"
+
+struct dataplane;
+
+#define DATAPLANE_WARNINGS_MAX 16
+
+struct dataplane_device {
+	char name[16];
+	uint32_t ifindex;	/* 0: not there (waited for) */
+	bool attached;
+	enum conf_hook hook;
+	bool native;		/* XDP in the driver; false: generic, or TC */
+	bool through_libxdp;
+	bool adopted;		/* the link was there before this process */
+	uint32_t prog_id;
+	char error[256];	/* why it is not attached */
+};
+
+/* How full a map is. entries is counted for hashes and 0 where the question makes no sense. */
+struct dataplane_map {
+	char name[16];
+	uint32_t max_entries;
+	uint32_t entries;
+	uint64_t memory_bytes;
+};
+
+/*
+ * Load the programs and their maps: pinned maps are adopted, with their contents; links that are
+ * pinned are updated to the new program atomically, never detached.
+ *   dir_fd  the bpffs directory (O_PATH is enough); pins are made relative to it
+ * -EPROTO and *err: a pinned map of another layout, named, with the remedy; nothing was changed.
+ * -EPERM, -ENOSYS and *err: what is missing. A map whose configured size changed is replaced: a new
+ * one is filled from the old where that makes sense, programs flip, then the pin is renamed over.
+ */
+int dataplane_open(int dir_fd, const struct conf_dataplane *conf, struct dataplane **ret,
+		   struct errmsg *err);
+/* Give up the descriptors; links and pins stay. */
+void dataplane_close(struct dataplane *dp);
+
+/*
+ * Make the attached devices those of conf: new ones are attached, missing ones detached, the others
+ * left alone. A device that cannot be attached is not fatal (dataplane_device.error); returns how
+ * many are in that state, or negative errno.
+ */
+int dataplane_attach(struct dataplane *dp, const struct conf_dataplane *conf);
+
+/* Remove links, pinned maps and the directory's contents: what uninstalling calls. Works without an
+ * open dataplane. Programs of others on the device are not touched. */
+int dataplane_detach_all(int dir_fd, struct errmsg *err);
+
+size_t dataplane_devices(const struct dataplane *dp, const struct dataplane_device **ret);
+size_t dataplane_maps(struct dataplane *dp, struct dataplane_map *ret, size_t max);
+/* Things that an operator should know (generic mode, LRO, MTU, small queues): one line each. */
+size_t dataplane_warnings(const struct dataplane *dp, const char **ret, size_t max);
+/* True when the maps were there before: what was in them is in force. */
+bool dataplane_adopted(const struct dataplane *dp);
+
+/* Programs' costs since load where kernel.bpf_stats_enabled is set; 0 otherwise. */
+int dataplane_prog_stats(const struct dataplane *dp, uint64_t *ret_run_ns, uint64_t *ret_run_count);

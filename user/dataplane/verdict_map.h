@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Maps verdict_source and verdict_flow, and the epoch bucket that makes packets see a change. */
+#pragma once
+
+#include "dataplane.h"
+#include "sluice/abi/verdict.h"
+
+struct verdict_entry {
+	bool is_flow;
+	struct verdict_key source; /* of a flow: its source's unit */
+	struct flow_key flow;
+	struct verdict verdict;
+	uint64_t dropped_packets; /* of that source, from its client record; 0 for wider prefixes */
+};
+
+/*
+ * Set or replace. source: length 128, 120 (IPv4 /32, /24) or 64, 48 (IPv6), else -EINVAL; host bits
+ * are cleared. -ENOSPC: the map is full, counted, nothing changed.
+ */
+int verdict_map_set(struct dataplane *dp, const struct prefix *source, enum verdict_action action,
+		    enum verdict_reason reason, uint64_t until_ns);
+int verdict_map_set_flow(struct dataplane *dp, const struct flow_key *flow,
+			 enum verdict_action action, enum verdict_reason reason,
+			 uint64_t until_ns);
+int verdict_map_del(struct dataplane *dp, const struct prefix *source); /* -ENOENT */
+int verdict_map_del_flow(struct dataplane *dp, const struct flow_key *flow);
+int verdict_map_get(struct dataplane *dp, const struct prefix *source, struct verdict *ret);
+int verdict_map_each(struct dataplane *dp, int (*fn)(const struct verdict_entry *e, void *ctx),
+		     void *ctx);
+/* Remove what has expired; how many, or negative errno. */
+int verdict_map_sweep(struct dataplane *dp, uint64_t now_ns);

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Maps vips, vip_ring, backends, stats_vip, stats_backend; next hops of backends by net/neigh. */
+#pragma once
+
+#include "../event/loop.h"
+#include "dataplane.h"
+#include "sluice/abi/stats.h"
+#include "sluice/abi/vip.h"
+
+struct vip_backend_state {
+	const struct conf_backend *conf;
+	uint32_t id;
+	bool ready;	    /* next hop known, in the ring if weight > 0 */
+	char state[96];	    /* "ready", "resolving 10.0.0.11", "no route to …" */
+	uint32_t slots;	    /* of the ring */
+	struct stats_count forwarded;
+};
+
+/*
+ * Make the vips those of conf (which must stay until the next call): a vip that stays keeps its id,
+ * its backends keep theirs, each ring is filled aside and flipped with one store. Next hops are
+ * resolved and watched on the loop; a backend joins its ring once its next hop is known.
+ */
+int vip_map_apply(struct dataplane *dp, struct loop *loop, const struct conf *conf,
+		  struct errmsg *err);
+/* Stop watching next hops; maps stay. */
+void vip_map_stop(struct dataplane *dp);
+
+uint32_t vip_map_id(struct dataplane *dp, const char *name); /* 0: none */
+int vip_map_stats(struct dataplane *dp, uint32_t vip_id, struct stats_vip *ret);
+/* Fill up to max rows for the vip; how many there are. */
+size_t vip_map_backends(struct dataplane *dp, const char *vip, struct vip_backend_state *ret,
+			size_t max);
