@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * TLS 1.2 and 1.3 as a filter below a byte stream, by OpenSSL over one custom BIO per process that
+ * moves bytes between the socket and our buffers. A context is immutable and counted: connections
+ * keep the one they began with, a reload makes another.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../base/errmsg.h"
+#include "../net/stream.h"
+
+#define TLS_TICKET_KEY_BYTES 80 /* name 16, AES-256 32, HMAC-SHA256 32 */
+#define TLS_PAIRS_MAX	     256
+
+/* One certificate chain and its key, PEM text. */
+struct tls_pair {
+	const char *name; /* the path, for messages */
+	const char *certificate;
+	size_t certificate_len;
+	const char *key;
+	size_t key_len;
+};
+
+/* The first key makes tickets, all of them open tickets. */
+struct tls_tickets {
+	uint8_t key[3][TLS_TICKET_KEY_BYTES];
+	uint32_t n;
+};
+
+struct tls_context;
+
+/*
+ * Load, match and check: the chain parses, the key fits it, it is not expired. The first pair is
+ * what clients without SNI, or with a name that none has, get; names match exactly or by wildcard.
+ * -EINVAL and *err that names the pair; nothing is left behind.
+ */
+int tls_context_new(const struct tls_pair *pairs, size_t n, const struct tls_tickets *tickets,
+		    struct tls_context **ret, struct errmsg *err);
+struct tls_context *tls_context_ref(struct tls_context *ctx);
+void tls_context_unref(struct tls_context *ctx);
+
+/* Expiry of the pair that ends first, seconds since 1970: for status and metrics. */
+int64_t tls_context_expires(const struct tls_context *ctx);
+
+/* Put TLS (server side) below a stream that was just accepted. Negative errno. */
+int tls_accept(struct stream *s, struct tls_context *ctx);
+
+/* After on_open. */
+struct tls_info {
+	const char *version; /* "TLSv1.3" */
+	const char *cipher;
+	const char *sni; /* NULL: none sent */
+	bool resumed;
+};
+void tls_info(struct stream *s, struct tls_info *ret);
