@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# Unit tests, tests of the BPF programs, benchmarks and fuzz targets.
+#
+#   selftests/unit/test_X.c   -> $(BUILD)/unit/test_X          cmocka, all of user/ but main.c
+#   selftests/bpf/test_X.c    -> $(BUILD)/bpf-tests/test_X     the same, needs root and BPF
+#   selftests/bench/bench_X.c -> $(BUILD)/bench-bin/bench_X    argument: the folder for its JSON
+#   selftests/fuzz/fuzz_X.c   -> $(BUILD)/fuzz/fuzz_X          libFuzzer, the library again with clang
+# Any other .c file of such a folder is linked into every program of that folder.
+
+# Tests are spared -Wconversion: cmocka's casts would fill them with casts of their own.
+TEST_CFLAGS = $(BASE_CFLAGS) -Wall -Wextra -Werror -Wshadow -Ibpf -Iselftests -Iscripts/gen -I$(BUILD)/gen $(CFLAGS)
+TEST_LIBS   = $(LIB_LIBS) $(shell $(PKG_CONFIG) --libs cmocka) -lm -lpthread
+
+# $(call programs,folder,prefix) and the rest of the folder.
+programs = $(sort $(wildcard selftests/$1/$2_*.c))
+extras   = $(sort $(filter-out %.bpf.c $(call programs,$1,$2),$(wildcard selftests/$1/*.c)))
+
+UNIT_BINS  := $(patsubst selftests/unit/%.c,$(BUILD)/unit/%,$(call programs,unit,test))
+BPF_BINS   := $(patsubst selftests/bpf/%.c,$(BUILD)/bpf-tests/%,$(call programs,bpf,test))
+BENCH_BINS := $(patsubst selftests/bench/%.c,$(BUILD)/bench-bin/%,$(call programs,bench,bench))
+FUZZ_BINS  := $(patsubst selftests/fuzz/%.c,$(BUILD)/fuzz/%,$(call programs,fuzz,fuzz))
+
+test_objs   = $(patsubst %.c,$(BUILD)/obj/%.o,$(call extras,$1,$2))
+UNIT_EXTRA  := $(call test_objs,unit,test)
+BPF_EXTRA   := $(call test_objs,bpf,test)
+BENCH_EXTRA := $(call test_objs,bench,bench)
+
+$(BUILD)/obj/selftests/%.o: selftests/%.c $(BUILD)/.flags | $(BPF_SKELS) $(BPF_TEST_SKELS)
+	@mkdir -p $(dir $@)
+	@echo '  CC     $@'
+	$(Q)$(CC) $(TEST_CFLAGS) -c $< -o $@
+
+define link_test
+@mkdir -p $(dir $@)
+@echo '  LINK   $@'
+$(Q)$(CC) $(USER_LDFLAGS) $^ $(TEST_LIBS) -o $@
+endef
+
+$(UNIT_BINS): $(BUILD)/unit/%: $(BUILD)/obj/selftests/unit/%.o $(UNIT_EXTRA) $(BUILD)/libsluice.a
+	$(link_test)
+
+$(BPF_BINS): $(BUILD)/bpf-tests/%: $(BUILD)/obj/selftests/bpf/%.o $(BPF_EXTRA) $(BUILD)/libsluice.a
+	$(link_test)
+
+$(BENCH_BINS): $(BUILD)/bench-bin/%: $(BUILD)/obj/selftests/bench/%.o $(BENCH_EXTRA) $(BUILD)/libsluice.a
+	$(link_test)
+
+# Fuzz targets: clang throughout, the library instrumented for coverage.
+FUZZ_SAN    := address,undefined
+FUZZ_CFLAGS  = $(LANGUAGE) -g -O1 -fno-omit-frame-pointer $(INCLUDES) -Ibpf -Iselftests -Iscripts/gen -I$(BUILD)/gen \
+	$(LIB_CFLAGS) -Wall -Wextra -Werror -fno-sanitize-recover=undefined -MMD -MP \
+	-DSLUICE_VERSION='"fuzz"'
+FUZZ_LIB_OBJS := $(patsubst $(BUILD)/obj/%,$(BUILD)/fuzz/obj/%,$(LIB_OBJS))
+FUZZ_EXTRA    := $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,$(call extras,fuzz,fuzz))
+
+$(BUILD)/fuzz/obj/%.o: %.c $(BUILD)/.flags | $(BPF_SKELS)
+	@mkdir -p $(dir $@)
+	@echo '  FUZZCC $@'
+	$(Q)$(CLANG) $(FUZZ_CFLAGS) -fsanitize=fuzzer-no-link,$(FUZZ_SAN) -c $< -o $@
+
+$(BUILD)/fuzz/libsluice.a: $(FUZZ_LIB_OBJS) $(BUILD)/.sources
+	@echo '  AR     $@'
+	$(Q)rm -f $@ && ar rcs $@ $(FUZZ_LIB_OBJS)
+
+$(FUZZ_BINS): $(BUILD)/fuzz/%: $(BUILD)/fuzz/obj/selftests/fuzz/%.o $(FUZZ_EXTRA) $(BUILD)/fuzz/libsluice.a
+	@echo '  LINK   $@'
+	$(Q)$(CLANG) -fsanitize=fuzzer,$(FUZZ_SAN) -Wl,--as-needed $^ $(LIB_LIBS) -lm -o $@
+
+## unit, bpf-tests, bench-bin, fuzz-bin: build those programs without running them
+.PHONY: unit bpf-tests bench-bin fuzz-bin
+unit: $(UNIT_BINS)
+bpf-tests: $(BPF_BINS)
+bench-bin: $(BENCH_BINS)
+fuzz-bin: $(FUZZ_BINS)
+
+.SECONDARY:
+-include $(wildcard $(BUILD)/obj/selftests/*/*.d) $(wildcard $(BUILD)/fuzz/obj/*/*.d \
+	$(BUILD)/fuzz/obj/*/*/*.d $(BUILD)/fuzz/obj/*/*/*/*.d)
