@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The supervisor: owner of the running configuration, the maps, the workers' revisions and the
+ * judgement over verdicts. control/ calls what is here; everything runs on one loop.
+ */
+#pragma once
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "../base/errmsg.h"
+#include "../base/metric.h"
+#include "../conf/conf.h"
+#include "../dataplane/dataplane.h"
+#include "../event/loop.h"
+#include "../storage/storage.h"
+
+struct supervisor;
+
+/* Who asks for a change: for the audit record. */
+struct supervisor_caller {
+	uid_t uid;
+	pid_t pid;
+};
+
+struct supervisor_worker {
+	uint32_t slot;
+	pid_t pid;	    /* 0: being replaced */
+	uint64_t revision;  /* acknowledged */
+	uint32_t connections;
+	uint32_t restarts;
+};
+
+struct loop *supervisor_loop(struct supervisor *s);
+const struct conf *supervisor_conf(const struct supervisor *s);
+/* NULL: no kernel half; why says why ("" when it is just not configured). */
+struct dataplane *supervisor_dataplane(struct supervisor *s, const char **why);
+struct storage *supervisor_storage(struct supervisor *s); /* NULL: state_dir unusable */
+uint64_t supervisor_revision(const struct supervisor *s);
+uint64_t supervisor_started_ns(const struct supervisor *s);
+bool supervisor_ready(const struct supervisor *s, const char **why);
+size_t supervisor_workers(const struct supervisor *s, const struct supervisor_worker **ret);
+const char *supervisor_config_path(const struct supervisor *s);
+size_t supervisor_warnings(const struct supervisor *s, const char **ret, size_t max);
+/* Pages of all workers, for metrics; n pages. */
+size_t supervisor_metric_pages(const struct supervisor *s, struct metric_page *const **ret);
+/* Names of stat ids, by id; NULL where unused. */
+const char *supervisor_route_name(const struct supervisor *s, uint32_t stat_id);
+const char *supervisor_cluster_name(const struct supervisor *s, uint32_t stat_id);
+
+/*
+ * Check, diff and apply a whole configuration text in place of the running one; edits by operators
+ * that are stored are applied on top, or forgotten when replace is set. *diff (may be NULL) gets the
+ * lines of conf_diff. dry_run: check and diff only.
+ * 0, or -EINVAL with *errors, or negative errno with *err. A failed check changes nothing.
+ */
+int supervisor_apply(struct supervisor *s, const char *text, size_t len, bool replace, bool dry_run,
+		     const struct supervisor_caller *who, struct buf *diff,
+		     struct conf_errors *errors, struct errmsg *err);
+/* One edit, in the form of conf_edit: stored and applied. */
+int supervisor_edit(struct supervisor *s, json_t *edit, bool dry_run,
+		    const struct supervisor_caller *who, struct buf *diff,
+		    struct conf_errors *errors, struct errmsg *err);
+/* Write an audit record about something that was done; takes no reference of what. */
+void supervisor_audit(struct supervisor *s, const struct supervisor_caller *who, json_t *what);
+/* Remove links and maps from the kernel; the agent goes on without them until it is restarted. */
+int supervisor_detach(struct supervisor *s, struct errmsg *err);
+/* Begin to drain, as SIGTERM does. */
+void supervisor_drain(struct supervisor *s);
+
+/* Sampled kernel events and agent events (verdicts set, pushes refused), as JSON objects. */
+struct supervisor_listener {
+	struct supervisor_listener *next;
+	void (*on_event)(struct supervisor_listener *l, json_t *event);
+};
+void supervisor_listen(struct supervisor *s, struct supervisor_listener *l);
+void supervisor_unlisten(struct supervisor *s, struct supervisor_listener *l);
+
+/* Set by main before supervisor_run: rooms above this one start and stop with the loop. */
+struct supervisor_hooks {
+	int (*start)(struct supervisor *s, int control_fd, int internal_fd, struct errmsg *err);
+	void (*stop)(struct supervisor *s);
+};
+
+/* The process: returns its exit status. monitor_fd: the socketpair to the monitor. */
+int supervisor_run(int monitor_fd, const char *config_path, const struct supervisor_hooks *hooks);
