@@ -30,12 +30,12 @@ static inline size_t buf_len(const struct buf *b)
 
 static inline char *buf_head(const struct buf *b)
 {
-	return b->data + b->start;
+	return b->data ? b->data + b->start : NULL; /* NULL + 0 is undefined in C */
 }
 
 static inline struct str buf_str(const struct buf *b)
 {
-	return (struct str){ b->data + b->start, b->end - b->start };
+	return (struct str) { buf_head(b), b->end - b->start };
 }
 
 /* Bytes that may still be added. */

@@ -24,12 +24,12 @@ struct log_field {
 	};
 };
 
-#define LOG_STR(k, v)	 ((struct log_field){ .type = LOG_F_STR, .key = (k), .str = str_of(v) })
-#define LOG_SLICE(k, v)	 ((struct log_field){ .type = LOG_F_STR, .key = (k), .str = (v) })
-#define LOG_I64(k, v)	 ((struct log_field){ .type = LOG_F_I64, .key = (k), .i64 = (v) })
-#define LOG_U64(k, v)	 ((struct log_field){ .type = LOG_F_U64, .key = (k), .u64 = (v) })
-#define LOG_DOUBLE(k, v) ((struct log_field){ .type = LOG_F_DOUBLE, .key = (k), .dbl = (v) })
-#define LOG_BOOL(k, v)	 ((struct log_field){ .type = LOG_F_BOOL, .key = (k), .u64 = (v) })
+#define LOG_STR(k, v)	 ((struct log_field) { .type = LOG_F_STR, .key = (k), .str = str_of(v) })
+#define LOG_SLICE(k, v)	 ((struct log_field) { .type = LOG_F_STR, .key = (k), .str = (v) })
+#define LOG_I64(k, v)	 ((struct log_field) { .type = LOG_F_I64, .key = (k), .i64 = (v) })
+#define LOG_U64(k, v)	 ((struct log_field) { .type = LOG_F_U64, .key = (k), .u64 = (v) })
+#define LOG_DOUBLE(k, v) ((struct log_field) { .type = LOG_F_DOUBLE, .key = (k), .dbl = (v) })
+#define LOG_BOOL(k, v)	 ((struct log_field) { .type = LOG_F_BOOL, .key = (k), .u64 = (v) })
 
 /* role: "monitor", "supervisor", "worker-0". */
 void log_open_fd(const char *role, int fd);
@@ -41,9 +41,9 @@ void log_write(enum log_level level, const char *event, const struct log_field *
 /* Write bytes that are already a line (access log; lines drained from a ring). */
 void log_write_line(const char *line, size_t n);
 
-#define LOG(level, event, ...)                                                                     \
-	log_write((level), (event),                                                                \
-		  (const struct log_field[]){ __VA_ARGS__ __VA_OPT__(, ){ .type = LOG_F_END } })
+#define LOG(level, event, ...)      \
+	log_write((level), (event), \
+		  (const struct log_field[]) { __VA_ARGS__ __VA_OPT__(, ) { .type = LOG_F_END } })
 #define log_error(event, ...) LOG(LOG_ERROR, event __VA_OPT__(, ) __VA_ARGS__)
 #define log_warn(event, ...)  LOG(LOG_WARN, event __VA_OPT__(, ) __VA_ARGS__)
 #define log_info(event, ...)  LOG(LOG_INFO, event __VA_OPT__(, ) __VA_ARGS__)

@@ -44,13 +44,15 @@ enum metric_counter {
 		METRIC_COUNTER_COUNT,
 };
 
-#define METRIC_STAT_IDS 1024 /* routes, and clusters, each */
+#define METRIC_STAT_IDS	  1024 /* routes, and clusters, each */
 #define METRIC_STAT_OTHER (METRIC_STAT_IDS - 1)
-#define METRIC_BUCKETS	11
+#define METRIC_BUCKETS	  11
 
 /* Upper bounds of the duration histogram, microseconds; the last bucket is +Inf. */
-#define METRIC_BUCKET_BOUNDS_US                                                                    \
-	{ 500, 1000, 2500, 5000, 10000, 25000, 50000, 100000, 500000, 2500000 }
+#define METRIC_BUCKET_BOUNDS_US                                                     \
+	{                                                                           \
+		500, 1000, 2500, 5000, 10000, 25000, 50000, 100000, 500000, 2500000 \
+	}
 
 struct metric_route {
 	_Atomic uint64_t responses[5]; /* 1xx..5xx */

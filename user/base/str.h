@@ -12,11 +12,11 @@ struct str {
 	size_t len;
 };
 
-#define STR_LIT(s) ((struct str){ (s), sizeof(s) - 1 })
+#define STR_LIT(s) ((struct str) { (s), sizeof(s) - 1 })
 
 static inline struct str str_of(const char *s)
 {
-	return (struct str){ s, s ? strlen(s) : 0 };
+	return (struct str) { s, s ? strlen(s) : 0 };
 }
 
 static inline bool str_eq(struct str a, struct str b)
