@@ -6,13 +6,14 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct loop;
 
 #define LOOP_READ  1U
 #define LOOP_WRITE 2U
-#define LOOP_HUP   4U /* peer gone or error: reported always */
+#define LOOP_HUP   4U /* peer ended its side, is gone, or error: reported always */
 
 /* Embedded in its owner; container_of gets back. */
 struct watch {
@@ -28,12 +29,12 @@ struct timer {
 
 /* Runs once, after the events of this turn: the place to free what an event handler still uses. */
 struct deferred {
-	struct deferred *next;
+	struct deferred *next, *prev;
 	bool queued;
 	void (*run)(struct deferred *d);
 };
 
-#define container_of(ptr, type, member) ((type *)((char *)(ptr) - offsetof(type, member)))
+#define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 
 int loop_new(struct loop **ret);
 void loop_free(struct loop *l);
@@ -47,7 +48,8 @@ void timer_start(struct loop *l, struct timer *t, uint64_t after_ms); /* restart
 void timer_stop(struct timer *t);
 bool timer_running(const struct timer *t);
 
-void loop_defer(struct loop *l, struct deferred *d);
+void loop_defer(struct loop *l, struct deferred *d); /* queued already: no change */
+void loop_undefer(struct deferred *d);		     /* before its memory goes; not queued: fine */
 
 /* Until loop_stop; 0 or negative errno. loop_turn: one turn that waits at most wait_ms. */
 int loop_run(struct loop *l);
