@@ -11,6 +11,7 @@
 #include "../base/buf.h"
 #include "../base/errmsg.h"
 #include "../conf/conf.h"
+#include "../event/loop.h"
 
 struct dataplane;
 
@@ -23,6 +24,7 @@ struct dataplane_device {
 	enum conf_hook hook;
 	bool native;		/* XDP in the driver; false: generic, or TC */
 	bool through_libxdp;
+	bool clsact;	/* hook tc by a filter of the clsact qdisc: the kernel lacks TCX (6.6) */
 	bool adopted;		/* the link was there before this process */
 	uint32_t prog_id;
 	char error[256];	/* why it is not attached */
@@ -55,6 +57,12 @@ void dataplane_close(struct dataplane *dp);
  * many are in that state, or negative errno.
  */
 int dataplane_attach(struct dataplane *dp, const struct conf_dataplane *conf);
+
+/*
+ * Watch the devices on the loop: one that comes up, or comes back with another index, is attached
+ * within a tenth of a second as the last dataplane_attach says. Ends with dataplane_close.
+ */
+int dataplane_watch(struct dataplane *dp, struct loop *loop);
 
 /* Remove links, pinned maps and the directory's contents: what uninstalling calls. Works without an
  * open dataplane. Programs of others on the device are not touched. */

@@ -29,3 +29,5 @@ int verdict_map_each(struct dataplane *dp, int (*fn)(const struct verdict_entry 
 		     void *ctx);
 /* Remove what has expired; how many, or negative errno. */
 int verdict_map_sweep(struct dataplane *dp, uint64_t now_ns);
+/* How many writes a full map has refused since dataplane_open. */
+uint64_t verdict_map_refused(const struct dataplane *dp);

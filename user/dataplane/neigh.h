@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Next hops by rtnetlink: for an address, the device it is reached by, that device's own hardware
+ * address and MTU, and the neighbour's hardware address; watched for changes.
+ *
+ * What the kernel merely doubts (STALE, DELAY, PROBE) is still a hop: packets are redirected past
+ * the neighbour table, so entries go stale while traffic flows. It is asked to confirm such an entry
+ * every NEIGH_CONFIRM_S, and a hop is lost only once it has failed for NEIGH_LOST_MS.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "../event/loop.h"
+#include "sluice/abi/addr.h"
+
+#define NEIGH_WATCH_MAX 4096
+#define NEIGH_LOST_MS	3000
+#define NEIGH_CONFIRM_S 10
+
+struct neigh_hop {
+	uint32_t ifindex;
+	uint32_t mtu;
+	uint8_t src_mac[6];
+	uint8_t dst_mac[6];
+	bool gateway; /* dst_mac is a router's, the address is not on the link */
+};
+
+struct neigh;
+
+/*
+ * on_change runs from the loop when the hop of a watched address became known, changed (hop) or was
+ * lost (NULL, with the reason as text); while none is known yet, also when the reason changes.
+ */
+int neigh_open(struct loop *l,
+	       void (*on_change)(const struct addr *a, const struct neigh_hop *hop,
+				 const char *why, void *ctx),
+	       void *ctx, struct neigh **ret);
+void neigh_close(struct neigh *n);
+/*
+ * Watch an address, or replace how it is watched; the kernel is asked to resolve it and again once a
+ * second while it fails.
+ *   device  NULL: by route
+ *   mac     NULL: by neighbour discovery; else the hardware address to use
+ * -ENOSPC over NEIGH_WATCH_MAX addresses.
+ */
+int neigh_watch(struct neigh *n, const struct addr *a, const char *device, const uint8_t mac[6]);
+void neigh_unwatch(struct neigh *n, const struct addr *a);
