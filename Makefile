@@ -2,17 +2,23 @@
 # Sluice. `make help` lists the targets; the rules live in scripts/build/*.mk.
 
 BUILD   ?= build
-PREFIX  ?= /usr
+PREFIX  ?= /usr/local
 DESTDIR ?=
 VERSION ?= 0.1.0
+COMMA   := ,
 Q       := $(if $(V),,@)
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SUFFIXES:
 
+# All cores, unless the caller said -j.
+ifeq ($(MAKELEVEL)$(filter -j%,$(MAKEFLAGS)),0)
+MAKEFLAGS += -j$(shell nproc 2>/dev/null || echo 2)
+endif
+
 # Goals that have to work before any package is there, and that compile nothing.
-BARE_GOALS := help deps clean distclean
+BARE_GOALS := help deps clean test test-long lint fmt fuzz bench demo
 ifneq ($(filter-out $(BARE_GOALS),$(or $(MAKECMDGOALS),all)),)
 NEEDS_BUILD := 1
 endif
@@ -36,6 +42,6 @@ clean:
 ## help: print this list
 .PHONY: help
 help:
-	@echo 'make TARGET   (variables: BUILD=build PREFIX=/usr DESTDIR= SANITIZE=address,undefined V=1)'
+	@echo 'make TARGET   (variables: BUILD=build PREFIX=/usr/local DESTDIR= SANITIZE=address,undefined V=1)'
 	@sed -n 's/^## \([a-z_., -]*\): \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | \
 		awk -F'|' '{ printf "  %-22s %s\n", $$1, $$2 }'

@@ -28,7 +28,6 @@ LANGUAGE := -std=gnu11 -D_GNU_SOURCE
 
 ifdef SANITIZE
 # Without _FORTIFY_SOURCE: its checked variants hide what the sanitizers look at.
-COMMA := ,
 MODE_CFLAGS  := -O1 -fno-omit-frame-pointer -fsanitize=$(SANITIZE)
 MODE_CFLAGS  += $(if $(findstring undefined,$(SANITIZE)),-fno-sanitize-recover=undefined)
 MODE_LDFLAGS := -fsanitize=$(SANITIZE)

@@ -66,12 +66,30 @@ $(FUZZ_BINS): $(BUILD)/fuzz/%: $(BUILD)/fuzz/obj/selftests/fuzz/%.o $(FUZZ_EXTRA
 	@echo '  LINK   $@'
 	$(Q)$(CLANG) -fsanitize=fuzzer,$(FUZZ_SAN) -Wl,--as-needed $^ $(LIB_LIBS) -lm -o $@
 
-## unit, bpf-tests, bench-bin, fuzz-bin: build those programs without running them
-.PHONY: unit bpf-tests bench-bin fuzz-bin
+# The sanitized agent and unit tests come out of the same objects: one build fewer in `make test`.
+SAN_BINS := $(patsubst $(BUILD)/unit/%,$(BUILD)/san/unit/%,$(UNIT_BINS))
+SAN_EXTRA := $(patsubst $(BUILD)/obj/%,$(BUILD)/fuzz/obj/%,$(UNIT_EXTRA))
+SAN_MAIN := $(patsubst user/%.c,$(BUILD)/fuzz/obj/user/%.o,$(wildcard user/main.c))
+
+define link_sanitized
+@mkdir -p $(dir $@)
+@echo '  LINK   $@'
+$(Q)$(CLANG) -fsanitize=$(FUZZ_SAN) -Wl,--as-needed $^ $(TEST_LIBS) -o $@
+endef
+
+$(SAN_BINS): $(BUILD)/san/unit/%: $(BUILD)/fuzz/obj/selftests/unit/%.o $(SAN_EXTRA) $(BUILD)/fuzz/libsluice.a
+	$(link_sanitized)
+
+$(BUILD)/san/sluiced: $(SAN_MAIN) $(BUILD)/fuzz/libsluice.a
+	$(link_sanitized)
+
+## unit, bpf-tests, bench-bin, fuzz-bin, san-bin: build those programs, run none
+.PHONY: unit bpf-tests bench-bin fuzz-bin san-bin
 unit: $(UNIT_BINS)
 bpf-tests: $(BPF_BINS)
 bench-bin: $(BENCH_BINS)
 fuzz-bin: $(FUZZ_BINS)
+san-bin: $(SAN_BINS) $(BUILD)/san/sluiced
 
 .SECONDARY:
 -include $(wildcard $(BUILD)/obj/selftests/*/*.d) $(wildcard $(BUILD)/fuzz/obj/*/*.d \
