@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* config: check, apply and show the whole configuration. */
+#include "conf/conf.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/addr.h"
+#include "request.h"
+
+static bool denies(const struct conf *conf, const struct addr *a)
+{
+	for (size_t i = 0; i < conf->acl.n_allow; i++)
+		if (prefix_contains(&conf->acl.allow[i], a))
+			return false;
+	for (size_t i = 0; i < conf->acl.n_deny; i++)
+		if (prefix_contains(&conf->acl.deny[i], a))
+			return true;
+	return false;
+}
+
+static bool limits(const struct conf *conf, const struct addr *a)
+{
+	for (size_t i = 0; i < conf->acl.n_allow; i++)
+		if (prefix_contains(&conf->acl.allow[i], a))
+			return false;
+	for (size_t i = 0; i < conf->n_limits; i++)
+		for (size_t j = 0; j < conf->limits[i].n_sources; j++)
+			if (prefix_contains(&conf->limits[i].sources[j], a))
+				return true;
+	return false;
+}
+
+/* A file may not newly deny or limit the address that the operator's own session comes from. */
+static int guard_file(struct control_request *r, const char *text)
+{
+	const struct conf *now = supervisor_conf(r->s);
+	struct conf_errors *errors;
+	struct conf *want;
+	int err = 0;
+
+	if (!r->has_ssh || r->force)
+		return 0;
+	errors = calloc(1, sizeof(*errors));
+	if (!errors)
+		return -ENOMEM;
+	if (conf_parse(text, strlen(text), &want, errors) == 0) {
+		if ((denies(want, &r->ssh) && !denies(now, &r->ssh)) ||
+		    (limits(want, &r->ssh) && !limits(now, &r->ssh)))
+			err = errmsg_set(&r->err, -EPERM,
+					 "the file denies or limits the address of your own SSH "
+					 "session, which the running one does not: repeat with "
+					 "--force, or put it into acl.allow");
+		conf_free(want);
+	}
+	free(errors); /* a file that does not parse is refused by the apply itself */
+	return err;
+}
+
+static int config_apply(struct control_request *r, bool check_only)
+{
+	const char *text = request_arg(r, "text");
+	const char *file = request_arg_opt(r, "file");
+	bool replace = json_is_true(json_object_get(r->args, "replace"));
+	bool dry_run = r->dry_run || check_only;
+	struct conf_errors *errors;
+	struct buf diff;
+	int err;
+
+	if (!text)
+		return -EINVAL;
+	err = check_only ? 0 : guard_file(r, text);
+	if (err)
+		return err;
+	errors = calloc(1, sizeof(*errors));
+	if (!errors)
+		return -ENOMEM;
+	buf_init(&diff, 4U << 20);
+	err = supervisor_apply(r->s, text, strlen(text), replace, dry_run, &r->who, &diff, errors,
+			       &r->err);
+	if (err < 0) {
+		request_errors(r, errors, file ? file : "config");
+		if (!r->err.text[0])
+			errmsg_set(&r->err, err,
+				   "the configuration does not check: nothing was "
+				   "changed");
+	} else {
+		request_lines(r, buf_str(&diff));
+		snprintf(r->text, sizeof(r->text), "%s",
+			 buf_len(&diff) == 0 ? "no difference to the running configuration"
+			 : dry_run	     ? "checks; would change the lines above"
+					     : "applied");
+	}
+	buf_clear(&diff);
+	free(errors);
+	return err < 0 ? err : 0;
+}
+
+static int config_show(struct control_request *r)
+{
+	struct buf out;
+	int err;
+
+	buf_init(&out, 64U << 20);
+	err = conf_dump(supervisor_conf(r->s), CONF_DUMP_REDACTED, &out);
+	if (!err) {
+		r->data = json_loadb(buf_head(&out), buf_len(&out), 0, NULL);
+		err = r->data ? 0 : -EINVAL;
+	}
+	buf_clear(&out);
+	return err;
+}
+
+int control_config(struct control_request *r)
+{
+	if (!strcmp(r->verb, "show"))
+		return config_show(r);
+	if (!strcmp(r->verb, "check"))
+		return config_apply(r, true);
+	if (!strcmp(r->verb, "apply"))
+		return config_apply(r, false);
+	return request_no_verb(r);
+}

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "conn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/addr.h"
+#include "base/buf.h"
+#include "base/log.h"
+#include "dispatch.h"
+#include "sluice/ctl/ctl.h"
+
+struct control_conn {
+	struct control_conn *next, **prev;
+	struct control_server *server;
+	struct watch watch;
+	struct deferred free_later;
+	struct buf in;
+	struct buf out;
+	size_t scanned; /* bytes of in that hold no end of line */
+	struct ucred peer;
+	bool read_ended;
+	bool subscribed;
+	bool closed;
+	struct supervisor_listener listener;
+	uint64_t skipped_events;
+};
+
+static void conn_free(struct deferred *d)
+{
+	struct control_conn *c = container_of(d, struct control_conn, free_later);
+
+	buf_clear(&c->in);
+	buf_clear(&c->out);
+	free(c);
+}
+
+static void conn_close(struct control_conn *c)
+{
+	struct loop *loop = supervisor_loop(c->server->s);
+
+	if (c->closed)
+		return;
+	c->closed = true;
+	if (c->subscribed)
+		supervisor_unlisten(c->server->s, &c->listener);
+	loop_del(loop, &c->watch);
+	close(c->watch.fd);
+	*c->prev = c->next;
+	if (c->next)
+		c->next->prev = c->prev;
+	c->server->n_conns--;
+	c->free_later.run = conn_free;
+	loop_defer(loop, &c->free_later);
+}
+
+static void conn_send(struct control_conn *c)
+{
+	while (buf_len(&c->out) > 0) {
+		ssize_t n = send(c->watch.fd, buf_head(&c->out), buf_len(&c->out), MSG_NOSIGNAL);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+			return;
+		if (n < 0) {
+			conn_close(c);
+			return;
+		}
+		buf_consume(&c->out, (size_t)n);
+	}
+	buf_trim(&c->out);
+	if (c->read_ended && !c->subscribed)
+		conn_close(c);
+}
+
+static int conn_queue(struct control_conn *c, json_t *answer)
+{
+	char *text = json_dumps(answer, JSON_COMPACT);
+	int err = text ? 0 : -ENOMEM;
+
+	if (text && (buf_add(&c->out, text, strlen(text)) || buf_add(&c->out, "\n", 1)))
+		err = -ENOSPC;
+	free(text);
+	return err;
+}
+
+static void conn_event(struct supervisor_listener *l, json_t *event)
+{
+	struct control_conn *c = container_of(l, struct control_conn, listener);
+	json_t *line;
+
+	if (c->closed)
+		return;
+	if (buf_len(&c->out) > CONTROL_EVENTS_MAX_BYTES) {
+		c->skipped_events++;
+		return;
+	}
+	line = json_pack("{s:O}", "event", event);
+	if (c->skipped_events)
+		json_object_set_new(line, "skipped", json_integer((json_int_t)c->skipped_events));
+	if (conn_queue(c, line) == 0)
+		c->skipped_events = 0;
+	json_decref(line);
+	conn_send(c);
+}
+
+int control_conn_subscribe(struct control_conn *c)
+{
+	if (c->subscribed)
+		return -EALREADY;
+	c->subscribed = true;
+	c->listener.on_event = conn_event;
+	supervisor_listen(c->server->s, &c->listener);
+	return 0;
+}
+
+static void conn_answer(struct control_conn *c, const char *line, size_t len)
+{
+	struct supervisor_caller who = { .uid = c->peer.uid, .pid = c->peer.pid };
+	json_t *answer = dispatch(c->server->s, c, &who, line, len);
+
+	if (conn_queue(c, answer) < 0) {
+		json_t *error = json_pack("{s:b,s:s}", CTL_KEY_OK, 0, CTL_KEY_ERROR,
+					  "the answer is too large");
+
+		conn_queue(c, error);
+		json_decref(error);
+	}
+	json_decref(answer);
+}
+
+/* Answer all whole lines that are in the buffer. */
+static void conn_lines(struct control_conn *c)
+{
+	while (!c->closed) {
+		struct str in = buf_str(&c->in);
+		const char *end = in.len > c->scanned
+					  ? memchr(in.ptr + c->scanned, '\n', in.len - c->scanned)
+					  : NULL;
+
+		if (!end) {
+			c->scanned = in.len;
+			return;
+		}
+		conn_answer(c, in.ptr, (size_t)(end - in.ptr));
+		buf_consume(&c->in, (size_t)(end - in.ptr) + 1);
+		c->scanned = 0;
+	}
+}
+
+static void conn_receive(struct control_conn *c)
+{
+	while (!c->read_ended) {
+		char *room = buf_reserve(&c->in, 64 << 10);
+		ssize_t n;
+
+		if (!room) {
+			log_warn("control.request_too_large",
+				 LOG_U64("max_bytes", CTL_REQUEST_MAX_BYTES));
+			conn_close(c);
+			return;
+		}
+		n = recv(c->watch.fd, room, 64 << 10, 0);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+			break;
+		if (n < 0) {
+			conn_close(c);
+			return;
+		}
+		c->read_ended = n == 0;
+		buf_commit(&c->in, (size_t)n);
+	}
+	conn_lines(c);
+	buf_trim(&c->in);
+}
+
+static void conn_ready(struct watch *w, uint32_t events)
+{
+	struct control_conn *c = container_of(w, struct control_conn, watch);
+
+	if (events & (LOOP_READ | LOOP_HUP))
+		conn_receive(c);
+	if (!c->closed)
+		conn_send(c);
+	/* A subscriber that shut its side has gone away: there is nothing else it could mean. */
+	if (!c->closed && c->read_ended && (c->subscribed || events & LOOP_HUP))
+		conn_close(c);
+}
+
+void control_conn_open(struct control_server *server, int fd)
+{
+	struct control_conn *c = calloc(1, sizeof(*c));
+	socklen_t len = sizeof(c->peer);
+
+	if (!c || server->n_conns >= CONTROL_CONNS_MAX ||
+	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &c->peer, &len)) {
+		log_warn("control.refused", LOG_U64("connections", server->n_conns));
+		close(fd);
+		free(c);
+		return;
+	}
+	c->server = server;
+	buf_init(&c->in, CTL_REQUEST_MAX_BYTES);
+	buf_init(&c->out, CTL_ANSWER_MAX_BYTES);
+	c->watch.fd = fd;
+	c->watch.on_event = conn_ready;
+	if (loop_add(supervisor_loop(server->s), &c->watch)) {
+		close(fd);
+		free(c);
+		return;
+	}
+	c->next = server->conns;
+	c->prev = &server->conns;
+	if (c->next)
+		c->next->prev = &c->next;
+	server->conns = c;
+	server->n_conns++;
+}
+
+void control_conn_close_all(struct control_server *server)
+{
+	while (server->conns)
+		conn_close(server->conns);
+}

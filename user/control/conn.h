@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* One connection of the control socket: lines of JSON in, lines of JSON out. */
+#pragma once
+
+#include <jansson.h>
+
+#include "../agent/supervisor.h"
+#include "../event/loop.h"
+
+#define CONTROL_CONNS_MAX	 64
+#define CONTROL_EVENTS_MAX_BYTES (1U << 20) /* queued for a slow reader; then events are skipped */
+
+struct control_conn;
+
+struct control_server {
+	struct supervisor *s;
+	struct watch watch; /* the listening socket */
+	struct control_conn *conns;
+	uint32_t n_conns;
+};
+
+/* Take over an accepted socket; closed at once when there are too many or its peer is unknown. */
+void control_conn_open(struct control_server *server, int fd);
+void control_conn_close_all(struct control_server *server);
+
+/* From now on every event of the supervisor is sent on this connection. */
+int control_conn_subscribe(struct control_conn *c);

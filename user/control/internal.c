@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "internal.h"
+
+#include "observe/endpoint.h"
+#include "observe/prometheus.h"
+
+static struct endpoint_server *internal_server; /* one per process */
+
+static const char *route_name(const void *ctx, uint32_t id)
+{
+	return supervisor_route_name(ctx, id);
+}
+
+static const char *cluster_name(const void *ctx, uint32_t id)
+{
+	return supervisor_cluster_name(ctx, id);
+}
+
+static unsigned int answer_metrics(struct buf *body, const char **type, void *ctx)
+{
+	struct supervisor *s = ctx;
+	const struct supervisor_worker *workers;
+	size_t n_workers = supervisor_workers(s, &workers);
+	struct prometheus_source src = {
+		.conf = supervisor_conf(s),
+		.dataplane = supervisor_dataplane(s, NULL),
+		.route_name = route_name,
+		.cluster_name = cluster_name,
+		.ctx = s,
+		.version = SLUICE_VERSION,
+		.revision = supervisor_revision(s),
+		.ready = supervisor_ready(s, NULL),
+	};
+
+	src.n_pages = supervisor_metric_pages(s, &src.pages);
+	for (size_t i = 0; i < n_workers; i++)
+		src.connections += workers[i].connections;
+	*type = PROMETHEUS_CONTENT_TYPE;
+	return prometheus_write(&src, body) ? 500 : 200;
+}
+
+static unsigned int answer_live(struct buf *body, const char **type, void *ctx)
+{
+	(void)type;
+	(void)ctx;
+	return buf_printf(body, "ok\n") ? 500 : 200;
+}
+
+static unsigned int answer_ready(struct buf *body, const char **type, void *ctx)
+{
+	const char *why = "";
+	bool ready = supervisor_ready(ctx, &why);
+
+	(void)type;
+	if (buf_printf(body, "%s\n", ready ? "ok" : why))
+		return 500;
+	return ready ? 200 : 503;
+}
+
+static const struct endpoint endpoints[] = {
+	{ "/metrics", answer_metrics },
+	{ "/livez", answer_live },
+	{ "/readyz", answer_ready },
+	{ 0 },
+};
+
+int internal_start(struct supervisor *s, int fd)
+{
+	return endpoint_open(supervisor_loop(s), fd, endpoints, s, &internal_server);
+}
+
+void internal_stop(void)
+{
+	endpoint_close(internal_server);
+	internal_server = NULL;
+}

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "request.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/addr.h"
+
+const char *request_arg_opt(const struct control_request *r, const char *name)
+{
+	return json_string_value(json_object_get(r->args, name));
+}
+
+const char *request_arg(struct control_request *r, const char *name)
+{
+	const char *value = request_arg_opt(r, name);
+
+	if (!value)
+		errmsg_set(&r->err, -EINVAL, "%s %s needs the argument %s", r->noun, r->verb, name);
+	return value;
+}
+
+json_t *request_set(const struct control_request *r)
+{
+	json_t *set = json_object_get(r->args, "set");
+
+	return json_is_object(set) && json_object_size(set) > 0 ? set : NULL;
+}
+
+static bool is_allowed(const char *key, const char *const *allowed)
+{
+	for (; *allowed; allowed++)
+		if (!strcmp(key, *allowed))
+			return true;
+	return false;
+}
+
+int request_check_set(struct control_request *r, const char *const *allowed)
+{
+	const char *key;
+	json_t *value;
+
+	json_object_foreach(request_set(r), key, value) {
+		char list[256] = "";
+		size_t used = 0;
+
+		if (is_allowed(key, allowed) && json_is_string(value))
+			continue;
+		for (const char *const *a = allowed; *a && used < sizeof(list); a++)
+			used += (size_t)snprintf(list + used, sizeof(list) - used, " %s", *a);
+		return errmsg_set(&r->err, -EINVAL, "%s %s knows no field '%.64s'; it knows:%s",
+				  r->noun, r->verb, key, list);
+	}
+	return 0;
+}
+
+struct dataplane *request_dataplane(struct control_request *r)
+{
+	const char *why = "";
+	struct dataplane *dp = supervisor_dataplane(r->s, &why);
+
+	if (!dp)
+		errmsg_set(&r->err, -ENODEV, "there is no kernel half: %s",
+			   why && *why ? why : "no device is configured (dataplane.devices)");
+	return dp;
+}
+
+static bool is_exempt(const struct conf *conf, const struct addr *a)
+{
+	for (size_t i = 0; i < conf->acl.n_allow; i++)
+		if (prefix_contains(&conf->acl.allow[i], a))
+			return true;
+	return false;
+}
+
+int request_guard(struct control_request *r, const struct prefix *p, const char *what)
+{
+	char text[ADDR_TEXT_MAX];
+
+	if (!r->has_ssh || r->force || !prefix_contains(p, &r->ssh))
+		return 0;
+	if (is_exempt(supervisor_conf(r->s), &r->ssh))
+		return 0;
+	return errmsg_set(
+		&r->err, -EPERM,
+		"%s matches %s, the address of your own SSH session: repeat with --force, "
+		"or exempt it first (sluicectl acl add allow %s)",
+		what, addr_format(&r->ssh, text), text);
+}
+
+void request_lines(struct control_request *r, struct str text)
+{
+	if (!r->lines)
+		r->lines = json_array();
+	while (text.len > 0) {
+		const char *end = memchr(text.ptr, '\n', text.len);
+		size_t n = end ? (size_t)(end - text.ptr) : text.len;
+
+		json_array_append_new(r->lines, json_stringn_nocheck(text.ptr, n));
+		n += end ? 1 : 0;
+		text.ptr += n;
+		text.len -= n;
+	}
+}
+
+void request_errors(struct control_request *r, const struct conf_errors *errors,
+		    const char *file_name)
+{
+	struct buf out;
+
+	buf_init(&out, 1U << 20);
+	if (errors->n > 0 && conf_errors_format(errors, file_name, &out) == 0)
+		request_lines(r, buf_str(&out));
+	buf_clear(&out);
+}
+
+/* Values come as words: what looks like a number or a switch is one. */
+static json_t *typed_value(const char *word)
+{
+	char *end;
+	long long number;
+
+	if (!strcmp(word, "true") || !strcmp(word, "on") || !strcmp(word, "yes"))
+		return json_true();
+	if (!strcmp(word, "false") || !strcmp(word, "off") || !strcmp(word, "no"))
+		return json_false();
+	errno = 0;
+	number = strtoll(word, &end, 10);
+	if (*word && !*end && !errno)
+		return json_integer(number);
+	return json_string(word);
+}
+
+int request_fields(struct control_request *r, json_t *edit)
+{
+	const char *key;
+	json_t *value;
+
+	json_object_foreach(request_set(r), key, value) {
+		const char *dot = strchr(key, '.');
+		json_t *into = edit;
+
+		if (dot) {
+			char outer[64];
+
+			snprintf(outer, sizeof(outer), "%.*s", (int)(dot - key), key);
+			into = json_object_get(edit, outer);
+			if (!into) {
+				into = json_object();
+				json_object_set_new(edit, outer, into);
+			}
+		}
+		if (json_object_set_new(into, dot ? dot + 1 : key,
+					typed_value(json_string_value(value))))
+			return errmsg_set(&r->err, -EINVAL, "'%.64s' is not valid UTF-8", key);
+	}
+	return 0;
+}
+
+int request_edit(struct control_request *r, json_t *edit)
+{
+	struct conf_errors *errors = calloc(1, sizeof(*errors));
+	struct buf diff;
+	int err;
+
+	if (!errors) {
+		json_decref(edit);
+		return -ENOMEM;
+	}
+	buf_init(&diff, 1U << 20);
+	err = supervisor_edit(r->s, edit, r->dry_run, &r->who, &diff, errors, &r->err);
+	if (err < 0) {
+		request_errors(r, errors, "edit");
+		if (!r->err.text[0])
+			errmsg_set(&r->err, err, "the change does not check: nothing was changed");
+	} else {
+		request_lines(r, buf_str(&diff));
+		snprintf(r->text, sizeof(r->text), "%s",
+			 buf_len(&diff) == 0 ? "nothing to change"
+			 : r->dry_run	     ? "would change (dry run)"
+					     : "changed");
+	}
+	buf_clear(&diff);
+	json_decref(edit);
+	free(errors);
+	return err < 0 ? err : 0;
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* One request on its way through a handler, and what handlers share. */
+#pragma once
+
+#include <jansson.h>
+
+#include "../agent/supervisor.h"
+#include "sluice/abi/addr.h"
+
+struct control_conn;
+
+struct control_request {
+	struct supervisor *s;
+	struct control_conn *conn;
+	const char *noun;
+	const char *verb;
+	json_t *args; /* an object, never NULL */
+	bool dry_run;
+	bool force;
+	bool has_ssh;
+	struct addr ssh;
+	struct supervisor_caller who;
+	/* the answer */
+	json_t *data;
+	json_t *lines;
+	char text[512];
+	struct errmsg err;
+};
+
+/* 0: ok, data and text are the answer; negative errno: err (and lines) are. */
+typedef int control_handler(struct control_request *r);
+
+control_handler control_status, control_limit, control_acl, control_verdict, control_vip,
+	control_backend, control_consumer, control_plan, control_stats, control_events,
+	control_config, control_detach;
+
+/* -EINVAL: a verb that the noun does not have; for the end of each handler. */
+int request_no_verb(struct control_request *r);
+
+/* The string argument of that name; NULL and r->err when it is missing or not a string. */
+const char *request_arg(struct control_request *r, const char *name);
+/* The same, but NULL without an error. */
+const char *request_arg_opt(const struct control_request *r, const char *name);
+/* FIELD=VALUE pairs: an object of strings, NULL when there are none. */
+json_t *request_set(const struct control_request *r);
+/* -EINVAL with the list of fields that exist when set has any other key than those of allowed. */
+int request_check_set(struct control_request *r, const char *const *allowed);
+/* The kernel half, or NULL and r->err says why there is none. */
+struct dataplane *request_dataplane(struct control_request *r);
+
+/*
+ * An operator must not lock himself out: -EPERM when prefix covers the address of the caller's SSH
+ * session, no allow prefix exempts it, and --force was not given. what: "deny 10.0.0.0/8".
+ */
+int request_guard(struct control_request *r, const struct prefix *p, const char *what);
+
+/* Apply an edit (conf_edit's form; stolen), with --dry-run, diff and error lines into the answer. */
+int request_edit(struct control_request *r, json_t *edit);
+/* Copy pairs of set into edit: "a.b=1" becomes {"a":{"b":1}}; on/off/true/false and integers typed. */
+int request_fields(struct control_request *r, json_t *edit);
+void request_errors(struct control_request *r, const struct conf_errors *errors,
+		    const char *file_name);
+/* Lines of buf, as r->lines. */
+void request_lines(struct control_request *r, struct str text);

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* status: what is attached where and how, how full the maps are, who runs, what to worry about. */
+#include <errno.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "dataplane/vip_map.h"
+#include "request.h"
+
+#define STATUS_MAPS_MAX	    32
+#define STATUS_WARNINGS_MAX 64
+#define STATUS_BACKENDS_MAX 1024
+
+static const char *device_mode(const struct dataplane_device *d)
+{
+	if (!d->attached)
+		return "not attached";
+	if (d->hook == CONF_HOOK_TC)
+		return "tc";
+	return d->native ? "xdp native" : "xdp generic";
+}
+
+static json_t *status_devices(struct dataplane *dp)
+{
+	const struct dataplane_device *devices;
+	size_t n = dataplane_devices(dp, &devices);
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < n; i++) {
+		const struct dataplane_device *d = &devices[i];
+		const char *how = d->through_libxdp ? "libxdp" : "link";
+
+		json_array_append_new(
+			list, json_pack("{s:s,s:i,s:s,s:s,s:b,s:i,s:s}", "device", d->name,
+					"ifindex", (int)d->ifindex, "mode", device_mode(d),
+					"attach", d->attached ? how : "none", "adopted", d->adopted,
+					"program_id", (int)d->prog_id, "error", d->error));
+	}
+	return list;
+}
+
+static json_t *status_maps(struct dataplane *dp)
+{
+	struct dataplane_map maps[STATUS_MAPS_MAX];
+	size_t n = dataplane_maps(dp, maps, STATUS_MAPS_MAX);
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(list,
+				      json_pack("{s:s,s:I,s:I,s:I}", "map", maps[i].name, "entries",
+						(json_int_t)maps[i].entries, "max_entries",
+						(json_int_t)maps[i].max_entries, "memory_bytes",
+						(json_int_t)maps[i].memory_bytes));
+	return list;
+}
+
+static json_t *status_workers(const struct supervisor *s)
+{
+	const struct supervisor_worker *workers;
+	size_t n = supervisor_workers(s, &workers);
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(list,
+				      json_pack("{s:i,s:i,s:I,s:i,s:i}", "slot",
+						(int)workers[i].slot, "pid", (int)workers[i].pid,
+						"revision", (json_int_t)workers[i].revision,
+						"connections", (int)workers[i].connections,
+						"restarts", (int)workers[i].restarts));
+	return list;
+}
+
+static void add_warning(json_t *list, const char *text)
+{
+	json_array_append_new(list, json_string(text));
+}
+
+/* Backends that are configured and cannot be sent to are the operator's business. */
+static void status_vip_warnings(struct control_request *r, struct dataplane *dp, json_t *warnings)
+{
+	const struct conf *conf = supervisor_conf(r->s);
+	struct vip_backend_state *rows = calloc(STATUS_BACKENDS_MAX, sizeof(*rows));
+	char text[256];
+
+	for (size_t i = 0; rows && i < conf->n_vips; i++) {
+		const struct conf_vip *vip = &conf->vips[i];
+		size_t n = vip_map_backends(dp, vip->name, rows, STATUS_BACKENDS_MAX);
+		size_t usable = 0;
+
+		n = n < STATUS_BACKENDS_MAX ? n : STATUS_BACKENDS_MAX;
+		for (size_t j = 0; j < n; j++) {
+			usable += rows[j].ready && rows[j].conf->weight > 0;
+			if (rows[j].ready)
+				continue;
+			snprintf(text, sizeof(text), "vip %s: backend %s is not used: %s",
+				 vip->name, rows[j].conf->name, rows[j].state);
+			add_warning(warnings, text);
+		}
+		if (usable == 0) {
+			snprintf(text, sizeof(text),
+				 "vip %s: no usable backend, its packets are "
+				 "dropped (reason no_backend)",
+				 vip->name);
+			add_warning(warnings, text);
+		}
+	}
+	free(rows);
+}
+
+static json_t *status_warnings(struct control_request *r, struct dataplane *dp)
+{
+	const char *texts[STATUS_WARNINGS_MAX];
+	size_t n = supervisor_warnings(r->s, texts, STATUS_WARNINGS_MAX);
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < n; i++)
+		add_warning(list, texts[i]);
+	n = dp ? dataplane_warnings(dp, texts, STATUS_WARNINGS_MAX) : 0;
+	for (size_t i = 0; i < n; i++)
+		add_warning(list, texts[i]);
+	if (dp)
+		status_vip_warnings(r, dp, list);
+	return list;
+}
+
+int control_status(struct control_request *r)
+{
+	const char *no_dataplane = "";
+	const char *not_ready = "";
+	struct dataplane *dp = supervisor_dataplane(r->s, &no_dataplane);
+	bool ready = supervisor_ready(r->s, &not_ready);
+
+	r->data = json_pack(
+		"{s:s,s:I,s:I,s:b,s:s,s:s,s:o,s:s,s:b,s:o,s:o,s:o}", "version", SLUICE_VERSION,
+		"revision", (json_int_t)supervisor_revision(r->s), "uptime_s",
+		(json_int_t)((clock_now_ns() - supervisor_started_ns(r->s)) / NS_PER_S), "ready",
+		ready, "not_ready", ready || !not_ready ? "" : not_ready, "config",
+		supervisor_config_path(r->s), "workers", status_workers(r->s), "dataplane",
+		dp				? "attached"
+		: no_dataplane && *no_dataplane ? no_dataplane
+						: "not configured",
+		"adopted", dp && dataplane_adopted(dp), "devices",
+		dp ? status_devices(dp) : json_array(), "maps", dp ? status_maps(dp) : json_array(),
+		"warnings", status_warnings(r, dp));
+	return r->data ? 0 : -ENOMEM;
+}

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* vip and backend: what the kernel balances, over whom, and how it goes. */
+#include "sluice/abi/vip.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/addr.h"
+#include "dataplane/vip_map.h"
+#include "request.h"
+
+#define VIP_BACKENDS_MAX 1024
+
+static json_t *count_json(const struct stats_count *c)
+{
+	return json_pack("{s:I,s:I}", "packets", (json_int_t)c->packets, "bytes",
+			 (json_int_t)c->bytes);
+}
+
+static json_t *backend_json(const struct conf_vip *vip, const struct vip_backend_state *b)
+{
+	char text[ADDR_TEXT_MAX];
+
+	return json_pack("{s:s,s:s,s:s,s:I,s:b,s:s,s:I,s:I,s:I}", "vip", vip->name, "name",
+			 b->conf->name, "address", addr_format(&b->conf->address, text), "weight",
+			 (json_int_t)b->conf->weight, "ready", b->ready, "state", b->state, "slots",
+			 (json_int_t)b->slots, "packets", (json_int_t)b->forwarded.packets, "bytes",
+			 (json_int_t)b->forwarded.bytes);
+}
+
+static int append_backends(struct dataplane *dp, const struct conf_vip *vip, json_t *list)
+{
+	struct vip_backend_state *rows = calloc(VIP_BACKENDS_MAX, sizeof(*rows));
+	size_t n;
+
+	if (!rows)
+		return -ENOMEM;
+	n = vip_map_backends(dp, vip->name, rows, VIP_BACKENDS_MAX);
+	n = n < VIP_BACKENDS_MAX ? n : VIP_BACKENDS_MAX;
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(list, backend_json(vip, &rows[i]));
+	free(rows);
+	return 0;
+}
+
+static json_t *vip_json(struct dataplane *dp, const struct conf_vip *vip)
+{
+	struct stats_vip stats = { 0 };
+	char text[ADDR_TEXT_MAX];
+
+	vip_map_stats(dp, vip_map_id(dp, vip->name), &stats);
+	return json_pack("{s:s,s:s,s:s,s:s,s:I,s:o,s:o,s:I}", "name", vip->name, "address",
+			 addr_format_port(&vip->address, vip->port, text), "protocol",
+			 vip->protocol == IPPROTO_UDP ? "udp" : "tcp", "limit",
+			 vip->limit ? vip->limit : "", "backends", (json_int_t)vip->n_backends,
+			 "forwarded", count_json(&stats.forwarded), "dropped",
+			 count_json(&stats.dropped), "connections", (json_int_t)stats.connections);
+}
+
+static const struct conf_vip *vip_named(struct control_request *r, const char *arg)
+{
+	const char *name = request_arg(r, arg);
+	const struct conf_vip *vip = name ? conf_vip(supervisor_conf(r->s), name) : NULL;
+
+	if (name && !vip)
+		errmsg_set(&r->err, -ENOENT, "there is no vip '%.64s'; see sluicectl vip list",
+			   name);
+	return vip;
+}
+
+int control_vip(struct control_request *r)
+{
+	static const char *const fields[] = { "limit", NULL };
+	const struct conf *conf = supervisor_conf(r->s);
+	struct dataplane *dp = request_dataplane(r);
+	const struct conf_vip *vip;
+	json_t *edit;
+	int err;
+
+	if (!dp)
+		return -ENODEV;
+	if (!strcmp(r->verb, "list")) {
+		r->data = json_array();
+		for (size_t i = 0; i < conf->n_vips; i++)
+			json_array_append_new(r->data, vip_json(dp, &conf->vips[i]));
+		return 0;
+	}
+	if (strcmp(r->verb, "set") != 0)
+		return request_no_verb(r);
+	vip = vip_named(r, "name");
+	if (!vip)
+		return -ENOENT;
+	if (!request_set(r))
+		return errmsg_set(&r->err, -EINVAL,
+				  "vip set needs a field: limit=NAME or limit=none");
+	err = request_check_set(r, fields);
+	if (err)
+		return err;
+	edit = json_pack("{s:s,s:s,s:s}", "kind", "vip", "op", "set", "name", vip->name);
+	if (!strcmp(json_string_value(json_object_get(request_set(r), "limit")), "none"))
+		json_object_set_new(edit, "limit", json_null());
+	else
+		request_fields(r, edit);
+	return request_edit(r, edit);
+}
+
+static int backend_set(struct control_request *r)
+{
+	static const char *const fields[] = { "weight", NULL };
+	const struct conf_vip *vip = vip_named(r, "vip");
+	const char *name = request_arg(r, "name");
+	json_t *edit;
+	int err;
+
+	if (!vip || !name)
+		return -ENOENT;
+	for (size_t i = 0;; i++) {
+		if (i == vip->n_backends)
+			return errmsg_set(&r->err, -ENOENT, "vip %s has no backend '%.64s'",
+					  vip->name, name);
+		if (!strcmp(vip->backends[i].name, name))
+			break;
+	}
+	if (!request_set(r))
+		return errmsg_set(&r->err, -EINVAL,
+				  "backend set needs a field: weight=N; 0 takes "
+				  "it out of the ring");
+	err = request_check_set(r, fields);
+	if (err)
+		return err;
+	edit = json_pack("{s:s,s:s,s:s,s:s}", "kind", "backend", "op", "set", "vip", vip->name,
+			 "name", name);
+	request_fields(r, edit);
+	return request_edit(r, edit);
+}
+
+int control_backend(struct control_request *r)
+{
+	const struct conf *conf = supervisor_conf(r->s);
+	struct dataplane *dp = request_dataplane(r);
+	int err = 0;
+
+	if (!dp)
+		return -ENODEV;
+	if (!strcmp(r->verb, "set"))
+		return backend_set(r);
+	if (strcmp(r->verb, "list") != 0)
+		return request_no_verb(r);
+	r->data = json_array();
+	if (request_arg_opt(r, "vip")) {
+		const struct conf_vip *vip = vip_named(r, "vip");
+
+		return vip ? append_backends(dp, vip, r->data) : -ENOENT;
+	}
+	for (size_t i = 0; i < conf->n_vips && !err; i++)
+		err = append_backends(dp, &conf->vips[i], r->data);
+	return err;
+}

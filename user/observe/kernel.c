@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The kernel half's counters: by action, drop reason, vip, backend, limit, and map occupancy. */
+#include <stdlib.h>
+
+#include "dataplane/event_map.h"
+#include "dataplane/limit_map.h"
+#include "dataplane/stats_map.h"
+#include "dataplane/vip_map.h"
+#include "prometheus.h"
+#include "text.h"
+
+#define MAPS_MAX     32
+#define BACKENDS_MAX 1024
+
+#define DROP_LABEL(id, label, doc) label,
+static const char *const drop_labels[] = { DROP_REASONS(DROP_LABEL) };
+static const char *const action_labels[STATS_ACTIONS] = { "pass", "drop", "forward" };
+static const char *const unit_labels[LIMIT_UNITS] = { "packets", "bytes", "connections" };
+
+static void write_actions(struct dataplane *dp, struct text *t)
+{
+	struct stats_count counts[STATS_ACTIONS];
+
+	if (stats_map_actions(dp, counts))
+		return;
+	text_family(t, "sluice_kernel_packets_total", "counter",
+		    "Packets, by what became of them.");
+	for (int i = 0; i < STATS_ACTIONS; i++)
+		text_sample(t, "sluice_kernel_packets_total", counts[i].packets, "action",
+			    action_labels[i], NULL);
+	text_family(t, "sluice_kernel_bytes_total", "counter", "Bytes, by what became of them.");
+	for (int i = 0; i < STATS_ACTIONS; i++)
+		text_sample(t, "sluice_kernel_bytes_total", counts[i].bytes, "action",
+			    action_labels[i], NULL);
+}
+
+static void write_drops(struct dataplane *dp, struct text *t)
+{
+	struct stats_count drops[DROP_REASON_COUNT];
+
+	if (stats_map_drops(dp, drops))
+		return;
+	text_family(t, "sluice_kernel_dropped_packets_total", "counter",
+		    "Packets dropped, by reason.");
+	for (int i = 1; i < DROP_REASON_COUNT; i++)
+		text_sample(t, "sluice_kernel_dropped_packets_total", drops[i].packets, "reason",
+			    drop_labels[i], NULL);
+	text_family(t, "sluice_kernel_dropped_bytes_total", "counter", "Bytes dropped, by reason.");
+	for (int i = 1; i < DROP_REASON_COUNT; i++)
+		text_sample(t, "sluice_kernel_dropped_bytes_total", drops[i].bytes, "reason",
+			    drop_labels[i], NULL);
+}
+
+enum vip_column { VIP_FORWARDED, VIP_FORWARDED_BYTES, VIP_DROPPED, VIP_CONNECTIONS, VIP_COLUMNS };
+
+static void write_vips(const struct prometheus_source *src, struct text *t)
+{
+	static const char *const names[VIP_COLUMNS] = {
+		[VIP_FORWARDED] = "sluice_kernel_vip_forwarded_packets_total",
+		[VIP_FORWARDED_BYTES] = "sluice_kernel_vip_forwarded_bytes_total",
+		[VIP_DROPPED] = "sluice_kernel_vip_dropped_packets_total",
+		[VIP_CONNECTIONS] = "sluice_kernel_vip_connections_total",
+	};
+
+	for (int c = 0; c < VIP_COLUMNS; c++) {
+		text_family(t, names[c], "counter", "Of the vip; connections are TCP SYNs.");
+		for (size_t i = 0; i < src->conf->n_vips; i++) {
+			const char *vip = src->conf->vips[i].name;
+			struct stats_vip s = { 0 };
+			uint64_t value;
+
+			if (vip_map_stats(src->dataplane, vip_map_id(src->dataplane, vip), &s))
+				continue;
+			value = c == VIP_FORWARDED	   ? s.forwarded.packets
+				: c == VIP_FORWARDED_BYTES ? s.forwarded.bytes
+				: c == VIP_DROPPED	   ? s.dropped.packets
+							   : s.connections;
+			text_sample(t, names[c], value, "vip", vip, NULL);
+		}
+	}
+}
+
+static void write_backends(const struct prometheus_source *src, struct text *t, bool ready)
+{
+	const char *name =
+		ready ? "sluice_kernel_backend_ready" : "sluice_kernel_backend_packets_total";
+	struct vip_backend_state *rows = calloc(BACKENDS_MAX, sizeof(*rows));
+
+	if (!rows)
+		return;
+	text_family(t, name, ready ? "gauge" : "counter",
+		    ready ? "1 when the next hop is known." : "Packets forwarded to the backend.");
+	for (size_t i = 0; i < src->conf->n_vips; i++) {
+		const char *vip = src->conf->vips[i].name;
+		size_t n = vip_map_backends(src->dataplane, vip, rows, BACKENDS_MAX);
+
+		n = n < BACKENDS_MAX ? n : BACKENDS_MAX;
+		for (size_t j = 0; j < n; j++)
+			text_sample(t, name, ready ? rows[j].ready : rows[j].forwarded.packets,
+				    "vip", vip, "backend", rows[j].conf->name, NULL);
+	}
+	free(rows);
+}
+
+static void write_limits(const struct prometheus_source *src, struct text *t, bool would)
+{
+	const char *name = would ? "sluice_kernel_limit_would_drop_packets_total"
+				 : "sluice_kernel_limit_dropped_packets_total";
+
+	text_family(t, name, "counter",
+		    would ? "Packets that dry_run would drop, by limit and unit."
+			  : "Packets dropped, by limit and unit.");
+	for (size_t i = 0; i < src->conf->n_limits; i++) {
+		const char *limit = src->conf->limits[i].name;
+		struct stats_limit s = { 0 };
+
+		if (limit_map_stats(src->dataplane, limit_map_class(src->dataplane, limit), &s))
+			continue;
+		for (int u = 0; u < LIMIT_UNITS; u++)
+			text_sample(t, name, would ? s.would_drop[u].packets : s.dropped[u].packets,
+				    "limit", limit, "unit", unit_labels[u], NULL);
+	}
+}
+
+static void write_limit_admitted(const struct prometheus_source *src, struct text *t)
+{
+	text_family(t, "sluice_kernel_limit_admitted_packets_total", "counter",
+		    "Packets admitted, by limit.");
+	for (size_t i = 0; i < src->conf->n_limits; i++) {
+		const char *limit = src->conf->limits[i].name;
+		struct stats_limit s = { 0 };
+
+		if (limit_map_stats(src->dataplane, limit_map_class(src->dataplane, limit), &s))
+			continue;
+		text_sample(t, "sluice_kernel_limit_admitted_packets_total", s.admitted.packets,
+			    "limit", limit, NULL);
+	}
+}
+
+static void write_maps(const struct prometheus_source *src, struct text *t)
+{
+	struct dataplane_map maps[MAPS_MAX];
+	size_t n = dataplane_maps(src->dataplane, maps, MAPS_MAX);
+
+	text_family(t, "sluice_kernel_map_entries", "gauge", "Entries in use, by map.");
+	for (size_t i = 0; i < n; i++)
+		text_sample(t, "sluice_kernel_map_entries", maps[i].entries, "map", maps[i].name,
+			    NULL);
+	text_family(t, "sluice_kernel_map_max_entries", "gauge", "Entries at most, by map.");
+	for (size_t i = 0; i < n; i++)
+		text_sample(t, "sluice_kernel_map_max_entries", maps[i].max_entries, "map",
+			    maps[i].name, NULL);
+}
+
+static void write_devices(const struct prometheus_source *src, struct text *t)
+{
+	const struct dataplane_device *devices;
+	size_t n = dataplane_devices(src->dataplane, &devices);
+
+	text_family(t, "sluice_kernel_device_attached", "gauge", "1 when the programs run there.");
+	for (size_t i = 0; i < n; i++)
+		text_sample(t, "sluice_kernel_device_attached", devices[i].attached, "device",
+			    devices[i].name, "mode",
+			    devices[i].hook == CONF_HOOK_TC ? "tc"
+			    : devices[i].native		    ? "native"
+							    : "generic",
+			    NULL);
+}
+
+void kernel_write(const struct prometheus_source *src, struct text *t)
+{
+	uint64_t suppressed = 0;
+
+	write_devices(src, t);
+	write_actions(src->dataplane, t);
+	write_drops(src->dataplane, t);
+	write_vips(src, t);
+	write_backends(src, t, false);
+	write_backends(src, t, true);
+	write_limit_admitted(src, t);
+	write_limits(src, t, false);
+	write_limits(src, t, true);
+	write_maps(src, t);
+	if (event_map_suppressed(src->dataplane, &suppressed))
+		return;
+	text_family(t, "sluice_kernel_events_suppressed_total", "counter",
+		    "Drop events over events_per_s or without room.");
+	text_sample(t, "sluice_kernel_events_suppressed_total", suppressed, NULL);
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Lines of the Prometheus text format; what does not fit is remembered in `failed`. */
+#pragma once
+
+#include <errno.h>
+#include <stdint.h>
+
+#include "../base/buf.h"
+
+struct text {
+	struct buf *out;
+	bool failed;
+};
+
+struct prometheus_source;
+
+void text_family(struct text *t, const char *name, const char *type, const char *help);
+/* Pairs of label name and value, ended by NULL; values are escaped. */
+void text_sample(struct text *t, const char *name, uint64_t value, ...) __attribute__((sentinel));
+void text_sample_double(struct text *t, const char *name, double value, ...)
+	__attribute__((sentinel));
+/* A histogram's bound in seconds; UINT64_MAX is +Inf. */
+void text_bound(char le[32], uint64_t us);
+
+/* The kernel half's families (kernel.c). */
+void kernel_write(const struct prometheus_source *src, struct text *t);
