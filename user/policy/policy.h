@@ -6,12 +6,14 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
-#include "../base/buf.h"
+#include "../base/str.h"
 #include "../conf/conf.h"
 #include "../http/message.h"
 #include "sluice/abi/verdict.h"
+#include "termination.h"
 
 enum policy_answer {
 	POLICY_CONTINUE,
@@ -23,19 +25,23 @@ enum policy_answer {
 struct policy_consumer {
 	const struct conf_consumer *conf;
 	const struct conf_plan *plan;
-	uint32_t id;		    /* stable over revisions and workers */
-	const uint32_t *meter_slot; /* by index of the plan's limit */
+	uint32_t id;		      /* stable over revisions and workers */
+	const uint32_t *meter_slot;   /* by index of the plan's limit */
 	const struct gcra_rate *rate; /* the same */
 };
 
 struct policy_refusal {
+	enum termination end;
 	uint16_t status; /* 401, 403, 429 */
 	const char *title;
-	const char *code;	 /* termination code of log and header: "key_missing", … */
+	const char *code; /* termination code of log and header: "key_missing", … */
 	const char *detail;
-	const char *limit;	 /* 429: name of the limit that refused */
-	uint64_t retry_after_s;	 /* 429: never earlier than the bucket */
-	enum verdict_reason reason;
+	const char *limit; /* 429: name of the limit that refuses longest */
+	/* 429: all limits that refused */
+	const char *violated[CONF_PLAN_LIMITS_MAX];
+	uint32_t n_violated;
+	uint64_t retry_after_s;	    /* 429: never earlier than the bucket */
+	enum verdict_reason reason; /* OPERATOR: not a reason for a verdict (403) */
 };
 
 /* One request on its way down the chain. */
@@ -46,9 +52,10 @@ struct policy_exchange {
 	uint64_t now_ns; /* 0: the policy that needs a clock reads it itself */
 	/* facts, filled by policies */
 	const struct policy_consumer *consumer;
-	bool strip_key;		   /* the key's field is not forwarded */
+	bool strip_key; /* the key's field is not forwarded */
 	struct str key_field;
-	/* RateLimit fields of the answer: of the limit with the least left */
+	bool shadowed; /* mode shadow let through what enforce refuses */
+	/* RateLimit fields of the answer: of the limit with the least left; NULL: none */
 	const struct conf_plan_limit *nearest;
 	uint64_t nearest_remaining;
 	uint64_t nearest_reset_s;
