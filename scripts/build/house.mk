@@ -25,26 +25,26 @@ SUBMAKE   := $(MAKE) --no-print-directory
 ## test: install, build and run every test in under ten minutes (SUITE=unit,e2e T=pattern select)
 .PHONY: test
 test:
-	@scripts/deps.sh install build test
+	@scripts/deps.sh install build test lint
 	+@deadline=$$(($$(date +%s) + 570)) && \
 	{ [ -z '$(PROGRAMS)' ] || $(SUBMAKE) -s $(PROGRAMS); } && $(RUN_TESTS) --deadline $$deadline
 
 ## test-long: the same with the long tests at full size, and no time limit
 .PHONY: test-long
 test-long:
-	@scripts/deps.sh install build test
+	@scripts/deps.sh install build test lint
 	+@{ [ -z '$(PROGRAMS)' ] || $(SUBMAKE) -s $(PROGRAMS); } && $(RUN_TESTS) --long --fuzz-s 300
 
 ## fuzz: run each fuzz target for FUZZ_TIME seconds (600); T=pattern selects
 .PHONY: fuzz
 fuzz:
-	@scripts/deps.sh install build test
+	@scripts/deps.sh install build test lint
 	+@$(SUBMAKE) -s fuzz-bin && $(RUN_TESTS) --suite fuzz --fuzz-s $(FUZZ_TIME)
 
 ## bench: run the benchmarks; tables on stdout, rows in $(BUILD)/bench/*.json
 .PHONY: bench
 bench:
-	@scripts/deps.sh install build test
+	@scripts/deps.sh install build test lint
 	+@$(SUBMAKE) -s all bench-bin && scripts/bench.sh $(BUILD) '$(T)'
 
 ## demo: show the whole job in namespaces on this machine (KEEP=1 leaves it standing)
