@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Printer of status. */
+#include "command.h"
+#include "table.h"
+
+void print_status(json_t *data, FILE *out)
+{
+	static const struct table_column devices[] = {
+		{ "DEVICE", "device" },
+		{ "MODE", "mode" },
+		{ "ATTACH", "attach" },
+		{ "ADOPTED", "adopted" },
+		{ "PROGRAM", "program_id" },
+		{ "ERROR", "error" },
+		{ 0 },
+	};
+	static const struct table_column workers[] = {
+		{ "WORKER", "slot" },	    { "PID", "pid" },
+		{ "REVISION", "revision" }, { "CONNECTIONS", "connections" },
+		{ "RESTARTS", "restarts" }, { 0 },
+	};
+	static const struct table_column maps[] = {
+		{ "MAP", "map" },
+		{ "ENTRIES", "entries" },
+		{ "MAX", "max_entries" },
+		{ "BYTES", "memory_bytes" },
+		{ 0 },
+	};
+	bool ready = json_is_true(json_object_get(data, "ready"));
+	char a[256], b[64], c[64];
+	json_t *warning;
+	size_t i;
+
+	fprintf(out, "sluiced %s, revision %s, up %s s, ",
+		table_cell(data, "version", a, sizeof(a)),
+		table_cell(data, "revision", b, sizeof(b)),
+		table_cell(data, "uptime_s", c, sizeof(c)));
+	fprintf(out, ready ? "ready\n" : "not ready: %s\n",
+		table_cell(data, "not_ready", a, sizeof(a)));
+	fprintf(out, "config %s\n", table_cell(data, "config", a, sizeof(a)));
+	fprintf(out, "kernel half: %s%s\n", table_cell(data, "dataplane", a, sizeof(a)),
+		json_is_true(json_object_get(data, "adopted")) ? " (adopted what was pinned)" : "");
+	if (json_array_size(json_object_get(data, "devices"))) {
+		fputc('\n', out);
+		table_print(json_object_get(data, "devices"), devices, out);
+	}
+	fputc('\n', out);
+	table_print(json_object_get(data, "workers"), workers, out);
+	if (json_array_size(json_object_get(data, "maps"))) {
+		fputc('\n', out);
+		table_print(json_object_get(data, "maps"), maps, out);
+	}
+	json_array_foreach(json_object_get(data, "warnings"), i, warning)
+		fprintf(out, "%swarning: %s\n", i ? "" : "\n", json_string_value(warning));
+}
