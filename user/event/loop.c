@@ -1,11 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * The wheel: WHEEL_LEVELS wheels of 64 slots, where a slot of level k is 64^k ms long. A timer sits
- * on the level of the highest bit in which its due tick differs from the current one, so that every
- * level only holds slots that are still ahead in the current turn of the level above it. When the
- * time reaches a slot of a higher level, its timers are put again and land lower. A bitmap a level
- * says where timers may be: the next tick at which anything happens is found without walking.
- */
 #include <errno.h>
 #include <limits.h>
 #include <stddef.h>
@@ -15,20 +8,10 @@
 
 #include "base/clock.h"
 #include "loop.h"
+#include "wheel.h"
 
 #define LOOP_EVENTS	128
-#define WHEEL_BITS	6
-#define WHEEL_SLOTS	(1U << WHEEL_BITS)
-#define WHEEL_LEVELS	7 /* 2^42 ms: 139 years after boot */
-#define WHEEL_MAX_TICK	((1ULL << (WHEEL_BITS * WHEEL_LEVELS)) - 1)
-#define TICK_NONE	UINT64_MAX
 #define DEFERRED_ROUNDS 2 /* a deferred that queues itself again must not keep epoll waiting */
-
-struct wheel {
-	uint64_t tick_ms;	      /* everything due up to here has run */
-	uint64_t maybe[WHEEL_LEVELS]; /* bit set: the slot may hold timers */
-	struct timer *slot[WHEEL_LEVELS][WHEEL_SLOTS];
-};
 
 struct loop {
 	int epoll_fd;
@@ -55,7 +38,7 @@ int loop_new(struct loop **ret)
 	}
 	l->deferred.next = l->deferred.prev = &l->deferred;
 	l->now_ns = clock_now_ns();
-	l->wheel.tick_ms = l->now_ns / NS_PER_MS;
+	wheel_init(&l->wheel, l->now_ns / NS_PER_MS);
 	*ret = l;
 	return 0;
 }
@@ -65,12 +48,7 @@ void loop_free(struct loop *l)
 	if (!l)
 		return;
 	/* timers and deferreds outlive the loop in their owners: none may point into it */
-	for (unsigned int k = 0; k < WHEEL_LEVELS; k++) {
-		for (unsigned int i = 0; i < WHEEL_SLOTS; i++) {
-			while (l->wheel.slot[k][i])
-				timer_stop(l->wheel.slot[k][i]);
-		}
-	}
+	wheel_clear(&l->wheel);
 	while (l->deferred.next != &l->deferred)
 		loop_undefer(l->deferred.next);
 	close(l->epoll_fd);
@@ -96,109 +74,19 @@ void loop_del(struct loop *l, struct watch *w)
 	}
 }
 
-static void slot_push(struct timer **head, struct timer *t)
-{
-	t->next = *head;
-	t->prev = head;
-	if (t->next)
-		t->next->prev = &t->next;
-	*head = t;
-}
-
-/* due_ms > tick_ms, or equal to it while that tick is being run. */
-static void wheel_put(struct wheel *w, struct timer *t)
-{
-	uint64_t differ = t->due_ms ^ w->tick_ms;
-	unsigned int level = 0, slot;
-
-	if (differ)
-		level = (unsigned int)(63 - __builtin_clzll(differ)) / WHEEL_BITS;
-	slot = (unsigned int)(t->due_ms >> (level * WHEEL_BITS)) & (WHEEL_SLOTS - 1);
-	slot_push(&w->slot[level][slot], t);
-	w->maybe[level] |= 1ULL << slot;
-}
-
-/*
- * The next tick after the current one with a slot to run or to put down a level, TICK_NONE without
- * timers. Slots of a level lie ahead within the current slot of the level above, so the lowest level
- * with any has the earliest. Bits whose timers were all stopped are cleared here.
- */
-static uint64_t wheel_next(struct wheel *w)
-{
-	for (unsigned int level = 0; level < WHEEL_LEVELS; level++) {
-		unsigned int shift = level * WHEEL_BITS;
-
-		while (w->maybe[level]) {
-			unsigned int slot = (unsigned int)__builtin_ctzll(w->maybe[level]);
-			uint64_t above = w->tick_ms >> (shift + WHEEL_BITS);
-
-			if (w->slot[level][slot])
-				return ((above << WHEEL_BITS) | slot) << shift;
-			w->maybe[level] &= w->maybe[level] - 1;
-		}
-	}
-	return TICK_NONE;
-}
-
-/* Everything in the slots that begin at tick_ms: from high levels downwards, then the due ones. */
-static void wheel_run_tick(struct wheel *w)
-{
-	struct timer *due = NULL, *t;
-
-	for (unsigned int level = WHEEL_LEVELS; level-- > 0;) {
-		unsigned int shift = level * WHEEL_BITS;
-		unsigned int slot = (unsigned int)(w->tick_ms >> shift) & (WHEEL_SLOTS - 1);
-
-		if (w->tick_ms & ((1ULL << shift) - 1))
-			continue;
-		w->maybe[level] &= ~(1ULL << slot);
-		while ((t = w->slot[level][slot])) {
-			timer_stop(t);
-			if (level)
-				wheel_put(w, t);
-			else
-				slot_push(&due, t);
-		}
-	}
-	while ((t = due)) { /* a callback may stop others that are due now */
-		timer_stop(t);
-		t->on_due(t);
-	}
-}
-
-static void wheel_advance(struct wheel *w, uint64_t now_ms)
-{
-	uint64_t next;
-
-	while ((next = wheel_next(w)) <= now_ms) {
-		w->tick_ms = next;
-		wheel_run_tick(w);
-	}
-	if (now_ms > w->tick_ms)
-		w->tick_ms = now_ms;
-}
-
 void timer_start(struct loop *l, struct timer *t, uint64_t after_ms)
 {
 	/* rounded up: a timer is never early */
 	uint64_t now_ms = (l->now_ns + NS_PER_MS - 1) / NS_PER_MS;
 
 	timer_stop(t);
-	t->due_ms = after_ms < WHEEL_MAX_TICK - now_ms ? now_ms + after_ms : WHEEL_MAX_TICK;
-	if (t->due_ms <= l->wheel.tick_ms)
-		t->due_ms = l->wheel.tick_ms + 1;
+	t->due_ms = after_ms < UINT64_MAX - now_ms ? now_ms + after_ms : UINT64_MAX;
 	wheel_put(&l->wheel, t);
 }
 
 void timer_stop(struct timer *t)
 {
-	if (!t->prev)
-		return;
-	*t->prev = t->next;
-	if (t->next)
-		t->next->prev = t->prev;
-	t->next = NULL;
-	t->prev = NULL;
+	wheel_take(t);
 }
 
 bool timer_running(const struct timer *t)
@@ -266,7 +154,7 @@ static int wait_limit(struct loop *l, int wait_ms)
 
 	if (deferred_waiting(l) || l->stopping)
 		return 0;
-	if (next == TICK_NONE)
+	if (next == WHEEL_NONE)
 		return wait_ms;
 	left = next > now_ms ? next - now_ms : 0;
 	if (wait_ms >= 0 && left > (uint64_t)wait_ms)

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/buf.h"
+
+static void test_an_empty_buffer_holds_no_memory(void **state)
+{
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, 100);
+	assert_null(b.data);
+	assert_int_equal(buf_str(&b).len, 0);
+	assert_int_equal(buf_add(&b, "", 0), 0);
+	assert_null(b.data);
+	assert_int_equal(buf_add(&b, "abc", 3), 0);
+	buf_trim(&b);
+	assert_non_null(b.data); /* there is data in it */
+	buf_consume(&b, 3);
+	buf_trim(&b);
+	assert_null(b.data);
+	assert_int_equal(buf_room(&b), 100);
+}
+
+static void test_the_limit_holds_and_a_refused_add_changes_nothing(void **state)
+{
+	static const char bytes[1001];
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, 1000);
+	assert_int_equal(buf_add(&b, bytes, 1001), -ENOSPC);
+	assert_int_equal(buf_add(&b, bytes, 999), 0);
+	assert_int_equal(buf_add(&b, bytes, 2), -ENOSPC);
+	assert_int_equal(buf_len(&b), 999);
+	assert_null(buf_reserve(&b, 2));
+	assert_int_equal(buf_add(&b, bytes, 1), 0);
+	assert_int_equal(buf_room(&b), 0);
+	assert_true(b.cap <= 1000);
+	buf_clear(&b);
+}
+
+static void test_bytes_survive_growing_and_moving(void **state)
+{
+	struct buf b;
+	unsigned char next_in = 0, next_out = 0;
+
+	(void)state;
+	buf_init(&b, 4096);
+	/* in steps that make the data wander, wrap to the front and grow */
+	for (int round = 0; round < 2000; round++) {
+		size_t in = (size_t)(round * 7 % 97), out = (size_t)(round * 5 % 89);
+
+		for (size_t i = 0; i < in && buf_room(&b); i++, next_in++)
+			assert_int_equal(buf_add(&b, &next_in, 1), 0);
+		for (size_t i = 0; i < out && buf_len(&b); i++, next_out++) {
+			assert_int_equal((unsigned char)*buf_head(&b), next_out);
+			buf_consume(&b, 1);
+		}
+	}
+	buf_clear(&b);
+}
+
+static void test_printf_fits_to_the_last_byte(void **state)
+{
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, 8);
+	assert_int_equal(buf_printf(&b, "%s", "123456789"), -ENOSPC);
+	assert_int_equal(buf_len(&b), 0);
+	assert_int_equal(buf_printf(&b, "%d", 12345678), 0);
+	assert_memory_equal(buf_head(&b), "12345678", 8);
+	buf_clear(&b);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_an_empty_buffer_holds_no_memory),
+		cmocka_unit_test(test_the_limit_holds_and_a_refused_add_changes_nothing),
+		cmocka_unit_test(test_bytes_survive_growing_and_moving),
+		cmocka_unit_test(test_printf_fits_to_the_last_byte),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
