@@ -77,7 +77,7 @@ def complaint(table, path, target):
     for folder, shared in table.apart.items():
         if path.startswith(folder + "/") and target.startswith(folder + "/"):
             same = stem(path) == stem(target) or stem(path).startswith(stem(target) + "_")
-            if not same and os.path.basename(target) not in shared:
+            if not same and not any(fnmatch.fnmatch(os.path.basename(target), s) for s in shared):
                 return f"files of {folder} do not see each other"
     if my_room == their_room:
         return ""
