@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "base/addr.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "pool.h"
+#include "upstream_conn.h"
+
+int upstream_new(struct loop *l, struct upstream **ret)
+{
+	struct upstream *u = calloc(1, sizeof(*u));
+
+	if (!u)
+		return -ENOMEM;
+	u->loop = l;
+	u->keep_idle = true;
+	/* only spreads load: when there is no entropy yet, any seed does */
+	if (getrandom(&u->random, sizeof(u->random), GRND_NONBLOCK) < 0 || !u->random)
+		u->random = clock_now_ns() | 1;
+	*ret = u;
+	return 0;
+}
+
+void upstream_free(struct upstream *u)
+{
+	if (!u)
+		return;
+	while (u->connections)
+		upstream_conn_free(u->connections);
+	free(u);
+}
+
+static void close_idle(struct pool *p)
+{
+	while (p->idle)
+		upstream_conn_close(p->idle);
+}
+
+void upstream_drain(struct upstream *u)
+{
+	u->keep_idle = false;
+	for (struct pool *p = u->pools; p; p = p->next)
+		close_idle(p); /* their references go with their memory, later */
+}
+
+int pool_get(struct upstream *u, const char *cluster, const struct conf_endpoint *e,
+	     struct pool **ret)
+{
+	struct pool *p;
+
+	for (p = u->pools; p; p = p->next) {
+		if (p->port == e->port && addr_eq(&p->address, &e->address) &&
+		    strcmp(p->cluster, cluster) == 0)
+			break;
+	}
+	if (!p) {
+		p = calloc(1, sizeof(*p));
+		if (!p)
+			return -ENOMEM;
+		p->upstream = u;
+		p->address = e->address;
+		p->port = e->port;
+		snprintf(p->cluster, sizeof(p->cluster), "%s", cluster);
+		p->next = u->pools;
+		u->pools = p;
+	}
+	p->refs++;
+	p->clusters++;
+	*ret = p;
+	return 0;
+}
+
+void pool_unref(struct pool *p)
+{
+	struct pool **at = &p->upstream->pools;
+
+	if (--p->refs)
+		return;
+	while (*at != p)
+		at = &(*at)->next;
+	*at = p->next;
+	free(p);
+}
+
+void pool_put(struct pool *p)
+{
+	if (--p->clusters == 0)
+		close_idle(p); /* each connection holds a reference of its own */
+	pool_unref(p);
+}
+
+bool pool_ejected(const struct pool *p, uint64_t now_ns)
+{
+	return p->ejected_until_ns > now_ns;
+}
+
+void pool_connect_failed(struct pool *p)
+{
+	uint64_t now_ns = loop_now_ns(p->upstream->loop), ms = POOL_EJECT_MIN_MS;
+	char text[ADDR_TEXT_MAX];
+
+	if (p->failures < UINT32_MAX)
+		p->failures++;
+	/* requests that were under way together fail together: that is one failure of the trial */
+	if (p->failures < POOL_EJECT_AFTER || pool_ejected(p, now_ns))
+		return;
+	for (uint32_t i = POOL_EJECT_AFTER; i < p->failures && ms < POOL_EJECT_MAX_MS; i++)
+		ms *= 2;
+	if (ms > POOL_EJECT_MAX_MS)
+		ms = POOL_EJECT_MAX_MS;
+	p->ejected_until_ns = now_ns + ms * NS_PER_MS;
+	log_warn("endpoint_ejected", LOG_STR("cluster", p->cluster),
+		 LOG_STR("endpoint", addr_format_port(&p->address, p->port, text)),
+		 LOG_U64("failures", p->failures), LOG_U64("for_ms", ms));
+}
+
+void pool_connect_ok(struct pool *p)
+{
+	char text[ADDR_TEXT_MAX];
+
+	if (p->ejected_until_ns)
+		log_info("endpoint_back", LOG_STR("cluster", p->cluster),
+			 LOG_STR("endpoint", addr_format_port(&p->address, p->port, text)));
+	p->failures = 0;
+	p->ejected_until_ns = 0;
+}
