@@ -18,7 +18,7 @@
 #include "sluice/abi/addr.h"
 #include "sluice/abi/limit.h"
 
-#define CONF_NAME_MAX	    63	/* characters of a name: [a-z0-9][a-z0-9_.-]* */
+#define CONF_NAME_MAX	    63 /* characters of a name: [a-z0-9][a-z0-9_.-]* */
 #define CONF_FILE_MAX_BYTES (16U << 20)
 #define CONF_ERRORS_MAX	    100 /* reported at once; the rest is counted */
 
@@ -103,11 +103,11 @@ struct conf_listener {
 	uint16_t port;
 	struct conf_certificate *certificates; /* none: clear text */
 	size_t n_certificates;
-	uint32_t max_connections;	/* per worker */
+	uint32_t max_connections; /* per worker */
 	uint64_t handshake_timeout_ms;
-	uint64_t header_timeout_ms;	/* from the first byte to the end of the header */
-	uint64_t body_timeout_ms;	/* between two reads of a body */
-	uint64_t idle_timeout_ms;	/* keep-alive between requests */
+	uint64_t header_timeout_ms; /* from the first byte to the end of the header */
+	uint64_t body_timeout_ms;   /* between two reads of a body */
+	uint64_t idle_timeout_ms;   /* keep-alive between requests */
 	uint32_t max_header_bytes;
 	uint32_t max_headers;
 	uint32_t max_uri_bytes;
@@ -133,11 +133,11 @@ struct conf_cluster {
 };
 
 struct conf_policies {
-	bool api_key_required;	/* 401 without a known key */
-	char *api_key_header;	/* "x-api-key"; NULL: no identification on this route */
-	char **plans;		/* authorise: consumers of these plans only; none: all */
+	bool api_key_required; /* 401 without a known key */
+	char *api_key_header;  /* "x-api-key"; NULL: no identification on this route */
+	char **plans;	       /* authorise: consumers of these plans only; none: all */
 	size_t n_plans;
-	enum conf_mode limit;	/* the limits of the consumer's plan */
+	enum conf_mode limit; /* the limits of the consumer's plan */
 };
 
 struct conf_route {
@@ -225,6 +225,9 @@ struct conf {
 	struct conf_consumer *consumers;
 	size_t n_consumers;
 	struct conf_pushdown pushdown;
+	/* Private: what conf_limit and its like search, and the memory of all of this. */
+	struct conf_names *names;
+	struct conf_arena *arena;
 };
 
 /* All that is wrong with a file, in order of line: "file:line:column: what; what would be right". */
@@ -272,21 +275,25 @@ int conf_diff(const struct conf *from, const struct conf *to, struct buf *text);
 /*
  * Apply operators' changes: edits are one JSON array of objects
  *   {"kind":"limit"|"consumer"|"vip"|"backend"|"acl", "name":…, "op":"set"|"add"|"del", …fields}
- * in the order in which they were made, fields named as in the file ("key_sha256" for consumers).
+ * in the order in which they were made, fields named as in the file; backends name their "vip", acl a "list" and a "prefix".
  * 0 and a new conf, or -EINVAL with *err and errors in *errors when the result does not check.
  */
 int conf_edit(const struct conf *from, const char *edits_json, struct conf **ret,
 	      struct conf_errors *errors);
 
-/* Find by name; NULL when there is none. */
+/* Find by name, by bisection; NULL when there is none. */
 const struct conf_limit *conf_limit(const struct conf *conf, const char *name);
 const struct conf_vip *conf_vip(const struct conf *conf, const char *name);
 const struct conf_cluster *conf_cluster(const struct conf *conf, const char *name);
 const struct conf_plan *conf_plan(const struct conf *conf, const char *name);
 const struct conf_consumer *conf_consumer(const struct conf *conf, const char *name);
 
-/* "100/s" and "20" into a rate; the same grammar as in the file (also for sluicectl's words). */
+/*
+ * "100/s" and "20" into a rate; the same grammar as in the file (also for sluicectl's words), with
+ * units of bytes where the rate has one. burst NULL: one second of the rate. -EINVAL, -ERANGE.
+ */
 int conf_rate_parse(const char *rate, const char *burst, struct conf_rate *ret, struct errmsg *err);
+/* "100/s", "none"; the burst is not in it. 0 or -ENOSPC. */
 int conf_rate_format(const struct conf_rate *rate, char *text, size_t text_bytes);
 /* A rate as the meters spend it. -ERANGE: cannot be represented (see algo/gcra.h). */
 int conf_rate_compile(const struct conf_rate *rate, struct gcra_rate *ret);

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include "conf_node.h"
+
+/*
+ * What no single setting can say: overlaps, sums, values that contradict each other. Every error
+ * names the place in the file by the node that the value came from. 0 or -ENOMEM.
+ *   scratch  memory for the time of the check
+ */
+int conf_check(const struct conf *conf, struct conf_node *root, struct conf_arena *scratch,
+	       struct conf_errors *errors);
+
+/* The two halves of it. */
+int conf_check_kernel(const struct conf *conf, struct conf_node *root, struct conf_arena *scratch,
+		      struct conf_errors *errors);
+int conf_check_gateway(const struct conf *conf, struct conf_node *root, struct conf_arena *scratch,
+		       struct conf_errors *errors);
+
+/* A value that has to be unique, and where it is in the file. */
+struct conf_unique {
+	const void *key;
+	size_t key_bytes;
+	struct conf_node *node;
+};
+
+/*
+ * Report each key that was there before: "…; the first is in line N", or what for edits have no
+ * lines. Sorts the entries. Nodes that are bad are skipped.
+ */
+void conf_check_unique(struct conf_unique *entries, size_t n, const char *what,
+		       struct conf_errors *errors);

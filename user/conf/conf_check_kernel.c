@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Checks across the settings of the kernel half. */
+#include <errno.h>
+#include <string.h>
+
+#include "../base/addr.h"
+#include "../base/clock.h"
+#include "conf_check.h"
+#include "conf_errors.h"
+#include "sluice/abi/vip.h"
+
+/*
+ * Units that one decision in the kernel may ask for: bytes of the largest packet, and segments of
+ * the largest GSO packet (16 bits). mult times that must stay inside 64 bits (algo/gcra.h).
+ */
+#define BYTES_COST_MAX_FP (1ULL << 46)
+#define COUNT_COST_MAX_FP (1ULL << 48)
+/* Below this a packet costs so little that rounding it up changes the rate by over 0.1 %. */
+#define COUNT_COST_MIN_FP 1000
+
+static bool is_prime(uint32_t n)
+{
+	for (uint32_t d = 2; d * d <= n; d++)
+		if (n % d == 0)
+			return false;
+	return n >= 2;
+}
+
+static void check_rate(const struct conf_rate *rate, enum limit_unit unit, struct conf_node *node,
+		       struct conf_errors *errors)
+{
+	struct gcra_rate compiled;
+
+	if (!node || conf_node_is_null(node) || node->kind != CONF_MAP || rate->count == 0 ||
+	    conf_node_or(node, "rate")->bad || conf_node_or(node, "burst")->bad)
+		return;
+	if (conf_rate_compile(rate, &compiled)) {
+		conf_node_fail(errors, conf_node_or(node, "burst"),
+			       "the bucket would take over 52 days to refill; lower the burst or "
+			       "raise the rate");
+		return;
+	}
+	if (compiled.shift == 0 &&
+	    compiled.mult >= (unit == LIMIT_BYTES ? BYTES_COST_MAX_FP : COUNT_COST_MAX_FP))
+		conf_node_fail(errors, conf_node_or(node, "rate"),
+			       "is too slow for the kernel to meter; at least %s",
+			       unit == LIMIT_BYTES ? "15/h" : "4/h");
+	if (unit != LIMIT_BYTES && compiled.mult >> compiled.shift < COUNT_COST_MIN_FP)
+		conf_node_fail(errors, conf_node_or(node, "rate"),
+			       "is too fast to meter within 0.1 %%; at most 256000000/s");
+}
+
+static void check_limit_units(const struct conf_limit *limit, struct conf_node *node,
+			      struct conf_errors *errors)
+{
+	static const char *const names[LIMIT_UNITS] = { "packets", "bytes", "connections" };
+	bool any = false;
+
+	for (int unit = 0; unit < LIMIT_UNITS; unit++) {
+		struct conf_node *given = conf_node_get(node, names[unit]);
+
+		any = any || (given && !conf_node_is_null(given));
+		check_rate(&limit->unit[unit], (enum limit_unit)unit, given, errors);
+	}
+	if (!any && node->kind == CONF_MAP)
+		conf_node_fail(errors, node, "limits nothing; give packets, bytes or connections");
+}
+
+/* A source has one class: the longest prefix wins, and a tie has no winner. */
+static int check_limits(const struct conf *conf, struct conf_node *root, struct conf_arena *scratch,
+			struct conf_errors *errors)
+{
+	struct conf_node *list = conf_node_get(root, "limits");
+	struct conf_unique *entries;
+	size_t n = 0;
+
+	for (size_t i = 0; i < conf->n_limits; i++) {
+		check_limit_units(&conf->limits[i], conf_node_item(list, i), errors);
+		n += conf->limits[i].n_sources;
+	}
+	entries = conf_arena_alloc(scratch, n, sizeof(*entries));
+	if (!entries)
+		return -ENOMEM;
+	n = 0;
+	for (size_t i = 0; i < conf->n_limits; i++) {
+		struct conf_node *sources = conf_node_get(conf_node_item(list, i), "sources");
+
+		for (size_t j = 0; j < conf->limits[i].n_sources; j++)
+			entries[n++] = (struct conf_unique) { &conf->limits[i].sources[j],
+							      sizeof(struct prefix),
+							      conf_node_item(sources, j) };
+	}
+	conf_check_unique(entries, n, "a source has one limit; this prefix is also", errors);
+	return 0;
+}
+
+static int check_acl_list(const struct prefix *prefixes, size_t n, uint32_t max,
+			  struct conf_node *list, struct conf_arena *scratch,
+			  struct conf_errors *errors)
+{
+	struct conf_unique *entries = conf_arena_alloc(scratch, n, sizeof(*entries));
+
+	if (!entries)
+		return -ENOMEM;
+	if (n > max)
+		conf_node_fail(errors, list, "%zu prefixes; raise dataplane.max_acl (%u)", n, max);
+	for (size_t i = 0; i < n; i++)
+		entries[i] = (struct conf_unique) { &prefixes[i], sizeof(prefixes[i]),
+						    conf_node_item(list, i) };
+	conf_check_unique(entries, n, "this prefix is there already:", errors);
+	return 0;
+}
+
+static void check_backends(const struct conf *conf, const struct conf_vip *vip,
+			   struct conf_node *node, struct conf_errors *errors)
+{
+	struct conf_node *list = conf_node_get(node, "backends");
+	bool v4 = addr_is_v4(&vip->address);
+
+	if (vip->n_backends > conf->dataplane.ring_size)
+		conf_node_fail(errors, list, "%zu backends; dataplane.ring_size has %u slots",
+			       vip->n_backends, conf->dataplane.ring_size);
+	for (size_t i = 0; i < vip->n_backends; i++) {
+		struct conf_node *address = conf_node_get(conf_node_item(list, i), "address");
+
+		if (!address || address->bad || conf_node_or(node, "address")->bad)
+			continue;
+		if (addr_is_v4(&vip->backends[i].address) != v4)
+			conf_node_fail(errors, address,
+				       "the vip is %s, its backends have to be as well",
+				       v4 ? "IPv4" : "IPv6");
+		else if (addr_eq(&vip->backends[i].address, &vip->address))
+			conf_node_fail(errors, address,
+				       "is the vip itself; give the backend's own address");
+	}
+}
+
+/* Backends' addresses, unique within their vip. */
+static int check_backend_addresses(const struct conf_vip *vip, struct conf_node *node,
+				   struct conf_arena *scratch, struct conf_errors *errors)
+{
+	struct conf_node *list = conf_node_get(node, "backends");
+	struct conf_unique *entries = conf_arena_alloc(scratch, vip->n_backends, sizeof(*entries));
+
+	if (!entries)
+		return -ENOMEM;
+	for (size_t i = 0; i < vip->n_backends; i++)
+		entries[i] =
+			(struct conf_unique) { &vip->backends[i].address, sizeof(struct addr),
+					       conf_node_get(conf_node_item(list, i), "address") };
+	conf_check_unique(entries, vip->n_backends, "another backend has this address:", errors);
+	return 0;
+}
+
+static int check_vip_keys(const struct conf *conf, struct conf_node *list,
+			  struct conf_arena *scratch, struct conf_errors *errors)
+{
+	struct conf_unique *entries = conf_arena_alloc(scratch, conf->n_vips, sizeof(*entries));
+	struct vip_key *keys = conf_arena_alloc(scratch, conf->n_vips, sizeof(*keys));
+	size_t n = 0;
+
+	if (!entries || !keys)
+		return -ENOMEM;
+	for (size_t i = 0; i < conf->n_vips; i++) {
+		struct conf_node *node = conf_node_item(list, i);
+
+		/* the parts as numbers: only compared */
+		keys[i] = (struct vip_key) { .addr = conf->vips[i].address,
+					     .port = conf->vips[i].port,
+					     .proto = conf->vips[i].protocol };
+		if (!conf_node_get(node, "address") || !conf->vips[i].port ||
+		    conf_node_or(node, "protocol")->bad)
+			continue;
+		entries[n++] = (struct conf_unique) { &keys[i], sizeof(keys[i]),
+						      conf_node_get(node, "address") };
+	}
+	conf_check_unique(entries, n, "another vip has this address, port and protocol:", errors);
+	return 0;
+}
+
+static int check_vips(const struct conf *conf, struct conf_node *root, struct conf_arena *scratch,
+		      struct conf_errors *errors)
+{
+	const struct conf_dataplane *dataplane = &conf->dataplane;
+	struct conf_node *list = conf_node_get(root, "vips");
+	size_t backends = 0;
+	int err = check_vip_keys(conf, list, scratch, errors);
+
+	for (size_t i = 0; i < conf->n_vips && !err; i++) {
+		struct conf_node *node = conf_node_item(list, i);
+
+		backends += conf->vips[i].n_backends;
+		check_backends(conf, &conf->vips[i], node, errors);
+		err = check_backend_addresses(&conf->vips[i], node, scratch, errors);
+	}
+	/* Id 0 stands for none, in both tables. */
+	if (conf->n_vips > dataplane->max_vips - 1)
+		conf_node_fail(errors, list,
+			       "%zu vips; dataplane.max_vips is %u and has to be more",
+			       conf->n_vips, dataplane->max_vips);
+	if (backends > dataplane->max_backends - 1)
+		conf_node_fail(errors, list,
+			       "%zu backends; dataplane.max_backends is %u and has to be more",
+			       backends, dataplane->max_backends);
+	return err;
+}
+
+static int check_devices(const struct conf_dataplane *dataplane, struct conf_node *node,
+			 struct conf_arena *scratch, struct conf_errors *errors)
+{
+	struct conf_node *list = conf_node_get(node, "devices");
+	struct conf_unique *entries =
+		conf_arena_alloc(scratch, dataplane->n_devices, sizeof(*entries));
+	size_t n = 0;
+
+	if (!entries)
+		return -ENOMEM;
+	for (size_t i = 0; i < dataplane->n_devices; i++) {
+		const char *name = dataplane->devices[i].name;
+
+		if (name)
+			entries[n++] = (struct conf_unique) {
+				name, strlen(name), conf_node_or(conf_node_item(list, i), "name")
+			};
+	}
+	conf_check_unique(entries, n, "this device is there already:", errors);
+	if (dataplane->enabled && n == 0 && conf_node_get(node, "enabled") && !(list && list->bad))
+		conf_node_fail(errors, conf_node_get(node, "enabled"),
+			       "needs a device; give dataplane.devices");
+	return 0;
+}
+
+int conf_check_kernel(const struct conf *conf, struct conf_node *root, struct conf_arena *scratch,
+		      struct conf_errors *errors)
+{
+	struct conf_node *dataplane = conf_node_get(root, "dataplane");
+	struct conf_node *ring_size = conf_node_get(dataplane, "ring_size");
+	struct conf_node *acl = conf_node_get(root, "acl");
+	int err;
+
+	if (ring_size && !ring_size->bad && !is_prime(conf->dataplane.ring_size))
+		conf_node_fail(errors, ring_size,
+			       "%u is not a prime; Maglev needs one, e.g. 251, 4099 or 65537",
+			       conf->dataplane.ring_size);
+	err = check_devices(&conf->dataplane, dataplane, scratch, errors);
+	if (!err)
+		err = check_acl_list(conf->acl.allow, conf->acl.n_allow, conf->dataplane.max_acl,
+				     conf_node_get(acl, "allow"), scratch, errors);
+	if (!err)
+		err = check_acl_list(conf->acl.deny, conf->acl.n_deny, conf->dataplane.max_acl,
+				     conf_node_get(acl, "deny"), scratch, errors);
+	if (!err)
+		err = check_limits(conf, root, scratch, errors);
+	return err ? err : check_vips(conf, root, scratch, errors);
+}

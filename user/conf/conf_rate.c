@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "../base/clock.h"
+#include "conf.h"
+#include "conf_rate.h"
+#include "conf_text.h"
+
+/*
+ * From this cost of one unit on, whole fixed-point units are exact enough: rounding up costs less
+ * than 0.1 % of the rate, and a burst of n single units admits exactly n of them.
+ */
+#define WHOLE_COST_MIN_FP 1024
+
+void conf_rate_default_burst(struct conf_rate *rate, bool bytes)
+{
+	uint64_t least = bytes ? CONF_RATE_BYTES_BURST_MIN : 1;
+	uint64_t per_s;
+
+	if (rate->count == 0 || rate->period_ns == 0 || rate->burst != 0)
+		return;
+	per_s = (uint64_t)((unsigned __int128)rate->count * NS_PER_S / rate->period_ns);
+	rate->burst = per_s > least ? per_s : least;
+}
+
+int conf_rate_parse(const char *rate, const char *burst, struct conf_rate *ret, struct errmsg *err)
+{
+	struct conf_rate parsed = { 0 };
+	int kind = conf_text_rate(str_of(rate), &parsed.count, &parsed.period_ns);
+	int code;
+
+	if (kind < 0)
+		return errmsg_set(err, kind, "'%.40s' is not a rate; write e.g. 100/s or 10MB/s",
+				  rate);
+	if (parsed.count == 0)
+		return errmsg_set(err, -EINVAL,
+				  "'%.40s' would admit nothing; a rate is at least 1 a day", rate);
+	if (burst) {
+		code = kind == CONF_TEXT_BYTES ? conf_text_size(str_of(burst), &parsed.burst)
+					       : conf_text_u64(str_of(burst), &parsed.burst);
+		if (code)
+			return errmsg_set(err, code, "'%.40s' is not a burst; write e.g. %s", burst,
+					  kind == CONF_TEXT_BYTES ? "10MB" : "200");
+		if (parsed.burst == 0)
+			return errmsg_set(err, -EINVAL,
+					  "a burst of 0 would admit nothing; it is at least 1");
+	}
+	conf_rate_default_burst(&parsed, kind == CONF_TEXT_BYTES);
+	if (conf_rate_compile(&parsed, &(struct gcra_rate) { 0 }))
+		return errmsg_set(err, -ERANGE,
+				  "'%.40s' with a burst of %" PRIu64
+				  " cannot be metered; the burst may take 52 days to refill",
+				  rate, parsed.burst);
+	*ret = parsed;
+	return 0;
+}
+
+int conf_rate_format(const struct conf_rate *rate, char *text, size_t text_bytes)
+{
+	char whole[CONF_TEXT_MAX] = "none";
+	size_t len;
+
+	if (rate->count != 0)
+		conf_text_rate_format(rate->count, rate->period_ns, CONF_TEXT_COUNT, whole);
+	len = strlen(whole);
+	if (len >= text_bytes)
+		return -ENOSPC;
+	memcpy(text, whole, len + 1);
+	return 0;
+}
+
+/*
+ * The cost of one unit is period * 256 / count (algo/gcra.h), rounded up so that the rate is never
+ * exceeded: to a whole number where that is exact enough, else (byte rates past 2 Gbit/s) with as
+ * many fractional bits as fit.
+ */
+int conf_rate_compile(const struct conf_rate *rate, struct gcra_rate *ret)
+{
+	unsigned __int128 period_fp, cost, tolerance;
+	struct gcra_rate compiled = { 0 };
+
+	if (rate->count == 0) {
+		*ret = compiled;
+		return 0;
+	}
+	period_fp = (unsigned __int128)rate->period_ns << GCRA_FP_SHIFT;
+	cost = (period_fp + rate->count - 1) / rate->count;
+	if (rate->burst == 0 || period_fp < rate->count || cost > GCRA_TOLERANCE_MAX)
+		return -ERANGE;
+	if (cost < WHOLE_COST_MIN_FP) {
+		compiled.shift = GCRA_SHIFT_MAX;
+		cost = ((period_fp << GCRA_SHIFT_MAX) + rate->count - 1) / rate->count;
+		while (cost >= GCRA_MULT_MAX) {
+			compiled.shift--;
+			cost = ((period_fp << compiled.shift) + rate->count - 1) / rate->count;
+		}
+	}
+	tolerance = (cost * rate->burst + (((unsigned __int128)1 << compiled.shift) - 1)) >>
+		    compiled.shift;
+	if (tolerance > GCRA_TOLERANCE_MAX)
+		return -ERANGE;
+	compiled.mult = (uint64_t)cost;
+	compiled.tolerance_fp = (uint64_t)tolerance;
+	*ret = compiled;
+	return 0;
+}

@@ -1,0 +1,413 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Rows of what the agent does: listeners, clusters, routes, plans, consumers, pushdown. */
+#include "conf_rate.h"
+#include "conf_rows.h"
+#include "sluice/abi/verdict.h"
+
+#define S_MS   1000ULL
+#define DAY_MS (86400 * S_MS)
+
+static const struct conf_word mode_words[] = { { "enforce", CONF_ENFORCE },
+					       { "shadow", CONF_SHADOW },
+					       { "off", CONF_OFF },
+					       { NULL, 0 } };
+static const struct conf_word action_words[] = { { "drop_new", VERDICT_DROP_NEW },
+						 { "drop", VERDICT_DROP },
+						 { NULL, 0 } };
+
+static const struct conf_row certificate_rows[] = {
+	{ .name = "certificate",
+	  CONF_AT(struct conf_certificate, certificate),
+	  .type = &conf_type_path,
+	  .flags = CONF_REQUIRED,
+	  .help = "PEM file of the certificate and its chain." },
+	{ .name = "key",
+	  CONF_AT(struct conf_certificate, key),
+	  .type = &conf_type_path,
+	  .flags = CONF_REQUIRED,
+	  .help = "PEM file of its private key." },
+};
+
+static const struct conf_table conf_table_certificate =
+	CONF_TABLE("certificate", certificate_rows, struct conf_certificate, );
+
+#define LISTENER(field) CONF_AT(struct conf_listener, field)
+#define TIMEOUT(field)	LISTENER(field), .type = &conf_type_duration, .min = 10, .max = DAY_MS
+
+static const struct conf_row listener_rows[] = {
+	{ .name = "name",
+	  LISTENER(name),
+	  .type = &conf_type_name,
+	  .flags = CONF_REQUIRED,
+	  .help = "Unique among listeners." },
+	{ .name = "address",
+	  LISTENER(address),
+	  .type = &conf_type_address,
+	  .flags = CONF_REQUIRED,
+	  .help = "Address to listen at; 0.0.0.0 is every IPv4 address, :: every IPv6 one." },
+	{ .name = "port",
+	  LISTENER(port),
+	  .type = &conf_type_number,
+	  .flags = CONF_REQUIRED,
+	  .min = 1,
+	  .help = "TCP port to listen at." },
+	{ .name = "certificates",
+	  CONF_SUBS_AT(struct conf_listener, certificates, n_certificates, &conf_table_certificate),
+	  .tier = CONF_TIER_DATA,
+	  .flags = CONF_ORDERED,
+	  .max_items = 10000,
+	  .help = "Chosen by the name that the client asks for, the first where none matches. "
+		  "Without any the listener speaks clear text." },
+	{ .name = "max_connections",
+	  LISTENER(max_connections),
+	  .type = &conf_type_number,
+	  .def = "10000",
+	  .min = 1,
+	  .max = 1000000,
+	  .help = "Open connections, per worker." },
+	{ .name = "handshake_timeout",
+	  TIMEOUT(handshake_timeout_ms),
+	  .def = "10s",
+	  .help = "For the TLS handshake." },
+	{ .name = "header_timeout",
+	  TIMEOUT(header_timeout_ms),
+	  .def = "10s",
+	  .help = "From the first byte of a request to the end of its header." },
+	{ .name = "body_timeout",
+	  TIMEOUT(body_timeout_ms),
+	  .def = "30s",
+	  .help = "Between two reads of a body, and between two writes of a response." },
+	{ .name = "idle_timeout",
+	  TIMEOUT(idle_timeout_ms),
+	  .def = "60s",
+	  .help = "Between two requests on a connection." },
+	{ .name = "max_header_bytes",
+	  LISTENER(max_header_bytes),
+	  .type = &conf_type_size,
+	  .def = "32KiB",
+	  .min = 1024,
+	  .max = 1 << 20,
+	  .help = "Request line and header together; more is answered 431." },
+	{ .name = "max_headers",
+	  LISTENER(max_headers),
+	  .type = &conf_type_number,
+	  .def = "100",
+	  .min = 1,
+	  .max = 1000,
+	  .help = "Header fields; more is answered 431." },
+	{ .name = "max_uri_bytes",
+	  LISTENER(max_uri_bytes),
+	  .type = &conf_type_size,
+	  .def = "8KiB",
+	  .min = 64,
+	  .max = 1 << 20,
+	  .help = "Length of the target; more is answered 414." },
+	{ .name = "max_body_bytes",
+	  LISTENER(max_body_bytes),
+	  .type = &conf_type_size,
+	  .def = "1GiB",
+	  .max = 1ULL << 50,
+	  .help = "Length of a body; more is answered 413." },
+};
+
+const struct conf_table conf_table_listener =
+	CONF_TABLE("listener", listener_rows, struct conf_listener, );
+
+static const struct conf_row endpoint_rows[] = {
+	{ .name = "address",
+	  CONF_AT2(struct conf_endpoint, address, port),
+	  .type = &conf_type_address_port,
+	  .flags = CONF_REQUIRED,
+	  .help = "Where it listens." },
+	{ .name = "weight",
+	  CONF_AT(struct conf_endpoint, weight),
+	  .type = &conf_type_number,
+	  .def = "1",
+	  .max = 1000,
+	  .help = "Its share of requests; 0 drains it." },
+};
+
+static const struct conf_table conf_table_endpoint =
+	CONF_TABLE("endpoint", endpoint_rows, struct conf_endpoint, .shorthand = "address");
+
+#define CLUSTER(field) CONF_AT(struct conf_cluster, field)
+#define UPSTREAM_TIMEOUT(field) \
+	CLUSTER(field), .type = &conf_type_duration, .min = 10, .max = DAY_MS
+
+static const struct conf_row cluster_rows[] = {
+	{ .name = "name",
+	  CLUSTER(name),
+	  .type = &conf_type_name,
+	  .flags = CONF_REQUIRED,
+	  .help = "Unique among clusters." },
+	{ .name = "endpoints",
+	  CONF_SUBS_AT(struct conf_cluster, endpoints, n_endpoints, &conf_table_endpoint),
+	  .tier = CONF_TIER_DATA,
+	  .flags = CONF_REQUIRED,
+	  .max_items = 10000,
+	  .help = "Who answers. A lone word is an address." },
+	{ .name = "connect_timeout",
+	  UPSTREAM_TIMEOUT(connect_timeout_ms),
+	  .def = "2s",
+	  .help = "For a connection to an endpoint." },
+	{ .name = "response_timeout",
+	  UPSTREAM_TIMEOUT(response_timeout_ms),
+	  .def = "30s",
+	  .help = "From the end of the request to the header of the response." },
+	{ .name = "idle_timeout",
+	  UPSTREAM_TIMEOUT(idle_timeout_ms),
+	  .def = "30s",
+	  .help = "How long an unused connection is kept; less than the endpoint keeps it." },
+	{ .name = "max_idle",
+	  CLUSTER(max_idle),
+	  .type = &conf_type_number,
+	  .def = "64",
+	  .max = 100000,
+	  .help = "Unused connections kept, per worker and endpoint." },
+	{ .name = "max_connections",
+	  CLUSTER(max_connections),
+	  .type = &conf_type_number,
+	  .def = "1024",
+	  .min = 1,
+	  .max = 1000000,
+	  .help = "Connections, per worker and endpoint." },
+	{ .name = "retry_budget",
+	  CLUSTER(retry_budget_percent),
+	  .type = &conf_type_number,
+	  .def = "20",
+	  .max = 100,
+	  .help = "Requests that may be sent again, in percent." },
+};
+
+const struct conf_table conf_table_cluster =
+	CONF_TABLE("cluster", cluster_rows, struct conf_cluster, );
+
+#define POLICIES(field) CONF_AT(struct conf_policies, field)
+
+static const struct conf_row api_key_rows[] = {
+	{ .name = "required",
+	  POLICIES(api_key_required),
+	  .type = &conf_type_bool,
+	  .def = "true",
+	  .help = "Answer 401 to a request without a known key." },
+	{ .name = "header",
+	  POLICIES(api_key_header),
+	  .type = &conf_type_header,
+	  .def = "x-api-key",
+	  .help = "Header field that holds the key." },
+};
+
+static const struct conf_table conf_table_api_key =
+	CONF_TABLE("api_key", api_key_rows, struct conf_policies, );
+
+static const struct conf_row authorise_rows[] = {
+	{ .name = "plans",
+	  CONF_LIST_AT(struct conf_policies, plans, n_plans),
+	  .type = &conf_type_name,
+	  .ref = "plans",
+	  .max_items = 10000,
+	  .help = "Plans whose consumers may pass; others are answered 403. None: all may." },
+};
+
+static const struct conf_table conf_table_authorise =
+	CONF_TABLE("authorise", authorise_rows, struct conf_policies, );
+
+static const struct conf_row policies_rows[] = {
+	{ .name = "api_key",
+	  CONF_SUB_FLAT(&conf_table_api_key),
+	  .flags = CONF_NULLABLE,
+	  .help = "Tell consumers by an API key. Left out: nobody is asked who he is." },
+	{ .name = "authorise", CONF_SUB_FLAT(&conf_table_authorise), .help = "Who may pass." },
+	{ .name = "limit",
+	  POLICIES(limit),
+	  .type = &conf_type_word,
+	  .words = mode_words,
+	  .def = "enforce",
+	  .help = "Hold consumers to the limits of their plan; shadow only counts." },
+};
+
+static const struct conf_table conf_table_policies =
+	CONF_TABLE("policies", policies_rows, struct conf_policies, );
+
+static const struct conf_row route_rows[] = {
+	{ .name = "name",
+	  CONF_AT(struct conf_route, name),
+	  .type = &conf_type_name,
+	  .flags = CONF_REQUIRED,
+	  .help = "Unique among routes; in logs and metrics." },
+	{ .name = "hosts",
+	  CONF_LIST_AT(struct conf_route, hosts, n_hosts),
+	  .type = &conf_type_host,
+	  .max_items = 10000,
+	  .help = "Hosts, or *.example.com for all below example.com. None: any host." },
+	{ .name = "paths",
+	  CONF_LIST_AT(struct conf_route, paths, n_paths),
+	  .type = &conf_type_url_path,
+	  .max_items = 10000,
+	  .help = "Prefixes that end between segments, or =/exact paths. None: any path." },
+	{ .name = "listeners",
+	  CONF_LIST_AT(struct conf_route, listeners, n_listeners),
+	  .type = &conf_type_name,
+	  .ref = "listeners",
+	  .max_items = 1024,
+	  .help = "Listeners that it is reached at. None: all." },
+	{ .name = "cluster",
+	  CONF_AT(struct conf_route, cluster),
+	  .type = &conf_type_name,
+	  .ref = "clusters",
+	  .flags = CONF_REQUIRED,
+	  .help = "Where requests go." },
+	{ .name = "policies",
+	  CONF_SUB_AT(struct conf_route, policies, &conf_table_policies),
+	  .help = "What a request has to pass." },
+};
+
+const struct conf_table conf_table_route = CONF_TABLE("route", route_rows, struct conf_route, );
+
+static void plan_limit_derive(void *item, const struct conf_node *node)
+{
+	struct conf_plan_limit *limit = item;
+
+	(void)node;
+	conf_rate_default_burst(&limit->rate, false);
+}
+
+static const struct conf_row plan_limit_rows[] = {
+	{ .name = "name",
+	  CONF_AT(struct conf_plan_limit, name),
+	  .type = &conf_type_name,
+	  .flags = CONF_REQUIRED,
+	  .help = "Unique within the plan; in RateLimit fields." },
+	{ .name = "rate",
+	  CONF_AT(struct conf_plan_limit, rate.count),
+	  .type = &conf_type_rate,
+	  .flags = CONF_REQUIRED,
+	  .help = "Requests, in the long run." },
+	{ .name = "burst",
+	  CONF_AT(struct conf_plan_limit, rate.burst),
+	  .type = &conf_type_number,
+	  .min = 1,
+	  .def_help = "one second of the rate, at least 1",
+	  .help = "Requests at once." },
+};
+
+static const struct conf_table conf_table_plan_limit =
+	CONF_TABLE("limit", plan_limit_rows, struct conf_plan_limit, .derive = plan_limit_derive);
+
+static const struct conf_row plan_rows[] = {
+	{ .name = "name",
+	  CONF_AT(struct conf_plan, name),
+	  .type = &conf_type_name,
+	  .flags = CONF_REQUIRED,
+	  .help = "Unique among plans." },
+	{ .name = "limits",
+	  CONF_SUBS_AT(struct conf_plan, limits, n_limits, &conf_table_plan_limit),
+	  .flags = CONF_ORDERED,
+	  .max_items = CONF_PLAN_LIMITS_MAX,
+	  .help = "All of them hold, each consumer has its own, over all workers. None: no "
+		  "limit." },
+};
+
+const struct conf_table conf_table_plan = CONF_TABLE("plan", plan_rows, struct conf_plan, );
+
+static const struct conf_row consumer_rows[] = {
+	{ .name = "name",
+	  CONF_AT(struct conf_consumer, name),
+	  .type = &conf_type_name,
+	  .flags = CONF_REQUIRED,
+	  .help = "Unique among consumers; in logs." },
+	{ .name = "plan",
+	  CONF_AT(struct conf_consumer, plan),
+	  .type = &conf_type_name,
+	  .ref = "plans",
+	  .flags = CONF_REQUIRED,
+	  .help = "The limits that it has." },
+	{ .name = "keys",
+	  CONF_LIST_AT(struct conf_consumer, keys_sha256, n_keys),
+	  .type = &conf_type_key,
+	  .flags = CONF_INPUT | CONF_SECRET,
+	  .max_items = 1000,
+	  .help = "API keys in clear. They are hashed while the file is read; keys_sha256 keeps "
+		  "them out of the file." },
+	{ .name = "keys_sha256",
+	  CONF_LIST_AT(struct conf_consumer, keys_sha256, n_keys),
+	  .type = &conf_type_sha256,
+	  .flags = CONF_SECRET,
+	  .max_items = 1000,
+	  .help = "SHA-256 of API keys, in hex: printf %s KEY | sha256sum." },
+};
+
+const struct conf_table conf_table_consumer =
+	CONF_TABLE("consumer", consumer_rows, struct conf_consumer, );
+
+static const struct conf_row step_rows[] = {
+	{ .name = "action",
+	  CONF_AT(struct conf_pushdown_step, action),
+	  .type = &conf_type_word,
+	  .words = action_words,
+	  .flags = CONF_REQUIRED,
+	  .help = "Drop new connections, or every packet." },
+	{ .name = "ttl",
+	  CONF_AT(struct conf_pushdown_step, ttl_ms),
+	  .type = &conf_type_duration,
+	  .flags = CONF_REQUIRED,
+	  .min = S_MS,
+	  .max = DAY_MS,
+	  .help = "How long; a bystander who comes later waits at most this long." },
+};
+
+static const struct conf_table conf_table_step =
+	CONF_TABLE("step", step_rows, struct conf_pushdown_step, );
+
+#define PUSHDOWN(field) CONF_AT(struct conf_pushdown, field)
+
+static const struct conf_row pushdown_rows[] = {
+	{ .name = "mode",
+	  PUSHDOWN(mode),
+	  .type = &conf_type_word,
+	  .words = mode_words,
+	  .def = "off",
+	  .help = "Write verdicts, or only log what would be written." },
+	{ .name = "refusals",
+	  PUSHDOWN(refusals),
+	  .type = &conf_type_number,
+	  .def = "50",
+	  .min = 1,
+	  .max = 1000000,
+	  .help = "Refused requests of a source within window that take it one step further." },
+	{ .name = "window",
+	  PUSHDOWN(window_ms),
+	  .type = &conf_type_duration,
+	  .def = "10s",
+	  .min = S_MS,
+	  .max = 3600 * S_MS,
+	  .help = "Time within which refusals are counted." },
+	{ .name = "nat_memory",
+	  PUSHDOWN(nat_memory_ms),
+	  .type = &conf_type_duration,
+	  .def = "10m",
+	  .min = S_MS,
+	  .max = DAY_MS,
+	  .help = "A source where another consumer was served within this time gets no verdict." },
+	{ .name = "max_per_minute",
+	  PUSHDOWN(max_per_minute),
+	  .type = &conf_type_number,
+	  .def = "100",
+	  .min = 1,
+	  .max = 100000,
+	  .help = "Verdicts a minute, at most." },
+	{ .name = "steps",
+	  CONF_SUBS_AT(struct conf_pushdown, steps, n_steps, &conf_table_step),
+	  .flags = CONF_ORDERED,
+	  .max_items = 16,
+	  .def = "[{action: drop_new, ttl: 10s}, {action: drop, ttl: 60s}]",
+	  .help = "The ladder: a source that goes on is taken to the next step." },
+	{ .name = "trusted",
+	  CONF_LIST_AT(struct conf_pushdown, trusted, n_trusted),
+	  .type = &conf_type_prefix,
+	  .max_items = 1U << 16,
+	  .help = "Sources that never get a verdict." },
+};
+
+const struct conf_table conf_table_pushdown =
+	CONF_TABLE("pushdown", pushdown_rows, struct conf_pushdown, );

@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Rows of what the kernel does: dataplane, acl, limits, vips. */
+#include <netinet/in.h>
+
+#include "conf_node.h"
+#include "conf_rate.h"
+#include "conf_rows.h"
+
+static const struct conf_word hook_words[] = { { "xdp", CONF_HOOK_XDP },
+					       { "tc", CONF_HOOK_TC },
+					       { NULL, 0 } };
+static const struct conf_word xdp_mode_words[] = { { "auto", CONF_XDP_AUTO },
+						   { "native", CONF_XDP_NATIVE },
+						   { "generic", CONF_XDP_GENERIC },
+						   { NULL, 0 } };
+static const struct conf_word attach_words[] = { { "auto", CONF_ATTACH_AUTO },
+						 { "link", CONF_ATTACH_LINK },
+						 { "libxdp", CONF_ATTACH_LIBXDP },
+						 { NULL, 0 } };
+static const struct conf_word unknown_l4_words[] = { { "pass", CONF_L4_PASS },
+						     { "drop", CONF_L4_DROP },
+						     { NULL, 0 } };
+static const struct conf_word protocol_words[] = { { "tcp", IPPROTO_TCP },
+						   { "udp", IPPROTO_UDP },
+						   { NULL, 0 } };
+
+static const struct conf_row device_rows[] = {
+	{ .name = "name",
+	  CONF_AT(struct conf_device, name),
+	  .type = &conf_type_ifname,
+	  .flags = CONF_REQUIRED,
+	  .help = "Network device; it may appear later." },
+	{ .name = "hook",
+	  CONF_AT(struct conf_device, hook),
+	  .type = &conf_type_word,
+	  .words = hook_words,
+	  .def = "xdp",
+	  .help = "Where the programs run: in XDP, or in TC." },
+	{ .name = "mode",
+	  CONF_AT(struct conf_device, mode),
+	  .type = &conf_type_word,
+	  .words = xdp_mode_words,
+	  .def = "auto",
+	  .help = "XDP in the driver (native) or behind it (generic); auto takes native where the "
+		  "driver has it." },
+	{ .name = "attach",
+	  CONF_AT(struct conf_device, attach),
+	  .type = &conf_type_word,
+	  .words = attach_words,
+	  .def = "auto",
+	  .help = "By a link of our own, or through libxdp beside other programs; auto takes "
+		  "libxdp where another program is attached already." },
+};
+
+static const struct conf_table conf_table_device =
+	CONF_TABLE("device", device_rows, struct conf_device, .shorthand = "name");
+
+#define DATAPLANE(field) CONF_AT(struct conf_dataplane, field)
+
+static const struct conf_row dataplane_rows[] = {
+	{ .name = "enabled",
+	  DATAPLANE(enabled),
+	  .type = &conf_type_bool,
+	  .def_help = "true where devices are given",
+	  .help = "Run the kernel half; without it, acl, limits, vips and pushdown do nothing." },
+	{ .name = "devices",
+	  CONF_SUBS_AT(struct conf_dataplane, devices, n_devices, &conf_table_device),
+	  .max_items = 64,
+	  .help = "Devices whose traffic is looked at. A lone word is a name." },
+	{ .name = "max_clients",
+	  DATAPLANE(max_clients),
+	  .type = &conf_type_number,
+	  .def = "262144",
+	  .min = 1024,
+	  .max = 1U << 24,
+	  .help = "Sources that are remembered at once, 88 bytes each; the longest unseen goes." },
+	{ .name = "max_acl",
+	  DATAPLANE(max_acl),
+	  .type = &conf_type_number,
+	  .def = "131072",
+	  .min = 1,
+	  .max = 1U << 22,
+	  .help = "Prefixes in each of acl.allow and acl.deny." },
+	{ .name = "max_verdicts",
+	  DATAPLANE(max_verdicts),
+	  .type = &conf_type_number,
+	  .def = "65536",
+	  .min = 1,
+	  .max = 1U << 22,
+	  .help = "Verdicts in force at once; a full table refuses new ones." },
+	{ .name = "max_vips",
+	  DATAPLANE(max_vips),
+	  .type = &conf_type_number,
+	  .def = "64",
+	  .min = 2,
+	  .max = 65536,
+	  .help = "One more than the most vips. Each takes 8 bytes per ring slot." },
+	{ .name = "max_backends",
+	  DATAPLANE(max_backends),
+	  .type = &conf_type_number,
+	  .def = "1024",
+	  .min = 2,
+	  .max = 65536,
+	  .help = "One more than the most backends of all vips together." },
+	{ .name = "max_meters",
+	  DATAPLANE(max_meters),
+	  .type = &conf_type_number,
+	  .def = "65536",
+	  .min = 2,
+	  .max = 1U << 22,
+	  .help = "One more than the most limits of all consumers together." },
+	{ .name = "ring_size",
+	  DATAPLANE(ring_size),
+	  .type = &conf_type_number,
+	  .def = "65537",
+	  .min = 3,
+	  .max = 65537,
+	  .help = "Slots of a vip's ring, a prime: at least 100 times its backends spreads evenly "
+		  "to 1 %." },
+	{ .name = "unknown_l4",
+	  DATAPLANE(unknown_l4),
+	  .type = &conf_type_word,
+	  .words = unknown_l4_words,
+	  .def = "pass",
+	  .help = "What becomes of transport protocols that are not parsed, once acl, verdicts and "
+		  "limits let them through." },
+	{ .name = "events_per_s",
+	  DATAPLANE(events_per_s),
+	  .type = &conf_type_number,
+	  .def = "100",
+	  .max = 100000,
+	  .help = "Drops that are reported as events, a second over all CPUs; the rest is "
+		  "counted." },
+};
+
+static void dataplane_derive(void *item, const struct conf_node *node)
+{
+	struct conf_dataplane *dataplane = item;
+	const struct conf_node *enabled = conf_node_get(node, "enabled");
+
+	if (!enabled || conf_node_is_null(enabled))
+		dataplane->enabled = dataplane->n_devices > 0;
+}
+
+const struct conf_table conf_table_dataplane =
+	CONF_TABLE("dataplane", dataplane_rows, struct conf_dataplane, .derive = dataplane_derive);
+
+static const struct conf_row acl_rows[] = {
+	{ .name = "allow",
+	  CONF_LIST_AT(struct conf_acl, allow, n_allow),
+	  .type = &conf_type_prefix,
+	  .max_items = 1U << 22,
+	  .help = "Exempt from deny, verdicts and limits. Name the network you manage the host "
+		  "from." },
+	{ .name = "deny",
+	  CONF_LIST_AT(struct conf_acl, deny, n_deny),
+	  .type = &conf_type_prefix,
+	  .max_items = 1U << 22,
+	  .help = "Dropped, every packet." },
+};
+
+const struct conf_table conf_table_acl = CONF_TABLE("acl", acl_rows, struct conf_acl, );
+
+static void rate_derive(void *item, const struct conf_node *node)
+{
+	(void)node;
+	conf_rate_default_burst(item, false);
+}
+
+static void byte_rate_derive(void *item, const struct conf_node *node)
+{
+	(void)node;
+	conf_rate_default_burst(item, true);
+}
+
+static const struct conf_row rate_rows[] = {
+	{ .name = "rate",
+	  CONF_AT(struct conf_rate, count),
+	  .type = &conf_type_rate,
+	  .flags = CONF_REQUIRED,
+	  .help = "How many, in the long run." },
+	{ .name = "burst",
+	  CONF_AT(struct conf_rate, burst),
+	  .type = &conf_type_number,
+	  .min = 1,
+	  .def_help = "one second of the rate, at least 1",
+	  .help = "How many at once." },
+};
+
+static const struct conf_table conf_table_rate =
+	CONF_TABLE("rate", rate_rows, struct conf_rate, .derive = rate_derive);
+
+static const struct conf_row byte_rate_rows[] = {
+	{ .name = "rate",
+	  CONF_AT(struct conf_rate, count),
+	  .type = &conf_type_byte_rate,
+	  .flags = CONF_REQUIRED,
+	  .help = "How many, in the long run." },
+	{ .name = "burst",
+	  CONF_AT(struct conf_rate, burst),
+	  .type = &conf_type_size,
+	  .min = CONF_RATE_FRAME_BYTES,
+	  .def_help = "one second of the rate, at least 64KiB",
+	  .help = "How many at once: at least one frame." },
+};
+
+static const struct conf_table conf_table_byte_rate =
+	CONF_TABLE("byte rate", byte_rate_rows, struct conf_rate, .derive = byte_rate_derive);
+
+#define LIMIT_UNIT(unit_id, t) \
+	CONF_SUB_AT(struct conf_limit, unit[unit_id], t), .flags = CONF_NULLABLE
+
+static const struct conf_row limit_rows[] = {
+	/* The kernel finds a class by the 24 bytes of its name (abi/limit.h). */
+	{ .name = "name",
+	  CONF_AT(struct conf_limit, name),
+	  .type = &conf_type_name,
+	  .flags = CONF_REQUIRED,
+	  .max = 23,
+	  .help = "Unique among limits." },
+	{ .name = "sources",
+	  CONF_LIST_AT(struct conf_limit, sources, n_sources),
+	  .type = &conf_type_prefix,
+	  .max_items = 1U << 20,
+	  .help = "Sources that it applies to, whatever they talk to; the longest prefix of all "
+		  "limits wins. Not needed where vips name the limit." },
+	{ .name = "packets", LIMIT_UNIT(LIMIT_PACKETS, &conf_table_rate), .help = "Packets." },
+	{ .name = "bytes",
+	  LIMIT_UNIT(LIMIT_BYTES, &conf_table_byte_rate),
+	  .help = "Bytes on the wire, from the Ethernet header on." },
+	{ .name = "connections",
+	  LIMIT_UNIT(LIMIT_CONNECTIONS, &conf_table_rate),
+	  .help = "New TCP connections." },
+	{ .name = "dry_run",
+	  CONF_AT(struct conf_limit, dry_run),
+	  .type = &conf_type_bool,
+	  .def = "false",
+	  .help = "Count what would be dropped, and drop nothing." },
+};
+
+const struct conf_table conf_table_limit = CONF_TABLE("limit", limit_rows, struct conf_limit, );
+
+static const struct conf_row backend_rows[] = {
+	{ .name = "name",
+	  CONF_AT(struct conf_backend, name),
+	  .type = &conf_type_name,
+	  .flags = CONF_REQUIRED,
+	  .help = "Unique within the vip." },
+	{ .name = "address",
+	  CONF_AT(struct conf_backend, address),
+	  .type = &conf_type_address,
+	  .flags = CONF_REQUIRED,
+	  .help = "Its own address, of the vip's family, on a link that the host is on." },
+	{ .name = "weight",
+	  CONF_AT(struct conf_backend, weight),
+	  .type = &conf_type_number,
+	  .def = "1",
+	  .max = 1000,
+	  .help = "Its share of new flows; 0 drains it." },
+	{ .name = "mac",
+	  CONF_AT2(struct conf_backend, mac, has_mac),
+	  .type = &conf_type_mac,
+	  .def_help = "resolved",
+	  .help = "Its MAC address, where it cannot be resolved." },
+	{ .name = "device",
+	  CONF_AT(struct conf_backend, device),
+	  .type = &conf_type_ifname,
+	  .def_help = "by route",
+	  .help = "Device that it is reached by." },
+};
+
+static const struct conf_table conf_table_backend =
+	CONF_TABLE("backend", backend_rows, struct conf_backend, );
+
+static const struct conf_row vip_rows[] = {
+	{ .name = "name",
+	  CONF_AT(struct conf_vip, name),
+	  .type = &conf_type_name,
+	  .flags = CONF_REQUIRED,
+	  .help = "Unique among vips." },
+	{ .name = "address",
+	  CONF_AT(struct conf_vip, address),
+	  .type = &conf_type_address,
+	  .flags = CONF_REQUIRED,
+	  .help = "Address that clients talk to." },
+	{ .name = "port",
+	  CONF_AT(struct conf_vip, port),
+	  .type = &conf_type_number,
+	  .flags = CONF_REQUIRED,
+	  .min = 1,
+	  .help = "Port that clients talk to." },
+	{ .name = "protocol",
+	  CONF_AT(struct conf_vip, protocol),
+	  .type = &conf_type_word,
+	  .words = protocol_words,
+	  .def = "tcp",
+	  .help = "Transport protocol." },
+	{ .name = "limit",
+	  CONF_AT(struct conf_vip, limit),
+	  .type = &conf_type_name,
+	  .ref = "limits",
+	  .help = "Limit of each source at this vip." },
+	{ .name = "backends",
+	  CONF_SUBS_AT(struct conf_vip, backends, n_backends, &conf_table_backend),
+	  .max_items = 65535,
+	  .help = "Who answers, from the vip's address and directly to the client (direct server "
+		  "return). With none, or none of weight, packets are dropped and counted." },
+};
+
+const struct conf_table conf_table_vip = CONF_TABLE("vip", vip_rows, struct conf_vip, );
