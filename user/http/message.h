@@ -71,7 +71,7 @@ enum http_body {
 };
 
 struct http_head {
-	const char *base; /* the block that offsets count from; its owner keeps it */
+	const char *base;  /* the block that offsets count from; its owner keeps it */
 	uint32_t head_len; /* bytes of start line and fields, the empty line included */
 	/* request */
 	enum http_method method;
@@ -96,19 +96,22 @@ struct http_head {
 
 static inline struct str http_field_name(const struct http_head *h, const struct http_field *f)
 {
-	return (struct str){ h->base + f->name, f->name_len };
+	return (struct str) { h->base + f->name, f->name_len };
 }
 
 static inline struct str http_field_value(const struct http_head *h, const struct http_field *f)
 {
-	return (struct str){ h->base + f->value, f->value_len };
+	return (struct str) { h->base + f->value, f->value_len };
 }
 
 /* The first field of that name; NULL when there is none. */
 const struct http_field *http_field_known(const struct http_head *h, enum http_name name);
 const struct http_field *http_field_find(const struct http_head *h, struct str name);
 
+/* Both take tokens (RFC 9110 s5.6.2); names in any case. */
+enum http_name http_name_of(struct str token);
 enum http_method http_method_of(struct str token);
+struct str http_name_text(enum http_name name); /* lower case; "" for HTTP_NAME_OTHER */
 const char *http_method_name(enum http_method m);
 bool http_method_idempotent(enum http_method m);
 const char *http_status_text(unsigned int status); /* "Too Many Requests"; "" when unknown */

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "../message.h"
 
@@ -23,8 +24,8 @@ struct h1_error {
 
 /*
  * Parse a request head from the first bytes of data. *scanned: bytes known to hold no end of head
- * yet, 0 at first: makes the search linear over several calls.
- * Returns the head's length, or
+ * yet, 0 at first: makes the search linear over several calls; 0 again when they are done.
+ * Returns the head's length, or (*ret, as large as it is, is then undefined)
  *   -EAGAIN  not all there yet
  *   -EPROTO  refused: *err says how to answer; the connection is to be closed
  * Empty lines before the start line (RFC 9112 s2.2) are skipped and counted into the length, at most
@@ -34,9 +35,8 @@ int h1_parse_request(const char *data, size_t len, size_t *scanned, const struct
 		     struct http_head *ret, struct h1_error *err);
 
 /* The same for a response to a request of that method. 1xx heads are returned like others. */
-int h1_parse_response(const char *data, size_t len, size_t *scanned,
-		      const struct h1_limits *limits, enum http_method request_method,
-		      struct http_head *ret, struct h1_error *err);
+int h1_parse_response(const char *data, size_t len, size_t *scanned, const struct h1_limits *limits,
+		      enum http_method request_method, struct http_head *ret, struct h1_error *err);
 
 /* A body being read, by length, in chunks, or until the end of the stream. */
 struct h1_body {
@@ -44,6 +44,7 @@ struct h1_body {
 	uint64_t left; /* of the length, or of this chunk */
 	uint8_t state;
 	uint32_t line_bytes; /* of the chunk-size line or the trailers so far: bounded */
+	uint32_t ext_bytes;  /* of chunk extensions beyond the data so far: bounded */
 	bool done;
 };
 
@@ -51,8 +52,11 @@ void h1_body_init(struct h1_body *b, const struct http_head *head);
 /*
  * Take wire bytes: *ret is the next run of body data inside data (may be empty), the return value
  * how many bytes of data are used up, framing included; call again until nothing is used and
- * ret->len is 0. Trailers are checked and dropped. b->done at the end.
- *   -EPROTO  broken framing; *err says why
+ * ret->len is 0. Trailers are checked and dropped. b->done at the end; what is behind is not used.
+ *   -EPROTO  broken framing; *err says why, with 400 also for responses. Not to be called again.
  */
 ssize_t h1_body_read(struct h1_body *b, const char *data, size_t len, struct str *ret,
 		     struct h1_error *err);
+
+/* The stream ended: 0 and b->done when the body may end there, else -EPROTO: it was cut off. */
+int h1_body_eof(struct h1_body *b, struct h1_error *err);
