@@ -103,11 +103,11 @@ int ipc_recv(int fd, struct ipc_msg *ret)
 	ssize_t n;
 
 	ret->nfds = 0;
-	do {
+	do { /* a peer that died with messages of ours unread resets once; its last ones are behind */
 		n = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC);
-	} while (n < 0 && errno == EINTR);
-	if (n < 0) /* a peer that died with messages of ours unread resets */
-		return errno == ECONNRESET ? 0 : -errno;
+	} while (n < 0 && (errno == EINTR || errno == ECONNRESET));
+	if (n < 0)
+		return -errno;
 	take_fds(&msg, ret);
 	if (n == 0 && !ret->nfds)
 		return 0;
