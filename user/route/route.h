@@ -18,14 +18,22 @@ struct route {
 	void *cluster;	  /* upstream/'s */
 };
 
-/* The routes of one listener. -ENOMEM. */
+/*
+ * The routes of one listener. routes has conf->n_routes elements, which are given their conf and
+ * index; it and conf have to outlive the table. -ENOMEM; -EINVAL: a path that cannot be normalised
+ * (conf_parse refuses those).
+ */
 int route_table_new(const struct conf *conf, const char *listener, struct route *routes,
 		    struct route_table **ret);
 void route_table_free(struct route_table *t);
 
 /*
- * host: as received, a port is ignored, case folded; path: normalised (http/uri.h).
- * An exact host wins over a wildcard, that over none; "=/exact" paths over prefixes, longer
- * prefixes over shorter; the first in the file among equals. NULL: none.
+ * host: as received, a port is ignored, case folded, one dot at the end removed; path: normalised
+ * (http/uri.h).
+ * Of all routes that match: an exact host wins over a wildcard, a longer wildcard over a shorter,
+ * that over none; then "=/exact" paths over prefixes, longer prefixes over shorter; then the first
+ * in the file. "*.example.com" stands for one or more labels, not for example.com. The prefix "/v1"
+ * matches "/v1", "/v1/" and "/v1/x", not "/v10"; "/v1/" matches "/v1/" and "/v1/x", not "/v1".
+ * NULL: none.
  */
 const struct route *route_match(const struct route_table *t, struct str host, struct str path);
