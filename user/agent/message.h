@@ -6,7 +6,7 @@
 
 #include "sluice/abi/addr.h"
 
-#define MESSAGE_PATH_MAX 512
+#define MESSAGE_PATH_MAX  512
 #define MESSAGE_SLOTS_MAX 64
 
 /* The fixed list of requests to the monitor, and what it answers or tells. */
@@ -14,19 +14,27 @@ enum monitor_message {
 	/* supervisor -> monitor, each answered by the same type with an errno */
 	MONITOR_OPEN_CONFIG = 1, /* -> fd of the configuration file */
 	MONITOR_OPEN_PEM,	 /* path: a regular file that begins as PEM -> fd */
-	MONITOR_LISTEN,		 /* address, port, slots -> one socket per slot, the same ones again
-				    for the same request */
+	MONITOR_LISTEN,		 /* address, port, slots -> one socket per slot, from slot on and at
+				    most IPC_FDS_MAX an answer; the same ones again later */
 	MONITOR_UNLISTEN,	 /* address, port: close what is held */
-	MONITOR_SPAWN,		 /* slot: fork a worker -> fd of its socketpair */
-	MONITOR_READY,		 /* tell systemd and the caller of sluiced that it runs */
+	MONITOR_SPAWN,		 /* slot: fork a worker -> pid, fd of its socketpair */
+	MONITOR_READY,		 /* tell systemd that it runs; a supervisor's end is no failure of
+				    the start any more */
+	MONITOR_KEEP,		 /* path: a name, fd: hold it for the next supervisor, in place of
+				    what had that name; without fd: forget it */
 	/* monitor -> supervisor */
-	MONITOR_WORKER,	 /* slot, pid, fd: a worker that lives, told to a new supervisor */
-	MONITOR_EXIT,	 /* slot, pid, wait status: a worker ended */
-	MONITOR_DRAIN,	 /* SIGTERM: drain and exit */
-	MONITOR_RELOAD,	 /* SIGHUP */
+	MONITOR_KEPT,	/* path, fd: told to a new supervisor, as MONITOR_WORKER is */
+	MONITOR_WORKER, /* slot, pid, fd: a worker that lives */
+	MONITOR_START,	/* slots: a bit per enum monitor_start, fds in that order; path: why there
+			    is no bpffs directory. After this one nothing old is told any more */
+	MONITOR_EXIT,	/* slot, pid, wait status: a worker ended */
+	MONITOR_DRAIN,	/* SIGTERM: drain and exit */
+	MONITOR_RELOAD, /* SIGHUP */
 	/* monitor -> worker */
 	MONITOR_SUPERVISOR, /* fd of the socketpair to the (new) supervisor */
 };
+
+enum monitor_start { MONITOR_FD_CONTROL = 1, MONITOR_FD_INTERNAL = 2, MONITOR_FD_BPFFS = 4 };
 
 struct monitor_request {
 	struct addr address; /* LISTEN, UNLISTEN */
@@ -41,13 +49,14 @@ struct monitor_request {
 enum worker_message {
 	/* supervisor -> worker */
 	WORKER_MEMORY = 64, /* fds: meters, presence, metric page, log ring; sizes in the payload */
-	WORKER_REVISION,    /* fds: sealed blob (agent/revision.h), then listening sockets */
+	WORKER_SOCKETS,	    /* fds: listening sockets of the revision that comes next */
+	WORKER_REVISION,    /* number; fd: sealed blob (agent/revision.h) */
 	WORKER_DRAIN,
 	/* worker -> supervisor */
-	WORKER_HELLO,	    /* slot, pid, revision */
-	WORKER_APPLIED,	    /* revision, status, text */
-	WORKER_STATE,	    /* connections, oldest revision pinned; once a second */
-	WORKER_REFUSALS,    /* struct worker_refusal[] */
+	WORKER_HELLO,	 /* struct worker_state: slot, pid, revision */
+	WORKER_APPLIED,	 /* struct worker_state: revision, status, text */
+	WORKER_STATE,	 /* connections, oldest revision pinned; once a second */
+	WORKER_REFUSALS, /* struct worker_refusal[] */
 	WORKER_DRAINED,
 };
 
@@ -56,6 +65,10 @@ struct worker_refusal {
 	uint32_t consumer;
 	uint32_t reason; /* enum verdict_reason */
 	uint32_t count;
+};
+
+struct worker_sockets {
+	uint32_t listener[16]; /* index in the revision's listeners, by index of fd */
 };
 
 struct worker_memory {

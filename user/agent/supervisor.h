@@ -27,8 +27,8 @@ struct supervisor_caller {
 
 struct supervisor_worker {
 	uint32_t slot;
-	pid_t pid;	    /* 0: being replaced */
-	uint64_t revision;  /* acknowledged */
+	pid_t pid;	   /* 0: being replaced */
+	uint64_t revision; /* acknowledged */
 	uint32_t connections;
 	uint32_t restarts;
 };

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "host_files.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <limits.h>
+#include <linux/magic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "conf/conf.h"
+#include "net/sock.h"
+
+#define BPFFS_ROOT  "/sys/fs/bpf"
+#define PEM_BEGIN   "-----BEGIN "
+#define PEM_OPENSSH "-----BEGIN OPENSSH"
+
+/* O_NONBLOCK: opening a FIFO must not wait for its writer. */
+static int open_regular(const char *path, off_t max_bytes, struct stat *st, struct errmsg *err)
+{
+	CLEANUP_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+
+	if (fd < 0 || fstat(fd, st))
+		return errmsg_set(err, -errno, "%s: cannot open: %s", path, strerror(errno));
+	if (!S_ISREG(st->st_mode))
+		return errmsg_set(err, -EINVAL, "%s: is not a regular file", path);
+	if (st->st_size > max_bytes)
+		return errmsg_set(err, -EFBIG, "%s: is larger than %lld bytes", path,
+				  (long long)max_bytes);
+	return take_fd(&fd);
+}
+
+int host_files_open_config(const char *path, struct errmsg *err)
+{
+	struct stat st;
+
+	return open_regular(path, CONF_FILE_MAX_BYTES, &st, err);
+}
+
+int host_files_open_pem(const char *path, const struct privilege_account *agent, struct errmsg *err)
+{
+	struct stat st;
+	CLEANUP_FD int fd = open_regular(path, HOST_FILES_PEM_MAX_BYTES, &st, err);
+	char head[sizeof(PEM_OPENSSH)] = "";
+
+	if (fd < 0)
+		return fd;
+	if (st.st_uid != 0 && st.st_uid != agent->uid)
+		return errmsg_set(err, -EPERM,
+				  "%s: belongs to uid %u; root or the agent's user "
+				  "has to own it",
+				  path, (unsigned int)st.st_uid);
+	if (pread(fd, head, sizeof(head) - 1, 0) < 0)
+		return errmsg_set(err, -errno, "%s: cannot read: %s", path, strerror(errno));
+	if (strncmp(head, PEM_BEGIN, strlen(PEM_BEGIN)) != 0)
+		return errmsg_set(err, -EINVAL, "%s: does not begin as PEM (\"" PEM_BEGIN "…\")",
+				  path);
+	if (strncmp(head, PEM_OPENSSH, strlen(PEM_OPENSSH)) == 0)
+		return errmsg_set(err, -EINVAL, "%s: is a key of OpenSSH; convert it to PKCS#8",
+				  path);
+	return take_fd(&fd);
+}
+
+/* Every folder above the last component; those that are there stay as they are. */
+static int make_parents(const char *path, struct errmsg *err)
+{
+	char part[PATH_MAX];
+
+	if ((size_t)snprintf(part, sizeof(part), "%s", path) >= sizeof(part))
+		return errmsg_set(err, -ENAMETOOLONG, "%s: the path is too long", path);
+	for (char *p = strchr(part + 1, '/'); p; p = strchr(p + 1, '/')) {
+		*p = '\0';
+		if (mkdir(part, 0755) && errno != EEXIST)
+			return errmsg_set(err, -errno, "%s: cannot make it: %s", part,
+					  strerror(errno));
+		*p = '/';
+	}
+	return 0;
+}
+
+/* An fd on the directory; *ret_made: it was not there. */
+static int make_dir(const char *path, mode_t mode, bool *ret_made, struct errmsg *err)
+{
+	int ret = make_parents(path, err);
+	int fd;
+
+	if (ret)
+		return ret;
+	*ret_made = mkdir(path, mode) == 0;
+	if (!*ret_made && errno != EEXIST)
+		return errmsg_set(err, -errno, "%s: cannot make it: %s", path, strerror(errno));
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return errmsg_set(err, -errno, "%s: cannot open: %s", path, strerror(errno));
+	return fd;
+}
+
+static bool is_empty(const char *path)
+{
+	DIR *dir = opendir(path);
+	const struct dirent *e;
+	bool empty = dir != NULL;
+
+	while (dir && empty && (e = readdir(dir)))
+		empty = strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0;
+	if (dir)
+		closedir(dir);
+	return empty;
+}
+
+int host_files_state_dir(const char *path, const struct privilege_account *agent,
+			 struct errmsg *err)
+{
+	bool made;
+	CLEANUP_FD int fd = make_dir(path, 0700, &made, err);
+
+	if (fd < 0)
+		return fd;
+	/* systemd makes it for root; /var by mistake must not become the agent's */
+	if (!made && !is_empty(path))
+		return 0;
+	if (fchown(fd, agent->uid, agent->gid) || fchmod(fd, 0700))
+		return errmsg_set(err, -errno, "%s: cannot give it to the agent: %s", path,
+				  strerror(errno));
+	return 0;
+}
+
+static bool is_bpffs(const char *path)
+{
+	struct statfs fs;
+
+	return statfs(path, &fs) == 0 && fs.f_type == BPF_FS_MAGIC;
+}
+
+int host_files_bpffs_dir(const char *path, const struct privilege_account *agent,
+			 struct errmsg *err)
+{
+	struct stat st, root;
+	bool made;
+	CLEANUP_FD int fd = -1;
+
+	if (!is_bpffs(BPFFS_ROOT) && strncmp(path, BPFFS_ROOT "/", strlen(BPFFS_ROOT) + 1) == 0 &&
+	    mount("bpf", BPFFS_ROOT, "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700"))
+		return errmsg_set(err, -errno, "cannot mount a bpffs at %s: %s", BPFFS_ROOT,
+				  strerror(errno));
+	fd = make_dir(path, 0700, &made, err);
+	if (fd < 0)
+		return fd;
+	if (!is_bpffs(path))
+		return errmsg_set(err, -EINVAL, "%s: is not on a bpffs (mount -t bpf)", path);
+	/* the mount itself belongs to everybody who pins there */
+	if (fstat(fd, &st) || stat(BPFFS_ROOT, &root) ||
+	    (st.st_dev == root.st_dev && st.st_ino == root.st_ino))
+		return errmsg_set(err, -EINVAL, "%s: name a directory of sluice's own below it",
+				  path);
+	if (fchown(fd, agent->uid, agent->gid))
+		return errmsg_set(err, -errno, "%s: cannot give it to the agent: %s", path,
+				  strerror(errno));
+	return take_fd(&fd);
+}
+
+int host_files_control_socket(const char *path, const char *group, struct errmsg *err)
+{
+	const struct group *gr = group ? getgrnam(group) : NULL;
+	CLEANUP_FD int fd = -1;
+	int ret = make_parents(path, err);
+
+	if (ret)
+		return ret;
+	if (group && !gr)
+		return errmsg_set(err, -ENOENT,
+				  "there is no group %s; make it with: groupadd --system %s", group,
+				  group);
+	fd = sock_listen_unix(path, 0660);
+	if (fd < 0)
+		return errmsg_set(err, fd, "cannot listen on %s: %s%s", path, strerror(-fd),
+				  fd == -EADDRINUSE ? " (is another sluiced running?)" : "");
+	if (chown(path, 0, gr ? gr->gr_gid : 0))
+		return errmsg_set(err, -errno, "%s: cannot give it to its group: %s", path,
+				  strerror(errno));
+	return take_fd(&fd);
+}

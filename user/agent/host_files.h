@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Files and directories that root opens or makes for the others. The monitor and `sluiced --check`
+ * share these checks, so that what passes the one passes the other.
+ */
+#pragma once
+
+#include "../base/errmsg.h"
+#include "privilege.h"
+
+#define HOST_FILES_PEM_MAX_BYTES (1U << 20)
+
+/* The configuration: a regular file of at most CONF_FILE_MAX_BYTES. The fd, or negative errno. */
+int host_files_open_config(const char *path, struct errmsg *err);
+
+/*
+ * A certificate chain or a key: a regular file, owned by root or the agent's account, that begins as
+ * PEM and is not in OpenSSH's own format. Nothing else can be read through the monitor by a
+ * supervisor that was taken over. The fd at offset 0, or negative errno and *err naming path.
+ */
+int host_files_open_pem(const char *path, const struct privilege_account *agent,
+			struct errmsg *err);
+
+/* A directory of the agent's alone (0700), made with its parents. One that is there and not empty
+ * keeps its owner. */
+int host_files_state_dir(const char *path, const struct privilege_account *agent,
+			 struct errmsg *err);
+
+/*
+ * The bpffs directory, made below a bpffs that is mounted if need be, and given to the account.
+ * Returns an fd for dataplane_open, or negative errno and *err.
+ */
+int host_files_bpffs_dir(const char *path, const struct privilege_account *agent,
+			 struct errmsg *err);
+
+/*
+ * The control socket: listening, 0660, root's and the group's (NULL: root alone), its folders made. A
+ * stale file is replaced. The fd; -EADDRINUSE and *err when somebody serves it.
+ */
+int host_files_control_socket(const char *path, const char *group, struct errmsg *err);
