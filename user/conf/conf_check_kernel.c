@@ -43,11 +43,11 @@ static void check_rate(const struct conf_rate *rate, enum limit_unit unit, struc
 	if (compiled.shift == 0 &&
 	    compiled.mult >= (unit == LIMIT_BYTES ? BYTES_COST_MAX_FP : COUNT_COST_MAX_FP))
 		conf_node_fail(errors, conf_node_or(node, "rate"),
-			       "is too slow for the kernel to meter; at least %s",
+			       "too slow for the kernel to meter; at least %s",
 			       unit == LIMIT_BYTES ? "15/h" : "4/h");
 	if (unit != LIMIT_BYTES && compiled.mult >> compiled.shift < COUNT_COST_MIN_FP)
 		conf_node_fail(errors, conf_node_or(node, "rate"),
-			       "is too fast to meter within 0.1 %%; at most 256000000/s");
+			       "too fast to meter within 0.1 %%; at most 256000000/s");
 }
 
 static void check_limit_units(const struct conf_limit *limit, struct conf_node *node,
@@ -131,7 +131,7 @@ static void check_backends(const struct conf *conf, const struct conf_vip *vip,
 				       v4 ? "IPv4" : "IPv6");
 		else if (addr_eq(&vip->backends[i].address, &vip->address))
 			conf_node_fail(errors, address,
-				       "is the vip itself; give the backend's own address");
+				       "this is the vip itself; give the backend's own address");
 	}
 }
 

@@ -146,14 +146,15 @@ static void unknown_key(struct decode *d, const struct conf_table *table, struct
 	}
 	nearest = conf_row_nearest(table, node->key);
 	if (nearest) {
-		conf_node_fail(d->errors, node, "no such setting; did you mean %s?", nearest->name);
+		conf_node_fail_key(d->errors, node, "no such setting; did you mean %s?",
+				   nearest->name);
 		return;
 	}
 	for (size_t i = 0; i < table->n && at < sizeof(list); i++)
 		at += (size_t)snprintf(list + at, sizeof(list) - at, "%s%s", i ? ", " : "",
 				       table->rows[i].name);
-	conf_node_fail(d->errors, node, "no such setting; there are %s%s", list,
-		       at < sizeof(list) ? "" : "...");
+	conf_node_fail_key(d->errors, node, "no such setting; there are %s%s", list,
+			   at < sizeof(list) ? "" : "...");
 }
 
 /* Which node of the map sets which row; unknown and repeated keys are errors. */
@@ -169,8 +170,8 @@ static void assign_keys(struct decode *d, const struct conf_table *table, struct
 			continue;
 		}
 		if (given[row - table->rows]) {
-			conf_node_fail(d->errors, child, "given twice; first in line %u",
-				       given[row - table->rows]->line);
+			conf_node_fail_key(d->errors, child, "given twice; first in line %u",
+					   given[row - table->rows]->key_line);
 			continue;
 		}
 		given[row - table->rows] = child;

@@ -24,6 +24,8 @@ int conf_node_add(struct conf_node_build *b, enum conf_node_kind kind, struct co
 	node->text = STR_LIT("");
 	node->parent = b->open;
 	node->key = take_ptr(&b->key);
+	node->key_line = b->key_line;
+	node->key_column = b->key_column;
 	if (!b->open) {
 		b->root = node;
 	} else {
@@ -120,10 +122,10 @@ void conf_node_path(const struct conf_node *node, char *path, size_t path_bytes)
 		at += path_step(steps[--n], path + at, path_bytes - at);
 }
 
-int conf_node_fail(struct conf_errors *errors, struct conf_node *node, const char *fmt, ...)
+static int fail(struct conf_errors *errors, struct conf_node *node, uint32_t line, uint32_t column,
+		const char *fmt, va_list args)
 {
 	char path[128], text[256];
-	va_list args;
 
 	node->bad = true;
 	if (conf_errors_full(errors)) {
@@ -131,9 +133,28 @@ int conf_node_fail(struct conf_errors *errors, struct conf_node *node, const cha
 		return -EINVAL;
 	}
 	conf_node_path(node, path, sizeof(path));
-	va_start(args, fmt);
 	vsnprintf(text, sizeof(text), fmt, args);
+	return conf_errors_add(errors, line, column, "%s%s%s", path, path[0] ? ": " : "", text);
+}
+
+int conf_node_fail(struct conf_errors *errors, struct conf_node *node, const char *fmt, ...)
+{
+	va_list args;
+	int err;
+
+	va_start(args, fmt);
+	err = fail(errors, node, node->line, node->column, fmt, args);
 	va_end(args);
-	return conf_errors_add(errors, node->line, node->column, "%s%s%s", path,
-			       path[0] ? ": " : "", text);
+	return err;
+}
+
+int conf_node_fail_key(struct conf_errors *errors, struct conf_node *node, const char *fmt, ...)
+{
+	va_list args;
+	int err;
+
+	va_start(args, fmt);
+	err = fail(errors, node, node->key_line, node->key_column, fmt, args);
+	va_end(args);
+	return err;
 }

@@ -19,13 +19,14 @@ enum conf_node_kind { CONF_SCALAR, CONF_LIST, CONF_MAP };
 
 struct conf_node {
 	enum conf_node_kind kind;
-	bool plain;	       /* a scalar without quotes */
-	bool bad;	       /* an error names it: checks that build on it are skipped */
-	uint32_t line, column; /* from 1; 0: not from a file */
-	uint32_t n;	       /* items of a list or map */
-	uint32_t index;	       /* in the list that holds it */
-	struct str text;       /* of a scalar; terminated */
-	const char *key;       /* in the map that holds it; NULL in lists and for the root */
+	bool plain;		       /* a scalar without quotes */
+	bool bad;		       /* an error names it: checks that build on it are skipped */
+	uint32_t line, column;	       /* from 1; 0: not from a file */
+	uint32_t key_line, key_column; /* of the key in front of it */
+	uint32_t n;		       /* items of a list or map */
+	uint32_t index;		       /* in the list that holds it */
+	struct str text;	       /* of a scalar; terminated */
+	const char *key; /* in the map that holds it; NULL in lists and for the root */
 	struct conf_node *parent;
 	struct conf_node **items;
 	struct conf_node *next; /* while the tree is built */
@@ -38,6 +39,7 @@ struct conf_node_build {
 	struct conf_node *open; /* the list or map that takes the next node; NULL: none */
 	struct conf_node *last; /* of open's children so far */
 	const char *key;	/* of the next node, when open is a map */
+	uint32_t key_line, key_column;
 	uint32_t nodes, depth;
 };
 
@@ -76,4 +78,7 @@ void conf_node_path(const struct conf_node *node, char *path, size_t path_bytes)
  * callers can write return conf_node_fail().
  */
 int conf_node_fail(struct conf_errors *errors, struct conf_node *node, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+/* The same for what is wrong with its being there at all: the place is the key's. */
+int conf_node_fail_key(struct conf_errors *errors, struct conf_node *node, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));

@@ -95,7 +95,7 @@ static const struct conf_row agent_rows[] = {
 	  .type = &conf_type_duration,
 	  .tier = CONF_TIER_DATA,
 	  .def = "30s",
-	  .max_items = 86400000,
+	  .max = 86400000,
 	  .help = "How long open connections may take to end after that." },
 };
 

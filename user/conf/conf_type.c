@@ -65,6 +65,8 @@ static int bounded(const struct conf_row *row, int err, uint64_t value,
 	if (err || value < row->min || value > conf_type_max(row)) {
 		format(row->min, low);
 		format(conf_type_max(row), high);
+		if (conf_type_max(row) == UINT64_MAX)
+			return errmsg_set(why, -ERANGE, "is out of range; at least %s", low);
 		return errmsg_set(why, -ERANGE, "is out of range; from %s to %s", low, high);
 	}
 	store(row, field, value);

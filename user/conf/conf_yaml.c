@@ -99,6 +99,8 @@ static int take_key(struct reader *r, const yaml_event_t *event)
 		return -EINVAL;
 	}
 	r->build.key = conf_arena_copy(r->build.arena, key);
+	r->build.key_line = place(event->start_mark.line);
+	r->build.key_column = place(event->start_mark.column);
 	return r->build.key ? 0 : -ENOMEM;
 }
 
