@@ -13,7 +13,7 @@ PKG_CONFIG ?= pkg-config
 LIBRARIES := libbpf libxdp libelf zlib openssl yaml-0.1 jansson sqlite3 libmnl libseccomp libcap-ng
 
 ifdef NEEDS_BUILD
-MISSING := $(shell scripts/deps.sh missing build)
+MISSING := $(strip $(shell scripts/deps.sh missing build))
 ifneq ($(MISSING),)
 $(error missing Debian packages: $(MISSING). Run `make deps`)
 endif

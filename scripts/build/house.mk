@@ -78,12 +78,12 @@ $(BUILD)/lint/clang/%.ok: %.c $(BUILD)/.flags | $(BPF_SKELS)
 # What a tool needs to read the sources as the compiler does: flags, then files.
 .PHONY: print-flags print-sources
 print-flags:
-	@echo '$(USER_CFLAGS) -DSLUICE_VERSION="lint"'
+	@echo '$(USER_CFLAGS) -DSLUICE_VERSION=\"lint\"'
 print-sources:
 	@printf '%s\n' $(USER_SRCS) $(CTL_SRCS)
 
 ## compile_commands.json: for clangd and other tools
 .PHONY: compile_commands.json
 compile_commands.json: $(BPF_SKELS)
-	@scripts/build/compile_commands.py '$(USER_CFLAGS) -DSLUICE_VERSION="lint"' $(USER_SRCS) $(CTL_SRCS) \
+	@scripts/build/compile_commands.py '$(USER_CFLAGS) -DSLUICE_VERSION=\"lint\"' $(USER_SRCS) $(CTL_SRCS) \
 		--also '$(TEST_CFLAGS)' $(wildcard selftests/unit/*.c selftests/bpf/test_*.c) >$@

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """run.py [--build BUILD] [CHECK...]: `make lint`. Runs all checks, or those named, and says which failed."""
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -10,6 +11,17 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 WARNINGS_SHOWN = 20
+
+
+# What make says that it is doing.
+PROGRESS = re.compile(r"^  [A-Z]+ +\S+$|^make\[\d+\]: (\*\*\* \[|Target )")
+
+
+def environment():
+    """Ours, without the job server of a make above us: its descriptors do not come along."""
+    env = {k: v for k, v in os.environ.items() if k != "MAKELEVEL"}
+    env["MAKEFLAGS"] = re.sub(r"(^| )(--jobserver-\S+|-j\d*)", "", env.get("MAKEFLAGS", ""))
+    return env
 
 
 def script(name):
@@ -23,8 +35,8 @@ def make(*goals):
 
 def tidy(build):
     quiet = [*shlex.split(os.environ.get("MAKE", "make")), "-s", f"BUILD={build}"]
-    flags = subprocess.run([*quiet, "print-flags"], stdout=subprocess.PIPE, text=True, check=True)
-    paths = subprocess.run([*quiet, "print-sources"], stdout=subprocess.PIPE, text=True, check=True)
+    flags, paths = (subprocess.run([*quiet, goal], stdout=subprocess.PIPE, text=True, check=True,
+                                   env=environment()) for goal in ("print-flags", "print-sources"))
     return [os.path.join(HERE, "tidy.py"), build, flags.stdout.strip(), *paths.stdout.split()]
 
 
@@ -48,13 +60,13 @@ def run(name, build):
     start = time.monotonic()
     try:
         done = subprocess.run(CHECKS[name](build), cwd=ROOT, stdin=subprocess.DEVNULL, text=True,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+                              env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
         output, code = done.stdout, done.returncode
     except subprocess.CalledProcessError as error:
         output, code = str(error), 1
     lines = output.splitlines()
     warnings = [l for l in lines if l.startswith("warning: ")]
-    rest = [l for l in lines if not l.startswith("warning: ")]
+    rest = [l for l in lines if not l.startswith("warning: ") and not PROGRESS.match(l)]
     text = f"{'ok' if code == 0 else 'FAIL':<4}  {name:<8} {time.monotonic() - start:5.1f} s"
     if code:
         text += f"  {len(rest)} lines"

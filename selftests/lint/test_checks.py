@@ -28,6 +28,10 @@ def body(lines, name="work"):
     """A function whose braces are `lines` lines apart, both counted."""
     return f"int {name}(int x)\n{{\n" + "\tx++;\n" * (lines - 3) + "\treturn x;\n}\n"
 
+ERRMSG = """#pragma once
+struct errmsg;
+int errmsg_set(struct errmsg *err, int code, const char *fmt, ...);
+"""
 
 # What every sample has, so that its only fault is the planted one.
 CLEAN = {
@@ -39,6 +43,7 @@ CLEAN = {
     "bpf/xdp_ingress.bpf.c": DUAL + '#include "stage/acl.h"\n#include "stage/vip.h"\n',
     "user/base/buf.h": BSD + "#pragma once\n",
     "user/base/buf.c": BSD + '#include "buf.h"\n' + body(60),
+    "user/base/errmsg.h": BSD + ERRMSG,
     "user/http/h1/parse.c": BSD + '#include "../message.h"\n#include "base/buf.h"\n',
     "user/http/message.h": BSD + "#pragma once\n",
     "user/tls/tls.h": BSD + "#pragma once\n",
