@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <stdio.h>
+#include <time.h>
+
+#include "access_log.h"
+#include "base/addr.h"
+#include "base/clock.h"
+#include "base/json_write.h"
+#include "base/log.h"
+
+#define PATH_MAX_LOGGED 1024 /* with HOST_MAX_LOGGED inside a line of the log, escaped or not */
+#define HOST_MAX_LOGGED 255
+
+static struct str cut(struct str s, size_t max)
+{
+	if (s.len > max)
+		s.len = max;
+	return s;
+}
+
+/* RFC 3339 in UTC with microseconds; the seconds are formatted once each. */
+static struct str format_time(char *buf, size_t n)
+{
+	static struct {
+		time_t at;
+		char text[24];
+	} cached = { .at = -1 };
+	uint64_t now_ns = clock_wall_ns();
+	time_t s = (time_t)(now_ns / NS_PER_S);
+	struct tm tm;
+
+	if (s != cached.at) {
+		gmtime_r(&s, &tm);
+		strftime(cached.text, sizeof(cached.text), "%Y-%m-%dT%H:%M:%S", &tm);
+		cached.at = s;
+	}
+	n = (size_t)snprintf(buf, n, "%s.%06uZ", cached.text,
+			     (unsigned int)(now_ns % NS_PER_S / 1000));
+	return (struct str) { buf, n };
+}
+
+static void write_request(struct json_write *w, const struct exchange *x)
+{
+	const struct conn *c = x->conn;
+	char text[ADDR_TEXT_MAX];
+
+	json_write_str(w, "request_id", (struct str) { x->id, EXCHANGE_ID_LEN });
+	json_write_str(w, "listener", str_of(c->listener->name));
+	json_write_str(w, "client", str_of(addr_format(&c->stream.peer, text)));
+	json_write_u64(w, "client_port", c->stream.peer_port);
+	if (x->method_text.len)
+		json_write_str(w, "method", cut(x->method_text, 32));
+	if (x->path.len)
+		json_write_str(w, "path", cut(x->path, PATH_MAX_LOGGED));
+	if (x->host.len)
+		json_write_str(w, "host", cut(x->host, HOST_MAX_LOGGED));
+	json_write_str(w, "protocol", x->minor ? STR_LIT("HTTP/1.1") : STR_LIT("HTTP/1.0"));
+	if (c->tls_version)
+		json_write_str(w, "tls", str_of(c->tls_version));
+}
+
+static void write_decision(struct json_write *w, const struct exchange *x)
+{
+	char text[ADDR_TEXT_MAX];
+
+	if (x->route) {
+		json_write_str(w, "route", str_of(x->route->conf->name));
+		json_write_str(w, "cluster", str_of(x->route->conf->cluster));
+	}
+	if (x->pool)
+		json_write_str(w, "upstream",
+			       str_of(addr_format_port(&x->pool->address, x->pool->port, text)));
+	if (x->consumer)
+		json_write_str(w, "consumer", str_of(x->consumer->conf->name));
+}
+
+static void write_outcome(struct json_write *w, const struct exchange *x)
+{
+	json_write_u64(w, "status", x->status);
+	json_write_u64(w, "bytes_in", x->bytes_in);
+	json_write_u64(w, "bytes_out", x->bytes_out);
+	json_write_u64(w, "duration_us", (clock_now_ns() - x->begin_ns) / 1000);
+	if (x->answered_ns > x->asked_ns)
+		json_write_u64(w, "upstream_us", (x->answered_ns - x->asked_ns) / 1000);
+	if (x->tries || x->retried_stale)
+		json_write_u64(w, "retries", x->tries + (x->retried_stale ? 1U : 0U));
+	json_write_str(w, "end", str_of(termination_row(x->end)->code));
+}
+
+void access_log_write(const struct exchange *x)
+{
+	struct buf *line = &x->gateway->line;
+	struct json_write w;
+	char text[40];
+
+	if (!x->snapshot->conf->agent.access_log)
+		return;
+	buf_consume(line, buf_len(line));
+	json_write_open(&w, line);
+	json_write_str(&w, "time", format_time(text, sizeof(text)));
+	json_write_str(&w, "event", STR_LIT("access"));
+	write_request(&w, x);
+	write_decision(&w, x);
+	write_outcome(&w, x);
+	if (json_write_close(&w) == 0)
+		log_write_line(buf_head(line), buf_len(line));
+}

@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/metric.h"
+#include "conn.h"
+#include "exchange.h"
+#include "request.h"
+#include "snapshot.h"
+#include "tls/tls.h"
+
+static struct conn *conn_of(struct stream *s)
+{
+	return container_of(s, struct conn, stream);
+}
+
+static void unlink_conn(struct conn *c)
+{
+	struct gateway *g = c->gateway;
+
+	*c->prev = c->next;
+	if (c->next)
+		c->next->prev = c->prev;
+	g->n_conns--;
+	c->listener->n_conns--;
+	if (g->draining && !g->n_conns)
+		loop_defer(g->env.loop, &g->drained);
+}
+
+/* The stream is closed: the memory goes when no handler of this turn can still be in it. */
+static void forget(struct conn *c)
+{
+	uint32_t now_s = (uint32_t)(loop_now_ns(c->gateway->env.loop) / NS_PER_S);
+
+	if (c->state == CONN_CLOSED)
+		return;
+	c->state = CONN_CLOSED;
+	timer_stop(&c->timer);
+	loop_undefer(&c->work);
+	/* it was open until now */
+	presence_stamp_holds(&c->gateway->presence, &c->holds, &c->stream.peer, now_s);
+	metric_add(METRIC_CONNECTIONS_CLOSED, 1);
+	loop_defer(c->gateway->env.loop, &c->release);
+}
+
+static void release(struct conn *c)
+{
+	unlink_conn(c);
+	listener_unref(c->listener);
+	free(c);
+}
+
+static void on_release(struct deferred *d)
+{
+	release(container_of(d, struct conn, release));
+}
+
+void conn_close(struct conn *c, bool reset)
+{
+	struct linger linger = { .l_onoff = 1, .l_linger = 0 };
+
+	if (c->state == CONN_CLOSED)
+		return;
+	if (reset && c->stream.watch.fd >= 0)
+		setsockopt(c->stream.watch.fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+	stream_close(&c->stream);
+	forget(c);
+}
+
+void conn_finish(struct conn *c)
+{
+	if (c->state == CONN_CLOSED || c->state == CONN_CLOSING)
+		return;
+	if (c->stream.failed || !c->stream.open) {
+		conn_close(c, false);
+		return;
+	}
+	c->state = CONN_CLOSING;
+	timer_stop(&c->timer);
+	loop_undefer(&c->work);
+	stream_close_after_flush(&c->stream);
+}
+
+void conn_timer(struct conn *c, uint64_t after_ms)
+{
+	c->timer_out_mark = c->stream.bytes_out;
+	timer_start(c->gateway->env.loop, &c->timer, after_ms);
+}
+
+bool conn_closes_soon(const struct conn *c)
+{
+	return c->gateway->draining || c->listener->removed;
+}
+
+static void go_idle(struct conn *c)
+{
+	c->state = CONN_IDLE;
+	c->scanned = 0;
+	if (buf_len(&c->stream.in)) {
+		loop_defer(c->gateway->env.loop, &c->work); /* not from below the last request */
+		return;
+	}
+	buf_trim(&c->stream.in);
+	if (conn_closes_soon(c) || c->stream.read_ended)
+		conn_finish(c);
+	else
+		conn_timer(c, c->listener->conf.idle_timeout_ms);
+}
+
+static void discard_body(struct conn *c)
+{
+	struct buf *in = &c->stream.in;
+	struct h1_error err;
+	struct str data;
+
+	while (!c->discard.done && buf_len(in)) {
+		ssize_t used = h1_body_read(&c->discard, buf_head(in), buf_len(in), &data, &err);
+
+		if (used < 0 || (size_t)used > c->discard_left) {
+			conn_finish(c);
+			return;
+		}
+		if (!used && !data.len)
+			break;
+		c->discard_left -= (size_t)used;
+		buf_consume(in, (size_t)used);
+	}
+	if (c->discard.done)
+		go_idle(c);
+	else
+		stream_resume(&c->stream);
+}
+
+void conn_exchange_done(struct conn *c, bool keep, const struct h1_body *body)
+{
+	c->exchange = NULL;
+	if (c->state == CONN_CLOSED)
+		return;
+	timer_stop(&c->timer);
+	if (!keep || conn_closes_soon(c)) {
+		conn_finish(c);
+		return;
+	}
+	if (!body) {
+		go_idle(c);
+		return;
+	}
+	c->state = CONN_DISCARD;
+	c->discard = *body;
+	c->discard_left = CONN_DISCARD_MAX;
+	conn_timer(c, c->listener->conf.body_timeout_ms);
+	discard_body(c);
+}
+
+static void on_open(struct stream *s)
+{
+	struct conn *c = conn_of(s);
+	struct tls_info info;
+
+	if (c->tls) {
+		tls_info(s, &info);
+		c->tls_version = info.version;
+		metric_add(METRIC_TLS_HANDSHAKES, 1);
+		if (info.resumed)
+			metric_add(METRIC_TLS_RESUMED, 1);
+	}
+	go_idle(c);
+}
+
+static void on_readable(struct stream *s)
+{
+	struct conn *c = conn_of(s);
+
+	switch (c->state) {
+	case CONN_IDLE:
+	case CONN_HEAD:
+		request_read(c);
+		break;
+	case CONN_EXCHANGE:
+		exchange_client_readable(c->exchange);
+		break;
+	case CONN_DISCARD:
+		conn_timer(c, c->listener->conf.body_timeout_ms);
+		discard_body(c);
+		break;
+	default:
+		break;
+	}
+}
+
+static void on_writable(struct stream *s)
+{
+	struct conn *c = conn_of(s);
+
+	if (c->state == CONN_EXCHANGE)
+		exchange_client_writable(c->exchange);
+	else if (c->state == CONN_IDLE && buf_len(&c->stream.in))
+		request_read(c); /* it waited for room for its answer */
+}
+
+static void on_end(struct stream *s, int err)
+{
+	struct conn *c = conn_of(s);
+
+	switch (c->state) {
+	case CONN_HANDSHAKE:
+		if (c->tls)
+			metric_add(METRIC_TLS_HANDSHAKE_FAILURES, 1);
+		conn_close(c, false);
+		break;
+	case CONN_EXCHANGE:
+		exchange_client_end(c->exchange, err);
+		break;
+	case CONN_IDLE:
+		if (!err && buf_len(&c->stream.in))
+			break; /* pipelined requests are still to be served */
+			       /* fall through */
+	default:
+		if (err)
+			conn_close(c, false);
+		else
+			conn_finish(c);
+	}
+}
+
+static void on_closed(struct stream *s)
+{
+	forget(conn_of(s));
+}
+
+static const struct stream_events stream_events = {
+	.on_open = on_open,
+	.on_readable = on_readable,
+	.on_writable = on_writable,
+	.on_end = on_end,
+	.on_closed = on_closed,
+};
+
+static void on_work(struct deferred *d)
+{
+	struct conn *c = container_of(d, struct conn, work);
+
+	if (c->state == CONN_IDLE)
+		request_read(c);
+}
+
+/* A client that still takes the tail of a response is not idle. */
+static bool still_sending(const struct conn *c)
+{
+	return buf_len(&c->stream.out) && c->stream.bytes_out != c->timer_out_mark;
+}
+
+static void on_timer(struct timer *t)
+{
+	struct conn *c = container_of(t, struct conn, timer);
+
+	switch (c->state) {
+	case CONN_EXCHANGE:
+		exchange_client_slow(c->exchange);
+		return;
+	case CONN_HEAD:
+		request_timeout(c);
+		return;
+	case CONN_IDLE:
+		if (still_sending(c)) {
+			conn_timer(c, c->listener->conf.idle_timeout_ms);
+			return;
+		}
+		break;
+	default:
+		metric_add(METRIC_TIMEOUTS_CLIENT, 1);
+		break;
+	}
+	if (c->state == CONN_HANDSHAKE) {
+		metric_add(METRIC_TLS_HANDSHAKE_FAILURES, 1);
+		conn_close(c, false);
+	} else {
+		conn_finish(c);
+	}
+}
+
+static void link_conn(struct conn *c)
+{
+	struct gateway *g = c->gateway;
+
+	c->next = g->conns;
+	c->prev = &g->conns;
+	if (c->next)
+		c->next->prev = &c->next;
+	g->conns = c;
+	g->n_conns++;
+	c->listener->n_conns++;
+	c->listener->refs++;
+	metric_add(METRIC_CONNECTIONS_ACCEPTED, 1);
+}
+
+static size_t in_max(const struct listener *l)
+{
+	/* a head that is one byte too long has to fit, to be refused instead of stalled */
+	size_t head = (size_t)l->conf.max_header_bytes + 1024;
+
+	return head > CONN_IN_MIN ? head : CONN_IN_MIN;
+}
+
+/* Returns negative errno; the stream has closed fd then. */
+static int open_stream(struct conn *c, int fd, const struct addr *peer, uint16_t port)
+{
+	struct gateway *g = c->gateway;
+	struct tls_context *tls = g->current->tls[c->listener->index];
+	int err = stream_open(&c->stream, g->env.loop, fd, &stream_events, in_max(c->listener),
+			      CONN_OUT_MAX, false);
+
+	if (err)
+		return err;
+	c->stream.peer = *peer;
+	c->stream.peer_port = port;
+	c->tls = tls != NULL;
+	if (tls)
+		err = tls_accept(&c->stream, tls);
+	if (err)
+		stream_close(&c->stream);
+	return err;
+}
+
+void conn_accept(struct listener *l, int fd, const struct addr *peer, uint16_t port)
+{
+	struct conn *c = NULL;
+
+	if (l->n_conns < l->conf.max_connections)
+		c = calloc(1, sizeof(*c));
+	if (!c) {
+		metric_add(METRIC_CONNECTIONS_REFUSED, 1);
+		close(fd);
+		return;
+	}
+	c->gateway = l->gateway;
+	c->listener = l;
+	c->timer.on_due = on_timer;
+	c->work.run = on_work;
+	c->release.run = on_release;
+	if (open_stream(c, fd, peer, port)) {
+		metric_add(METRIC_CONNECTIONS_REFUSED, 1);
+		free(c);
+		return;
+	}
+	link_conn(c);
+	conn_timer(c, l->conf.handshake_timeout_ms);
+}
+
+void conn_close_idle(struct gateway *g, const struct listener *l)
+{
+	for (struct conn *c = g->conns; c; c = c->next) {
+		if (l && c->listener != l)
+			continue;
+		if (c->state == CONN_IDLE && !buf_len(&c->stream.in))
+			conn_finish(c);
+	}
+}
+
+void conn_free_all(struct gateway *g)
+{
+	while (g->conns) {
+		struct conn *c = g->conns;
+
+		if (c->exchange)
+			exchange_abort(c->exchange, TERMINATION_SHUTDOWN);
+		conn_close(c, false);
+		loop_undefer(&c->release);
+		release(c);
+	}
+}

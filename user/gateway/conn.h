@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A client's connection: between requests, with one exchange, or on its way out. Requests are served
+ * one after the other, so pipelined ones wait in stream.in.
+ */
+#pragma once
+
+#include "http/h1/parse.h"
+#include "listener.h"
+#include "net/stream.h"
+
+#define CONN_IN_MIN  (64U << 10)
+#define CONN_OUT_MAX (64U << 10)
+/* A body that nobody will read is read past up to here, to keep the connection. */
+#define CONN_DISCARD_MAX (64U << 10)
+
+enum conn_state {
+	CONN_HANDSHAKE,
+	CONN_IDLE,     /* nothing of a request is there */
+	CONN_HEAD,     /* part of a head is there */
+	CONN_EXCHANGE, /* a request is being served */
+	CONN_DISCARD,  /* it was answered; its body is read past */
+	CONN_CLOSING,  /* the last bytes are on their way */
+	CONN_CLOSED,
+};
+
+struct conn {
+	struct stream stream;
+	struct gateway *gateway;
+	struct listener *listener;
+	struct conn *next, **prev; /* of the gateway */
+	enum conn_state state;
+	struct timer timer;	 /* of the state; in an exchange: the client's part of it */
+	uint64_t timer_out_mark; /* stream.bytes_out when it was started */
+	struct deferred work;	 /* the next request is in stream.in already */
+	struct deferred release;
+	size_t scanned; /* bytes of the head that were searched for its end */
+	struct exchange *exchange;
+	struct h1_body discard;
+	size_t discard_left;
+	bool tls;
+	const char *tls_version; /* NULL: clear text */
+	struct presence_holds holds;
+};
+
+/* Take over an accepted descriptor, or close it when there are too many. */
+void conn_accept(struct listener *l, int fd, const struct addr *peer, uint16_t port);
+
+void conn_timer(struct conn *c, uint64_t after_ms);
+/*
+ * The exchange is over and its response is queued. keep: serve the next request on this connection;
+ * body: the rest of the request body when it was not read to its end (NULL: it was).
+ */
+void conn_exchange_done(struct conn *c, bool keep, const struct h1_body *body);
+/* Send what is queued and close in order. */
+void conn_finish(struct conn *c);
+/* Close now. reset: so that the peer cannot take what it got for the whole. */
+void conn_close(struct conn *c, bool reset);
+/* New responses are to say Connection: close. */
+bool conn_closes_soon(const struct conn *c);
+
+/* Close connections without a request; of this listener, NULL: all. */
+void conn_close_idle(struct gateway *g, const struct listener *l);
+/* Close and free at once; outside of all handlers. */
+void conn_free_all(struct gateway *g);

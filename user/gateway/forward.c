@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+
+#include "base/addr.h"
+#include "forward.h"
+#include "http/h1/write.h"
+
+#define F(s) STR_LIT(s)
+
+static char fold(char c)
+{
+	return isalnum((unsigned char)c) ? (char)tolower((unsigned char)c) : '-';
+}
+
+static bool has_prefix(struct str name, struct str prefix)
+{
+	if (name.len < prefix.len)
+		return false;
+	for (size_t i = 0; i < prefix.len; i++) {
+		if (fold(name.ptr[i]) != fold(prefix.ptr[i]))
+			return false;
+	}
+	return true;
+}
+
+bool forward_same_variable(struct str name, struct str as)
+{
+	return name.len == as.len && has_prefix(name, as);
+}
+
+/* What endpoints believe because they think that we said it. */
+static bool claims_identity(struct str name)
+{
+	switch (fold(name.len ? name.ptr[0] : '-')) {
+	case 'x':
+		return has_prefix(name, F("x-forwarded-")) || has_prefix(name, F("x-consumer")) ||
+		       forward_same_variable(name, F("x-request-id")) ||
+		       forward_same_variable(name, F("x-real-ip"));
+	case 'f':
+		return forward_same_variable(name, F("forwarded"));
+	default:
+		return false;
+	}
+}
+
+/* Written by ourselves from what was understood, or not for the endpoint at all. */
+static bool is_replaced(const struct exchange *x, const struct http_field *f)
+{
+	switch (f->known) {
+	case HTTP_NAME_HOST:
+	case HTTP_NAME_CONTENT_LENGTH:
+	case HTTP_NAME_TRANSFER_ENCODING:
+	case HTTP_NAME_VIA:
+		return true;
+	case HTTP_NAME_EXPECT:
+		return !x->expect;
+	default:
+		return false;
+	}
+}
+
+static int pass_fields(const struct exchange *x, const struct http_head *h,
+		       const struct policy_exchange *p, struct buf *out)
+{
+	for (uint32_t i = 0; i < h->n_fields; i++) {
+		const struct http_field *f = &h->fields[i];
+		struct str name = http_field_name(h, f);
+		int err;
+
+		if (f->hop || is_replaced(x, f) || claims_identity(name))
+			continue;
+		if (p->strip_key && forward_same_variable(name, p->key_field))
+			continue;
+		err = h1_write_field(out, name, http_field_value(h, f));
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* All Via fields as one, and us behind them (RFC 9110 s7.6.3). */
+static int write_via(const struct http_head *h, struct buf *out)
+{
+	struct str ours = h->minor ? F("1.1 " FORWARD_NAME) : F("1.0 " FORWARD_NAME);
+
+	for (uint32_t i = 0; i < h->n_fields; i++) {
+		const struct http_field *f = &h->fields[i];
+		int err;
+
+		if (f->known != HTTP_NAME_VIA)
+			continue;
+		err = h1_write_field(out, F("Via"), http_field_value(h, f));
+		if (err)
+			return err;
+	}
+	return h1_write_field(out, F("Via"), ours);
+}
+
+static int write_identity(const struct exchange *x, struct buf *out)
+{
+	const struct conn *c = x->conn;
+	char text[ADDR_TEXT_MAX];
+	int err = h1_write_field(out, F("X-Forwarded-For"),
+				 str_of(addr_format(&c->stream.peer, text)));
+
+	if (!err)
+		err = h1_write_field(out, F("X-Forwarded-Proto"), c->tls ? F("https") : F("http"));
+	if (!err && x->host.len)
+		err = h1_write_field(out, F("X-Forwarded-Host"), x->host);
+	if (!err)
+		err = h1_write_field(out, F("X-Request-Id"),
+				     (struct str) { x->id, EXCHANGE_ID_LEN });
+	if (!err && x->consumer)
+		err = h1_write_field(out, F("X-Consumer"), str_of(x->consumer->conf->name));
+	return err;
+}
+
+static int write_request_framing(const struct exchange *x, const struct http_head *h,
+				 struct buf *out)
+{
+	if (h->body == HTTP_BODY_LENGTH)
+		return h1_write_field_u64(out, F("Content-Length"), h->content_length);
+	if (h->body == HTTP_BODY_CHUNKED)
+		return h1_write_field(out, F("Transfer-Encoding"), F("chunked"));
+	if (!x->upgrade)
+		return 0;
+	int err = h1_write_field(out, F("Connection"), F("upgrade"));
+
+	return err ? err : h1_write_field(out, F("Upgrade"), F("websocket"));
+}
+
+/*
+ * WebSocket only: another protocol behind our back, h2c above all, would carry requests that no
+ * policy sees.
+ */
+static bool asks_websocket(const struct http_head *h)
+{
+	const struct http_field *f = http_field_known(h, HTTP_NAME_UPGRADE);
+
+	return h->upgrade && h->minor && f && str_ieq(http_field_value(h, f), F("websocket"));
+}
+
+static int write_request_line(const struct exchange *x, const struct http_head *h, struct buf *out)
+{
+	struct buf *target = &x->gateway->scratch;
+	int err;
+
+	if (!h->query.ptr)
+		return h1_write_request_line(out, h->method_text, x->path);
+	buf_consume(target, buf_len(target));
+	err = buf_add_str(target, x->path);
+	if (!err)
+		err = buf_add(target, "?", 1);
+	if (!err)
+		err = buf_add_str(target, h->query);
+	return err ? err : h1_write_request_line(out, h->method_text, buf_str(target));
+}
+
+/* HTTP/1.0 clients may send none, and the request goes on as 1.1: it gets an empty one. */
+static int write_host(const struct exchange *x, struct buf *out)
+{
+	return h1_write_field(out, F("Host"), x->host);
+}
+
+int forward_head(struct exchange *x, const struct http_head *h, const struct policy_exchange *p)
+{
+	struct buf *out = &x->head;
+	int err;
+
+	x->upgrade = asks_websocket(h) && h->body == HTTP_BODY_NONE;
+	err = write_request_line(x, h, out);
+	if (!err)
+		err = write_host(x, out);
+	if (!err)
+		err = pass_fields(x, h, p, out);
+	if (!err)
+		err = write_request_framing(x, h, out);
+	if (!err)
+		err = write_identity(x, out);
+	if (!err)
+		err = write_via(h, out);
+	return err ? err : h1_write_end(out);
+}
+
+static int write_limits(const struct exchange *x, struct buf *out)
+{
+	const struct conf_plan *plan = x->consumer->plan;
+	char text[CONF_PLAN_LIMITS_MAX * (CONF_NAME_MAX + 64)];
+	size_t n = 0;
+	int err;
+
+	for (size_t i = 0; i < plan->n_limits; i++) {
+		const struct conf_rate *r = &plan->limits[i].rate;
+		/* the window in which a bucket of this rate fills, rounded up */
+		unsigned __int128 ns = (unsigned __int128)r->burst * r->period_ns;
+		unsigned __int128 per = (unsigned __int128)r->count * 1000000000U;
+
+		if (!r->count)
+			continue;
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s\"%s\";q=%llu;w=%llu",
+				      n ? ", " : "", plan->limits[i].name,
+				      (unsigned long long)r->burst,
+				      (unsigned long long)((ns + per - 1) / per));
+	}
+	err = h1_write_field(out, F("RateLimit-Policy"), (struct str) { text, n });
+	if (err)
+		return err;
+	n = (size_t)snprintf(text, sizeof(text), "\"%s\";r=%llu;t=%llu", x->nearest->name,
+			     (unsigned long long)x->nearest_remaining,
+			     (unsigned long long)x->nearest_reset_s);
+	return h1_write_field(out, F("RateLimit"), (struct str) { text, n });
+}
+
+int forward_write_facts(const struct exchange *x, struct buf *out)
+{
+	int err = h1_write_field(out, F("X-Request-Id"), (struct str) { x->id, EXCHANGE_ID_LEN });
+
+	if (err || !x->nearest)
+		return err;
+	return write_limits(x, out);
+}
+
+int forward_write_connection(const struct exchange *x, bool keep, struct buf *out)
+{
+	if (!keep)
+		return h1_write_field(out, F("Connection"), F("close"));
+	if (!x->minor)
+		return h1_write_field(out, F("Connection"), F("keep-alive"));
+	return 0;
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "forward.h"
+#include "http/h1/write.h"
+
+#define F(s) STR_LIT(s)
+
+static bool is_replaced(const struct http_field *f)
+{
+	return f->known == HTTP_NAME_CONTENT_LENGTH || f->known == HTTP_NAME_TRANSFER_ENCODING ||
+	       f->known == HTTP_NAME_X_REQUEST_ID;
+}
+
+static int pass_fields(const struct http_head *h, struct buf *out)
+{
+	for (uint32_t i = 0; i < h->n_fields; i++) {
+		const struct http_field *f = &h->fields[i];
+		int err;
+
+		if (f->hop || is_replaced(f))
+			continue;
+		err = h1_write_field(out, http_field_name(h, f), http_field_value(h, f));
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* A response without a body: what Content-Length says is about another one (HEAD, 304). */
+static int write_no_body(const struct exchange *x, const struct http_head *h, struct buf *out)
+{
+	const struct http_field *f = http_field_known(h, HTTP_NAME_CONTENT_LENGTH);
+
+	if (h->status == 204)
+		return 0; /* RFC 9110 s8.6: must not have one */
+	if (x->method == HTTP_HEAD || h->status == 304)
+		return f ? h1_write_field(out, F("Content-Length"), http_field_value(h, f)) : 0;
+	return h1_write_field_u64(out, F("Content-Length"), 0);
+}
+
+static int write_framing(struct exchange *x, const struct http_head *h, struct buf *out)
+{
+	switch (h->body) {
+	case HTTP_BODY_NONE:
+		return write_no_body(x, h, out);
+	case HTTP_BODY_LENGTH:
+		return h1_write_field_u64(out, F("Content-Length"), h->content_length);
+	default:
+		break;
+	}
+	if (x->minor) {
+		x->chunk_response = true;
+		return h1_write_field(out, F("Transfer-Encoding"), F("chunked"));
+	}
+	x->until_close = true;
+	x->keep_alive = false;
+	return 0;
+}
+
+static int write_added(struct exchange *x, const struct http_head *h, struct buf *out)
+{
+	int err = h1_write_field(out, F("Via"),
+				 h->minor ? F("1.1 " FORWARD_NAME) : F("1.0 " FORWARD_NAME));
+
+	if (!err && !http_field_known(h, HTTP_NAME_DATE))
+		err = h1_write_date(out); /* RFC 9110 s6.6.1 */
+	return err ? err : forward_write_facts(x, out);
+}
+
+int forward_response(struct exchange *x, const struct http_head *h, struct buf *out)
+{
+	int err = h1_write_status_line(out, h->status);
+
+	if (!err)
+		err = pass_fields(h, out);
+	if (!err)
+		err = write_framing(x, h, out);
+	if (!err)
+		err = write_added(x, h, out);
+	if (conn_closes_soon(x->conn))
+		x->keep_alive = false;
+	if (!err)
+		err = forward_write_connection(x, x->keep_alive, out);
+	return err ? err : h1_write_end(out);
+}
+
+int forward_interim(struct exchange *x, const struct http_head *h, struct buf *out)
+{
+	int err = h1_write_status_line(out, h->status);
+
+	if (!err)
+		err = pass_fields(h, out);
+	if (!err && h->status == 101)
+		err = h1_write_field(out, F("Connection"), F("upgrade"));
+	if (!err && h->status == 101)
+		err = h1_write_field(out, F("Upgrade"), F("websocket"));
+	if (!err && h->status == 101)
+		err = write_added(x, h, out);
+	return err ? err : h1_write_end(out);
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A listener over its life: found by name in each revision, it keeps its socket unless the revision
+ * brings another. Its timeouts and maxima are those of the newest revision, for all of its
+ * connections. Counted: its connections may outlive it.
+ */
+#pragma once
+
+#include "gateway_state.h"
+
+/* Replaced as a whole when the listener gets another socket. */
+struct listener_socket {
+	struct watch watch;
+	struct listener *listener;
+	struct deferred more; /* the turn's share was used up */
+	struct timer pause;   /* no descriptors left */
+};
+
+struct listener {
+	struct listener *next;
+	struct gateway *gateway;
+	uint32_t refs;
+	char *name;
+	struct conf_listener conf; /* values only: its pointers are NULL */
+	uint32_t index;		   /* in the current snapshot */
+	uint32_t n_conns;
+	bool removed;
+	struct listener_socket *socket; /* NULL: does not accept */
+};
+
+/*
+ * The listeners of a revision, prepared: everything that can fail is done, nothing is in force.
+ * Afterwards listeners_commit or listeners_discard.
+ */
+struct listener_plan {
+	size_t n;
+	struct listener **listener;	 /* by index in conf; new or kept */
+	struct listener_socket **socket; /* by index; NULL: keep */
+	bool *fresh;			 /* by index: made by this plan */
+};
+
+int listeners_prepare(struct gateway *g, const struct gateway_revision *r,
+		      struct listener_plan *ret, struct errmsg *err);
+void listeners_commit(struct gateway *g, const struct conf *conf, struct listener_plan *plan);
+void listeners_discard(struct gateway *g, struct listener_plan *plan);
+
+void listener_unref(struct listener *l);
+/* Stop to accept; the connections stay. */
+void listener_close(struct listener *l);

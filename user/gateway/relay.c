@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+
+#include "base/metric.h"
+#include "http/h1/write.h"
+#include "relay.h"
+
+size_t relay_room(struct stream *to, size_t n)
+{
+	size_t room = buf_room(&to->out);
+
+	if (room < EXCHANGE_PIECE_MIN + H1_CHUNK_OVERHEAD) {
+		to->write_full = true; /* far above a quarter: it will be told */
+		return 0;
+	}
+	room -= H1_CHUNK_OVERHEAD;
+	return n < room ? n : room;
+}
+
+int relay_data(struct stream *to, bool chunked, struct str data)
+{
+	int err;
+
+	if (!chunked)
+		return stream_write(to, data.ptr, data.len);
+	if (to->failed || to->watch.fd < 0)
+		return -EPIPE;
+	err = h1_write_chunk(&to->out, data);
+	/* nothing more: makes the stream send what was put there */
+	return err ? err : stream_write(to, "", 0);
+}
+
+/* The body is read to its end. */
+static void request_whole(struct exchange *x)
+{
+	x->request_done = true;
+	if (!x->chunk_request)
+		return;
+	if (h1_write_last_chunk(&x->up->stream.out))
+		exchange_fail(x, TERMINATION_INTERNAL, 0, NULL);
+	else
+		stream_write(&x->up->stream, "", 0);
+}
+
+/* false: the exchange is over. */
+static bool pass_piece(struct exchange *x, struct str data)
+{
+	x->body_bytes += data.len;
+	if (x->body_bytes > x->conn->listener->conf.max_body_bytes) {
+		x->request_broken = true; /* of unknown length: no point in reading past it */
+		exchange_fail(x, TERMINATION_BODY_TOO_LARGE, 0, NULL);
+		return false;
+	}
+	if (!data.len)
+		return true;
+	x->body_sent = true;
+	buf_clear(&x->head); /* never again */
+	x->expect = false;
+	/* a failed endpoint tells by itself; until then its bytes have nowhere to go */
+	relay_data(&x->up->stream, x->chunk_request, data);
+	return true;
+}
+
+void relay_request(struct exchange *x)
+{
+	struct buf *in = &x->conn->stream.in;
+	struct h1_error err = { 0 };
+	struct str data;
+
+	if (x->state != EXCHANGE_ASKED && x->state != EXCHANGE_ANSWERING)
+		return;
+	while (!x->request_done && !x->request_broken && buf_len(in)) {
+		size_t len = relay_room(&x->up->stream, buf_len(in));
+		ssize_t used;
+
+		if (!len || x->up->stream.failed)
+			break;
+		used = h1_body_read(&x->request_body, buf_head(in), len, &data, &err);
+		if (used < 0) {
+			metric_add(METRIC_REQUESTS_MALFORMED, 1);
+			x->request_broken = true;
+			exchange_fail(x, TERMINATION_REQUEST_MALFORMED, err.status, err.why);
+			return;
+		}
+		if (!used && !data.len)
+			break;
+		if (!pass_piece(x, data))
+			return;
+		x->bytes_in += (uint64_t)used;
+		buf_consume(in, (size_t)used);
+		if (x->request_body.done)
+			request_whole(x);
+	}
+	if (x->state == EXCHANGE_ENDED)
+		return;
+	stream_resume(&x->conn->stream);
+	exchange_rearm(x);
+}

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "snapshot.h"
+
+static int allocate(struct snapshot *s)
+{
+	const struct conf *conf = s->conf;
+
+	/* + 1: calloc(0) may be NULL */
+	s->clusters = calloc(conf->n_clusters + 1, sizeof(struct cluster *));
+	s->routes = calloc(conf->n_routes + 1, sizeof(*s->routes));
+	s->table = calloc(conf->n_listeners + 1, sizeof(struct route_table *));
+	s->tls = calloc(conf->n_listeners + 1, sizeof(struct tls_context *));
+	return s->clusters && s->routes && s->table && s->tls ? 0 : -ENOMEM;
+}
+
+static int build_clusters(struct snapshot *s, const struct gateway_revision *r, struct errmsg *err)
+{
+	for (size_t i = 0; i < s->conf->n_clusters; i++) {
+		int code = cluster_new(s->gateway->upstream, &s->conf->clusters[i],
+				       r->cluster_stat_ids[i], &s->clusters[i]);
+
+		if (code)
+			return errmsg_set(err, code, "cluster \"%s\": %s",
+					  s->conf->clusters[i].name, strerror(-code));
+	}
+	return 0;
+}
+
+static struct cluster *find_cluster(const struct snapshot *s, const char *name)
+{
+	for (size_t i = 0; i < s->conf->n_clusters; i++) {
+		if (strcmp(s->conf->clusters[i].name, name) == 0)
+			return s->clusters[i];
+	}
+	return NULL;
+}
+
+static int build_routes(struct snapshot *s, const struct gateway_revision *r, struct errmsg *err)
+{
+	for (size_t i = 0; i < s->conf->n_routes; i++) {
+		const struct conf_route *conf = &s->conf->routes[i];
+		struct policy_chain *chain = NULL;
+		int code = policy_chain_new(s->policies, conf, &chain);
+
+		s->routes[i] = (struct route) {
+			.conf = conf,
+			.index = (uint32_t)i,
+			.stat_id = r->route_stat_ids[i],
+			.policies = chain,
+			.cluster = find_cluster(s, conf->cluster),
+		};
+		if (!code && !s->routes[i].cluster)
+			code = -EINVAL;
+		if (code)
+			return errmsg_set(err, code, "route \"%s\": %s", conf->name,
+					  code == -EINVAL ? "its cluster does not exist"
+							  : strerror(-code));
+	}
+	return 0;
+}
+
+static int build_listeners(struct snapshot *s, const struct gateway_revision *r, struct errmsg *err)
+{
+	for (size_t i = 0; i < s->conf->n_listeners; i++) {
+		const struct conf_listener *conf = &s->conf->listeners[i];
+		int code = route_table_new(s->conf, conf->name, s->routes, &s->table[i]);
+
+		if (code)
+			return errmsg_set(err, code, "routes of listener \"%s\": %s", conf->name,
+					  strerror(-code));
+		if (!conf->n_certificates)
+			continue;
+		code = tls_context_new(r->pairs[i], conf->n_certificates, r->tickets, &s->tls[i],
+				       err); /* its message names the pair */
+		if (code)
+			return code;
+	}
+	return 0;
+}
+
+int snapshot_new(struct gateway *g, const struct gateway_revision *r, struct snapshot **ret,
+		 struct errmsg *err)
+{
+	struct snapshot *s = calloc(1, sizeof(*s));
+	int code;
+
+	if (!s)
+		return errmsg_set(err, -ENOMEM, "no memory for revision");
+	s->gateway = g;
+	s->refs = 1;
+	s->number = r->number;
+	s->conf = r->conf;
+	code = allocate(s);
+	if (!code)
+		code = policy_set_new(s->conf, r->consumer_ids, r->meter_slots, &s->policies);
+	if (code)
+		errmsg_set(err, code, "consumers and plans: %s", strerror(-code));
+	if (!code)
+		code = build_clusters(s, r, err);
+	if (!code)
+		code = build_routes(s, r, err);
+	if (!code)
+		code = build_listeners(s, r, err);
+	if (code) {
+		snapshot_discard(s);
+		return code;
+	}
+	*ret = s;
+	return 0;
+}
+
+static void free_arrays(struct snapshot *s)
+{
+	for (size_t i = 0; s->table && i < s->conf->n_listeners; i++)
+		route_table_free(s->table[i]);
+	for (size_t i = 0; s->tls && i < s->conf->n_listeners; i++) {
+		if (s->tls[i])
+			tls_context_unref(s->tls[i]);
+	}
+	for (size_t i = 0; s->routes && i < s->conf->n_routes; i++)
+		policy_chain_free(s->routes[i].policies);
+	for (size_t i = 0; s->clusters && i < s->conf->n_clusters; i++)
+		cluster_free(s->clusters[i]);
+	free(s->table);
+	free(s->tls);
+	free(s->routes);
+	free(s->clusters);
+}
+
+void snapshot_discard(struct snapshot *s)
+{
+	free_arrays(s);
+	policy_set_free(s->policies);
+	free(s);
+}
+
+void snapshot_install(struct snapshot *s)
+{
+	struct gateway *g = s->gateway;
+	struct snapshot *before = g->current;
+
+	for (size_t i = 0; i < s->conf->n_clusters; i++)
+		cluster_activate(s->clusters[i]);
+	if (before)
+		before->next = s;
+	else
+		g->oldest = s;
+	g->current = s;
+	if (before)
+		snapshot_unref(before);
+}
+
+struct snapshot *snapshot_ref(struct snapshot *s)
+{
+	s->refs++;
+	return s;
+}
+
+void snapshot_unref(struct snapshot *s)
+{
+	struct snapshot **at = &s->gateway->oldest, *before = NULL;
+	struct conf *conf = s->conf;
+
+	if (--s->refs)
+		return;
+	while (*at != s) {
+		before = *at;
+		at = &before->next;
+	}
+	*at = s->next;
+	if (s->gateway->current == s)
+		s->gateway->current = before;
+	snapshot_discard(s);
+	conf_free(conf);
+}
