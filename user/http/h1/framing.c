@@ -211,6 +211,16 @@ static int collect(struct h1_cursor *c, struct http_head *h, struct framing *f)
 		if (err)
 			return err;
 	}
+	return 0;
+}
+
+/* What requests and responses have in common. */
+static int conclude(struct h1_cursor *c, struct http_head *h, struct framing *f)
+{
+	int err = collect(c, h, f);
+
+	if (err)
+		return err;
 	if (f->n_encoding && f->n_length)
 		return h1_refuse(c, 400, "Content-Length with Transfer-Encoding");
 	if (f->n_encoding && h->minor == 0)
@@ -235,7 +245,7 @@ static int check_codings(struct h1_cursor *c, const struct framing *f)
 int h1_framing_request(struct h1_cursor *c, struct http_head *h)
 {
 	struct framing f = { 0 };
-	int err = collect(c, h, &f);
+	int err = conclude(c, h, &f);
 
 	if (err)
 		return err;
@@ -265,7 +275,7 @@ int h1_framing_request(struct h1_cursor *c, struct http_head *h)
 int h1_framing_response(struct h1_cursor *c, struct http_head *h, enum http_method request_method)
 {
 	struct framing f = { 0 };
-	int err = collect(c, h, &f);
+	int err = conclude(c, h, &f);
 
 	if (err)
 		return err;
