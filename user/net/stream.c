@@ -140,6 +140,11 @@ static size_t fill_in(struct stream *s, size_t budget)
 		n = s->filter ? s->filter->ops->read(s, at, want) : stream_wire_recv(s, at, want);
 		if (n == -EAGAIN)
 			break;
+		if (n == -EINTR) {
+			s->read_more = true;
+			loop_defer(s->loop, &s->deferred);
+			break;
+		}
 		if (n < 0)
 			fail(s, (int)n);
 		else if (n == 0)

@@ -47,7 +47,8 @@ struct stream_filter {
 
 struct stream_filter_ops {
 	int (*handshake)(struct stream *s); /* 0 done, -EAGAIN, -EPROTO; flushes itself */
-	ssize_t (*read)(struct stream *s, void *data, size_t n); /* from the wire through us */
+	/* From the wire through us. -EINTR: worked enough without a byte, call again next turn. */
+	ssize_t (*read)(struct stream *s, void *data, size_t n);
 	/* Takes some bytes; they may wait for flush. -EAGAIN: flush first. */
 	ssize_t (*write)(struct stream *s, const void *data, size_t n);
 	int (*flush)(struct stream *s);	   /* pending wire bytes: 0 none left, -EAGAIN */

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * TLS 1.2 and 1.3 as a filter below a byte stream, by OpenSSL over one custom BIO per process that
- * moves bytes between the socket and our buffers. A context is immutable and counted: connections
- * keep the one they began with, a reload makes another.
+ * moves bytes between the socket and our buffers. A context is counted and, its ticket keys aside,
+ * immutable: connections keep the one they began with, a reload makes another.
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -13,6 +14,7 @@
 #include "../net/stream.h"
 
 #define TLS_TICKET_KEY_BYTES 80 /* name 16, AES-256 32, HMAC-SHA256 32 */
+#define TLS_TICKET_KEYS_MAX  3
 #define TLS_PAIRS_MAX	     256
 
 /* One certificate chain and its key, PEM text. */
@@ -24,9 +26,9 @@ struct tls_pair {
 	size_t key_len;
 };
 
-/* The first key makes tickets, all of them open tickets. */
+/* The first key makes tickets, all of them open tickets. None: sessions are not resumed. */
 struct tls_tickets {
-	uint8_t key[3][TLS_TICKET_KEY_BYTES];
+	uint8_t key[TLS_TICKET_KEYS_MAX][TLS_TICKET_KEY_BYTES];
 	uint32_t n;
 };
 
@@ -41,18 +43,26 @@ int tls_context_new(const struct tls_pair *pairs, size_t n, const struct tls_tic
 		    struct tls_context **ret, struct errmsg *err);
 struct tls_context *tls_context_ref(struct tls_context *ctx);
 void tls_context_unref(struct tls_context *ctx);
+/* Rotation, without parsing certificates again. A context made without keys stays without. */
+void tls_context_set_tickets(struct tls_context *ctx, const struct tls_tickets *tickets);
 
 /* Expiry of the pair that ends first, seconds since 1970: for status and metrics. */
 int64_t tls_context_expires(const struct tls_context *ctx);
 
-/* Put TLS (server side) below a stream that was just accepted. Negative errno. */
+/*
+ * Put TLS (server side) below a stream that was just accepted. Negative errno. The stream fails with
+ *   -EPROTO        the peer or its bytes are not acceptable; tls_info says why
+ *   -ECONNABORTED  the connection ended without close_notify: what came may be cut short
+ */
 int tls_accept(struct stream *s, struct tls_context *ctx);
 
-/* After on_open. */
+/* After on_open; failure after on_end too, until the stream is closed. All zero: not TLS. */
 struct tls_info {
 	const char *version; /* "TLSv1.3" */
 	const char *cipher;
-	const char *sni; /* NULL: none sent */
+	const char *sni;     /* NULL: none sent */
+	const char *alpn;    /* "http/1.1"; NULL: the client did not offer any */
+	const char *failure; /* OpenSSL's reason, NULL: none */
 	bool resumed;
 };
 void tls_info(struct stream *s, struct tls_info *ret);
