@@ -12,12 +12,13 @@ SKIPPED_FOLDERS = {".git", "build", "__pycache__", ".cache"}
 
 def files(root):
     """All files below root that git would know: tracked, or new and not ignored. Sorted."""
+    found = []
     if os.path.exists(os.path.join(root, ".git")):
-        out = subprocess.run(["git", "-C", root, "ls-files", "-z", "-co", "--exclude-standard"],
-                             stdout=subprocess.PIPE, check=True).stdout.decode()
-        found = [f for f in out.split("\0") if f and os.path.isfile(os.path.join(root, f))]
+        done = subprocess.run(["git", "-c", "safe.directory=*", "-C", root, "ls-files", "-z", "-co",
+                               "--exclude-standard"], stdout=subprocess.PIPE, check=True)
+        names = done.stdout.decode().split("\0")
+        found = [f for f in names if f and os.path.isfile(os.path.join(root, f))]
     else:
-        found = []
         for folder, folders, names in os.walk(root):
             folders[:] = [d for d in folders if d not in SKIPPED_FOLDERS]
             found += [os.path.relpath(os.path.join(folder, n), root) for n in names]

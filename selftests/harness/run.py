@@ -127,12 +127,20 @@ def judge(ctx, program, outcome, log, available):
     return results + [Result("failed", f"{os.path.basename(program.name)} {f}") for f in failed]
 
 
+def lacks(available, needs):
+    """What of needs is not there, and why: "bpf, netns: not root"."""
+    reasons = {}
+    for need in needs:
+        if available.get(need):
+            reasons.setdefault(available[need], []).append(need)
+    return "; ".join(f"{', '.join(names)}: {reason}" for reason, names in reasons.items())
+
+
 def run_one(ctx, program, available, deadline):
     log = os.path.join(ctx.logs, f"{program.suite}-{program.name.replace('/', '-')}.log")
-    lacking = [f"{n}: {available[n]}" for n in program.needs if available.get(n)]
+    lacking = lacks(available, program.needs)
     if lacking:
-        reason = "; ".join(dict.fromkeys(lacking))
-        return Report(program, [Result("skipped", "the whole program", reason)], "", 0)
+        return Report(program, [Result("skipped", "the whole program", lacking)], "", 0)
     if not os.access(program.argv[0], os.X_OK):
         return Report(program, [Result("failed", f"{program.argv[0]} was not built")], "", 0)
     timeout_s = program.timeout_s * (10 if ctx.long else 1)
@@ -231,7 +239,7 @@ def main():
     os.chmod(ctx.reports, 0o1777)
     proc.become_subreaper()
     available = probe(root, say)
-    lacking = "; ".join(f"{n}: {r}" for n, r in available.items() if r)
+    lacking = lacks(available, available)
     if lacking:
         say(f"missing here: {lacking}. What needs it is skipped; run as root on a kernel with BPF.")
     reports = []

@@ -128,5 +128,6 @@ def conform(ctx):
     return _features(ctx, "conform", "selftests/conform", "")
 
 
-SUITES = {"unit": unit, "lint": lint, "bpf": bpf, "san": san, "e2e": e2e, "e2e-san": e2e_san,
-          "conform": conform, "fuzz": fuzz}
+# In this order: first those that share the cores, then those that have the machine to themselves.
+SUITES = {"unit": unit, "san": san, "fuzz": fuzz, "lint": lint, "bpf": bpf, "e2e": e2e,
+          "e2e-san": e2e_san, "conform": conform}
