@@ -18,4 +18,5 @@ int acl_map_apply(struct dataplane *dp, enum acl_list list, const struct prefix 
 bool acl_map_allows(struct dataplane *dp, const struct addr *a);
 /* Calls fn for each; stops when it returns non-zero and returns that. */
 int acl_map_each(struct dataplane *dp, enum acl_list list,
-		 int (*fn)(const struct prefix *p, const struct acl_value *v, void *ctx), void *ctx);
+		 int (*fn)(const struct prefix *p, const struct acl_value *v, void *ctx),
+		 void *ctx);

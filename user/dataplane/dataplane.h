@@ -19,15 +19,15 @@ struct dataplane;
 
 struct dataplane_device {
 	char name[16];
-	uint32_t ifindex;	/* 0: not there (waited for) */
+	uint32_t ifindex; /* 0: not there (waited for) */
 	bool attached;
 	enum conf_hook hook;
-	bool native;		/* XDP in the driver; false: generic, or TC */
+	bool native; /* XDP in the driver; false: generic, or TC */
 	bool through_libxdp;
-	bool clsact;	/* hook tc by a filter of the clsact qdisc: the kernel lacks TCX (6.6) */
-	bool adopted;		/* the link was there before this process */
+	bool clsact;  /* hook tc by a filter of the clsact qdisc: the kernel lacks TCX (6.6) */
+	bool adopted; /* the link was there before this process */
 	uint32_t prog_id;
-	char error[256];	/* why it is not attached */
+	char error[256]; /* why it is not attached */
 };
 
 /* How full a map is. entries is counted for hashes and 0 where the question makes no sense. */

@@ -31,11 +31,12 @@ struct neigh;
 
 /*
  * on_change runs from the loop when the hop of a watched address became known, changed (hop) or was
- * lost (NULL, with the reason as text); while none is known yet, also when the reason changes.
+ * lost (NULL, with the reason as text); while none is known yet, also when the reason changes. It
+ * must not call neigh_watch, neigh_unwatch or neigh_close.
  */
 int neigh_open(struct loop *l,
-	       void (*on_change)(const struct addr *a, const struct neigh_hop *hop,
-				 const char *why, void *ctx),
+	       void (*on_change)(const struct addr *a, const struct neigh_hop *hop, const char *why,
+				 void *ctx),
 	       void *ctx, struct neigh **ret);
 void neigh_close(struct neigh *n);
 /*

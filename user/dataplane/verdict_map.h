@@ -20,8 +20,7 @@ struct verdict_entry {
 int verdict_map_set(struct dataplane *dp, const struct prefix *source, enum verdict_action action,
 		    enum verdict_reason reason, uint64_t until_ns);
 int verdict_map_set_flow(struct dataplane *dp, const struct flow_key *flow,
-			 enum verdict_action action, enum verdict_reason reason,
-			 uint64_t until_ns);
+			 enum verdict_action action, enum verdict_reason reason, uint64_t until_ns);
 int verdict_map_del(struct dataplane *dp, const struct prefix *source); /* -ENOENT */
 int verdict_map_del_flow(struct dataplane *dp, const struct flow_key *flow);
 int verdict_map_get(struct dataplane *dp, const struct prefix *source, struct verdict *ret);

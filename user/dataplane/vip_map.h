@@ -10,9 +10,9 @@
 struct vip_backend_state {
 	const struct conf_backend *conf;
 	uint32_t id;
-	bool ready;	    /* next hop known, in the ring if weight > 0 */
-	char state[96];	    /* "ready", "resolving 10.0.0.11", "no route to …" */
-	uint32_t slots;	    /* of the ring */
+	bool ready;	/* next hop known, in the ring if weight > 0 */
+	char state[96]; /* "ready", "resolving 10.0.0.11", "no route to …" */
+	uint32_t slots; /* of the ring */
 	struct stats_count forwarded;
 };
 

@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "dataplane_state.h"
+#include "device.h"
+#include "device_watch.h"
+#include "event_map.h"
+#include "layout.h"
+#include "link.h"
+#include "meter_map.h"
+#include "pin.h"
+#include "program.h"
+#include "resize.h"
+#include "vip_map.h"
+#include "warning.h"
+
+/* Above this many sources `status` estimates: reading a full `clients` takes tens of ms. */
+#define COUNT_SAMPLE_CLIENTS 16384
+
+static int remove_new(const char *name, void *ctx)
+{
+	const int *dir_fd = ctx;
+
+	if (strncmp(name, PIN_NEW, strlen(PIN_NEW)) == 0)
+		pin_remove(*dir_fd, name);
+	return 0;
+}
+
+/* Pin the maps that are new; one that replaces another is only pinned once links are flipped. */
+static int pin_new_maps(struct dataplane *dp, bool *pinned, struct errmsg *err)
+{
+	struct pinned_map *layout = pinned_map_find(dp, "layout");
+	size_t i;
+
+	/* layout first: after a crash in between, what is pinned is known to be ours. */
+	for (i = 0; i < dp->n_maps + 1; i++) {
+		struct pinned_map *m = i ? &dp->maps[i - 1] : layout;
+		int e;
+
+		if (m->old_fd >= 0 || pinned[m - dp->maps])
+			continue;
+		e = pin_put(dp->dir_fd, m->name, m->fd);
+		if (e == -EEXIST) /* adopted */
+			continue;
+		if (e)
+			return errmsg_set(err, e, "cannot pin map %s: %s", m->name, strerror(-e));
+		pinned[m - dp->maps] = true;
+	}
+	return 0;
+}
+
+static void unpin_new_maps(struct dataplane *dp, const bool *pinned)
+{
+	size_t i;
+
+	for (i = 0; i < dp->n_maps; i++) {
+		if (pinned[i])
+			pin_remove(dp->dir_fd, dp->maps[i].name);
+	}
+}
+
+/* The new maps and programs are in force: give them the names of the old ones. */
+static int pin_over_old(struct dataplane *dp, struct errmsg *err)
+{
+	size_t i;
+	int e = 0;
+
+	for (i = 0; !e && i < dp->n_maps; i++) {
+		struct pinned_map *m = &dp->maps[i];
+
+		if (m->old_fd < 0)
+			continue;
+		e = pin_replace(dp->dir_fd, m->name, m->fd);
+		close(m->old_fd);
+		m->old_fd = -1;
+	}
+	if (!e)
+		e = pin_replace(dp->dir_fd, PIN_PROG "xdp_ingress", dp->xdp.fd);
+	if (!e)
+		e = pin_replace(dp->dir_fd, PIN_PROG "tc_ingress", dp->tc.fd);
+	return e ? errmsg_set(err, e, "cannot pin what was loaded: %s", strerror(-e)) : 0;
+}
+
+static int put_in_force(struct dataplane *dp, struct errmsg *err)
+{
+	bool pinned[DATAPLANE_MAPS_MAX] = { 0 };
+	int e = pin_new_maps(dp, pinned, err);
+
+	if (!e)
+		e = link_flip(dp, err);
+	if (e) {
+		unpin_new_maps(dp, pinned);
+		return e;
+	}
+	return pin_over_old(dp, err);
+}
+
+static int load(struct dataplane *dp, struct errmsg *err)
+{
+	CLEANUP(program_set_clear) struct program_set set = { 0 };
+	int e = program_open(dp, &set, err);
+
+	if (!e)
+		e = layout_adopt(dp, err);
+	if (!e)
+		e = resize_plan(dp, err);
+	if (!e)
+		e = program_load(dp, &set, err);
+	if (!e)
+		e = resize_copy(dp, err);
+	if (!e && !dp->adopted)
+		e = layout_init(dp, err);
+	return e ? e : put_in_force(dp, err);
+}
+
+static void close_dataplane(struct dataplane **dp)
+{
+	if (*dp)
+		dataplane_close(*dp);
+}
+
+int dataplane_open(int dir_fd, const struct conf_dataplane *conf, struct dataplane **ret,
+		   struct errmsg *err)
+{
+	CLEANUP(close_dataplane) struct dataplane *dp = calloc(1, sizeof(*dp));
+	int e;
+
+	if (!dp)
+		return errmsg_set(err, -ENOMEM, "no memory");
+	dp->xdp.fd = dp->tc.fd = -1;
+	dp->conf = *conf;
+	dp->conf.devices = NULL;
+	dp->conf.n_devices = 0;
+	dp->dir_fd = fcntl(dir_fd, F_DUPFD_CLOEXEC, 3);
+	if (dp->dir_fd < 0)
+		return errmsg_set(err, -errno, "bpffs directory: %s", strerror(errno));
+	e = pin_each(dp->dir_fd, remove_new, &dp->dir_fd);
+	if (e)
+		return errmsg_set(err, e, "cannot read the bpffs directory: %s", strerror(-e));
+	e = load(dp, err);
+	if (e)
+		return e;
+	warning_check_kernel(dp);
+	*ret = take_ptr(&dp);
+	return 0;
+}
+
+static void device_clear(struct device *d)
+{
+	if (d->link_fd >= 0)
+		close(d->link_fd);
+}
+
+void dataplane_close(struct dataplane *dp)
+{
+	size_t i;
+
+	if (!dp)
+		return;
+	event_map_stop(dp);
+	vip_map_stop(dp);
+	meter_map_close(dp);
+	device_watch_close(dp->watch);
+	for (i = 0; i < dp->n_devices; i++)
+		device_clear(&dp->devices[i]);
+	for (i = 0; i < dp->n_maps; i++)
+		pinned_map_close(&dp->maps[i]);
+	if (dp->xdp.fd >= 0)
+		close(dp->xdp.fd);
+	if (dp->tc.fd >= 0)
+		close(dp->tc.fd);
+	if (dp->dir_fd >= 0)
+		close(dp->dir_fd);
+	free(dp->devices);
+	free(dp->states);
+	free(dp);
+}
+
+static struct device *find_device(struct dataplane *dp, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < dp->n_devices; i++) {
+		if (strcmp(dp->devices[i].state.name, name) == 0)
+			return &dp->devices[i];
+	}
+	return NULL;
+}
+
+/* dp->devices become those of conf; what is known of one that stays is kept. */
+static int set_devices(struct dataplane *dp, const struct conf_dataplane *conf)
+{
+	CLEANUP_FREE struct device *devices = calloc(conf->n_devices + 1, sizeof(*devices));
+	CLEANUP_FREE struct dataplane_device *states = calloc(conf->n_devices + 1, sizeof(*states));
+	size_t i;
+
+	if (!devices || !states)
+		return -ENOMEM;
+	for (i = 0; i < conf->n_devices; i++) {
+		struct device *known = find_device(dp, conf->devices[i].name);
+
+		if (known) {
+			devices[i] = *known;
+			known->link_fd = -1;
+		} else {
+			devices[i].link_fd = -1;
+		}
+		devices[i].want = conf->devices[i];
+		snprintf(devices[i].state.name, sizeof(devices[i].state.name), "%s",
+			 conf->devices[i].name);
+		devices[i].want.name = NULL; /* the caller's; state.name is ours */
+	}
+	for (i = 0; i < dp->n_devices; i++)
+		device_clear(&dp->devices[i]);
+	free(dp->devices);
+	free(dp->states);
+	dp->devices = take_ptr(&devices);
+	dp->states = take_ptr(&states);
+	dp->n_devices = conf->n_devices;
+	return 0;
+}
+
+static int detach_unwanted(const char *name, void *ctx)
+{
+	struct dataplane *dp = ctx;
+	char device[16];
+
+	if (device_of_pin(name, device) && !find_device(dp, device))
+		device_detach_pin(dp->dir_fd, name);
+	return 0;
+}
+
+int dataplane_attach(struct dataplane *dp, const struct conf_dataplane *conf)
+{
+	int err = set_devices(dp, conf), failed = 0;
+	size_t i;
+
+	/* First those that are not wanted: a device may have been renamed, its link is in the way. */
+	if (!err)
+		err = pin_each(dp->dir_fd, detach_unwanted, dp);
+	if (err)
+		return err;
+	for (i = 0; i < dp->n_devices; i++) {
+		if (device_attach(dp, &dp->devices[i]))
+			failed++;
+	}
+	warning_check_devices(dp);
+	return failed;
+}
+
+int dataplane_watch(struct dataplane *dp, struct loop *loop)
+{
+	return dp->watch ? 0 : device_watch_open(dp, loop, &dp->watch);
+}
+
+struct detach {
+	int dir_fd;
+	int failed;
+	char name[PIN_NAME_MAX];
+};
+
+static int detach_one(const char *name, void *ctx)
+{
+	struct detach *d = ctx;
+	int err = device_detach_pin(d->dir_fd, name);
+
+	if (err == 0)
+		err = pin_remove(d->dir_fd, name);
+	if (err < 0 && !d->failed) {
+		d->failed = err;
+		snprintf(d->name, sizeof(d->name), "%s", name);
+	}
+	return 0;
+}
+
+int dataplane_detach_all(int dir_fd, struct errmsg *err)
+{
+	struct detach d = { .dir_fd = dir_fd };
+	int e = pin_each(dir_fd, detach_one, &d);
+
+	if (e)
+		return errmsg_set(err, e, "cannot read the bpffs directory: %s", strerror(-e));
+	if (d.failed)
+		return errmsg_set(err, d.failed, "cannot remove %s: %s", d.name,
+				  strerror(-d.failed));
+	return 0;
+}
+
+size_t dataplane_devices(const struct dataplane *dp, const struct dataplane_device **ret)
+{
+	size_t i;
+
+	for (i = 0; i < dp->n_devices; i++)
+		dp->states[i] = dp->devices[i].state;
+	*ret = dp->states;
+	return dp->n_devices;
+}
+
+static bool is_countable(uint32_t type)
+{
+	return type == BPF_MAP_TYPE_HASH || type == BPF_MAP_TYPE_LRU_HASH ||
+	       type == BPF_MAP_TYPE_LPM_TRIE;
+}
+
+size_t dataplane_maps(struct dataplane *dp, struct dataplane_map *ret, size_t max)
+{
+	size_t i;
+
+	for (i = 0; i < dp->n_maps && i < max; i++) {
+		const struct pinned_map *m = &dp->maps[i];
+		uint32_t sample = m->shape.type == BPF_MAP_TYPE_LRU_HASH ? COUNT_SAMPLE_CLIENTS : 0;
+
+		memset(&ret[i], 0, sizeof(ret[i]));
+		memcpy(ret[i].name, m->name, sizeof(ret[i].name));
+		ret[i].max_entries = m->shape.max_entries;
+		ret[i].memory_bytes = pinned_map_memory(m->fd);
+		if (is_countable(m->shape.type))
+			pinned_map_count(m->fd, sample, &ret[i].entries);
+	}
+	return i;
+}
+
+size_t dataplane_warnings(const struct dataplane *dp, const char **ret, size_t max)
+{
+	size_t i;
+
+	for (i = 0; i < dp->n_warnings && i < max; i++)
+		ret[i] = dp->warnings[i];
+	return i;
+}
+
+bool dataplane_adopted(const struct dataplane *dp)
+{
+	return dp->adopted;
+}
+
+int dataplane_prog_stats(const struct dataplane *dp, uint64_t *ret_run_ns, uint64_t *ret_run_count)
+{
+	const int fds[] = { dp->xdp.fd, dp->tc.fd };
+	uint64_t ns = 0, count = 0;
+	size_t i;
+
+	for (i = 0; i < 2; i++) {
+		struct bpf_prog_info info = { 0 };
+		uint32_t len = sizeof(info);
+
+		if (bpf_obj_get_info_by_fd(fds[i], &info, &len))
+			return -errno;
+		ns += info.run_time_ns;
+		count += info.run_cnt;
+	}
+	*ret_run_ns = ns;
+	*ret_run_count = count;
+	return 0;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What an open dataplane holds. For the files of this folder only. */
+#pragma once
+
+#include "dataplane.h"
+#include "pinned_map.h"
+
+#define DATAPLANE_MAPS_MAX 32
+
+struct bpf_object;
+struct device_watch;
+struct event_map;
+struct meter_map;
+struct vip_map;
+
+/* What the configuration asks of a device, and what became of it. */
+struct device {
+	struct conf_device want; /* want.name is state.name */
+	struct dataplane_device state;
+	int link_fd;	  /* -1: none, or held by a netlink attachment */
+	int native_error; /* why native XDP was refused when auto fell back to generic */
+};
+
+/* A loaded program, and how it had to be loaded. */
+struct program {
+	int fd;
+	uint32_t id;
+	bool frags; /* XDP: takes packets of more than one buffer */
+};
+
+struct dataplane {
+	int dir_fd;
+	struct conf_dataplane conf; /* numbers only: devices is NULL */
+	bool adopted;
+
+	struct pinned_map maps[DATAPLANE_MAPS_MAX];
+	size_t n_maps;
+
+	struct program xdp;
+	struct program tc;
+
+	struct device *devices;
+	struct dataplane_device *states; /* copies for dataplane_devices() */
+	size_t n_devices;
+
+	char warnings[DATAPLANE_WARNINGS_MAX][256];
+	size_t n_warnings;	/* of devices and of load */
+	size_t n_warnings_load; /* the first ones: made by dataplane_open */
+
+	uint64_t verdicts_refused;
+	uint64_t meters_refused;
+	uint64_t limit_flipped_ns; /* when a limit class was flipped last */
+	struct device_watch *watch;
+	struct event_map *event;
+	struct meter_map *meter;
+	struct vip_map *vip;
+};

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "dataplane_state.h"
+#include "device.h"
+#include "link.h"
+#include "link_libxdp.h"
+#include "link_tc.h"
+#include "link_xdp.h"
+#include "pin.h"
+
+bool device_of_pin(const char *name, char ret[16])
+{
+	return pin_device_parse(name, PIN_LINK, "_xdp", ret) ||
+	       pin_device_parse(name, PIN_LINK, "_tc", ret) ||
+	       pin_device_parse(name, PIN_LIBXDP, "", ret) ||
+	       pin_device_parse(name, PIN_CLSACT, "", ret);
+}
+
+int device_detach_pin(int dir_fd, const char *name)
+{
+	char device[16];
+	int err;
+
+	if (pin_device_parse(name, PIN_LINK, "_xdp", device) ||
+	    pin_device_parse(name, PIN_LINK, "_tc", device))
+		err = link_remove(dir_fd, name);
+	else if (pin_device_parse(name, PIN_LIBXDP, "", device))
+		err = link_libxdp_detach(dir_fd, device);
+	else if (pin_device_parse(name, PIN_CLSACT, "", device))
+		err = link_tc_detach_clsact(dir_fd, device);
+	else
+		return 0;
+	return err ? err : 1;
+}
+
+static bool has_pin(struct dataplane *dp, const struct device *d, const char *prefix,
+		    const char *suffix)
+{
+	char name[PIN_NAME_MAX];
+	CLEANUP_FD int fd = -1;
+
+	pin_device_name(name, prefix, d->state.name, suffix);
+	fd = pin_get(dp->dir_fd, name);
+	return fd >= 0;
+}
+
+static bool has_foreign_xdp(const struct device *d)
+{
+	uint32_t prog_id = 0;
+
+	return link_xdp_query(d->state.ifindex, &prog_id, NULL) == 0 && prog_id != 0;
+}
+
+/* auto: a plain link, unless libxdp has it already or another's program is on the device. */
+static bool wants_libxdp(struct dataplane *dp, const struct device *d)
+{
+	if (d->want.attach != CONF_ATTACH_AUTO)
+		return d->want.attach == CONF_ATTACH_LIBXDP;
+	if (has_pin(dp, d, PIN_LIBXDP, ""))
+		return true;
+	return !has_pin(dp, d, PIN_LINK, "_xdp") && has_foreign_xdp(d);
+}
+
+static int attach_xdp(struct dataplane *dp, struct device *d, struct errmsg *err)
+{
+	char name[PIN_NAME_MAX];
+
+	if (wants_libxdp(dp, d)) {
+		/* A plain link excludes a dispatcher: this change cannot be made in one step. */
+		pin_device_name(name, PIN_LINK, d->state.name, "_xdp");
+		link_remove(dp->dir_fd, name);
+		return link_libxdp_attach(dp, d, err);
+	}
+	link_libxdp_detach(dp->dir_fd, d->state.name);
+	d->state.through_libxdp = false;
+	return link_xdp_attach(dp, d, err);
+}
+
+/* After the wanted hook is in place, so that no packet passes between the two. */
+static void detach_other_hook(struct dataplane *dp, const struct device *d)
+{
+	char name[PIN_NAME_MAX];
+
+	if (d->want.hook == CONF_HOOK_XDP) {
+		pin_device_name(name, PIN_LINK, d->state.name, "_tc");
+		link_remove(dp->dir_fd, name);
+		link_tc_detach_clsact(dp->dir_fd, d->state.name);
+		return;
+	}
+	pin_device_name(name, PIN_LINK, d->state.name, "_xdp");
+	link_remove(dp->dir_fd, name);
+	link_libxdp_detach(dp->dir_fd, d->state.name);
+}
+
+static void forget(struct device *d)
+{
+	if (d->link_fd >= 0)
+		close(d->link_fd);
+	d->link_fd = -1;
+	d->state.attached = d->state.native = d->state.through_libxdp = d->state.clsact = false;
+	d->state.adopted = false;
+	d->state.prog_id = 0;
+}
+
+int device_attach(struct dataplane *dp, struct device *d)
+{
+	uint32_t ifindex = if_nametoindex(d->state.name);
+	struct errmsg err = { 0 };
+	int e;
+
+	if (ifindex != d->state.ifindex || d->state.hook != d->want.hook)
+		forget(d);
+	d->state.ifindex = ifindex;
+	d->state.hook = d->want.hook;
+	d->state.error[0] = 0;
+	if (!ifindex) {
+		snprintf(d->state.error, sizeof(d->state.error),
+			 "there is no device %s; it is attached when it appears", d->state.name);
+		return -ENODEV;
+	}
+	e = d->want.hook == CONF_HOOK_XDP ? attach_xdp(dp, d, &err) : link_tc_attach(dp, d, &err);
+	if (e) {
+		forget(d);
+		snprintf(d->state.error, sizeof(d->state.error), "%.255s", err.text);
+		return e;
+	}
+	detach_other_hook(dp, d);
+	d->state.attached = true;
+	if (!d->state.through_libxdp)
+		d->state.prog_id = d->want.hook == CONF_HOOK_XDP ? dp->xdp.id : dp->tc.id;
+	return 0;
+}

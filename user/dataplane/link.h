@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Pinned bpf_links of either hook. */
+#pragma once
+
+#include <stdint.h>
+
+#include "base/errmsg.h"
+
+struct dataplane;
+struct program;
+
+/* The pinned link, its device (0: the device is gone) and program. -ENOENT. */
+int link_get(int dir_fd, const char *name, uint32_t *ret_ifindex, uint32_t *ret_prog_id);
+/* Make every pinned link run the programs of dp. All or none: what was flipped is flipped back. */
+int link_flip(struct dataplane *dp, struct errmsg *err);
+/* Detach and unpin. */
+int link_remove(int dir_fd, const char *name);

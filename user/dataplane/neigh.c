@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <libmnl/libmnl.h>
+#include <linux/neighbour.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/addr.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "neigh.h"
+#include "neigh_query.h"
+
+#define TICK_MS	   1000 /* ask again for what is not known */
+#define SETTLE_MS  20	/* routes and links change in bursts */
+#define NUD_USABLE (NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT | NUD_NOARP)
+
+struct hop_watch {
+	struct addr addr;
+	char device[IFNAMSIZ]; /* "": by route */
+	bool has_mac;
+	uint8_t mac[6];
+
+	bool dirty;
+	bool known; /* hop was reported and not lost since */
+	struct neigh_hop hop;
+	char why[96];		   /* reported last while not known */
+	uint64_t failing_since_ms; /* 0: it does not fail */
+	uint64_t asked_ms;
+};
+
+struct neigh {
+	struct loop *loop;
+	struct mnl_socket *queries;
+	struct mnl_socket *events;
+	struct watch watch;
+	struct timer tick;
+	struct timer soon;
+	void (*on_change)(const struct addr *a, const struct neigh_hop *hop, const char *why,
+			  void *ctx);
+	void *ctx;
+	struct hop_watch *watches;
+	size_t n;
+	size_t room;
+};
+
+static struct hop_watch *find(struct neigh *n, const struct addr *a)
+{
+	size_t i;
+
+	for (i = 0; i < n->n; i++) {
+		if (addr_eq(&n->watches[i].addr, a))
+			return &n->watches[i];
+	}
+	return NULL;
+}
+
+static int why_set(char why[96], int code, const char *format, const char *arg)
+{
+	snprintf(why, 96, format, arg);
+	return code;
+}
+
+/* Which device and which neighbour. */
+static int find_route(struct neigh *n, const struct hop_watch *w, struct neigh_route *ret,
+		      char why[96])
+{
+	char text[ADDR_TEXT_MAX];
+	uint32_t ifindex = 0;
+
+	if (w->device[0]) {
+		ifindex = if_nametoindex(w->device);
+		if (!ifindex)
+			return why_set(why, -ENODEV, "no device %s", w->device);
+	}
+	*ret = (struct neigh_route) { .ifindex = ifindex, .next = w->addr };
+	if (ifindex && w->has_mac)
+		return 0;
+	addr_format(&w->addr, text);
+	if (neigh_query_route(n->queries, &w->addr, ifindex, ret))
+		return why_set(why, -ENETUNREACH, "no route to %s", text);
+	if (ret->local)
+		return why_set(why, -EADDRINUSE, "%s is an address of this host", text);
+	return 0;
+}
+
+static int find_link(struct neigh *n, uint32_t ifindex, struct neigh_hop *hop, char why[96])
+{
+	char name[IFNAMSIZ] = "?";
+	struct neigh_link link;
+
+	if_indextoname(ifindex, name);
+	if (neigh_query_link(n->queries, ifindex, &link))
+		return why_set(why, -ENODEV, "device %s is gone", name);
+	if (!link.up)
+		return why_set(why, -ENETDOWN, "device %s is down", name);
+	if (!link.ethernet)
+		return why_set(why, -EAFNOSUPPORT, "device %s has no hardware address", name);
+	hop->ifindex = ifindex;
+	hop->mtu = link.mtu;
+	memcpy(hop->src_mac, link.mac, 6);
+	return 0;
+}
+
+static bool confirm_due(const struct hop_watch *w, uint64_t now_ms)
+{
+	return now_ms - w->asked_ms >= NEIGH_CONFIRM_S * 1000;
+}
+
+static int find_neighbour(struct neigh *n, struct hop_watch *w, const struct neigh_route *route,
+			  uint64_t now_ms, struct neigh_hop *hop, char why[96])
+{
+	char text[ADDR_TEXT_MAX];
+	struct neigh_entry e;
+
+	addr_format(&route->next, text);
+	if (neigh_query_entry(n->queries, route->ifindex, &route->next, &e))
+		e = (struct neigh_entry) { .state = NUD_NONE };
+	if (e.state & NUD_USABLE) {
+		memcpy(hop->dst_mac, e.mac, 6);
+		hop->gateway = route->has_gateway;
+		if ((e.state & NUD_STALE) && confirm_due(w, now_ms)) {
+			w->asked_ms = now_ms;
+			neigh_query_probe(n->queries, route->ifindex, &route->next);
+		}
+		return 0;
+	}
+	/* The kernel resolves by itself once asked: only ask again when it has given up. */
+	if (!(e.state & NUD_INCOMPLETE)) {
+		w->asked_ms = now_ms;
+		neigh_query_probe(n->queries, route->ifindex, &route->next);
+	}
+	if (e.state & NUD_FAILED)
+		return why_set(why, -EHOSTUNREACH, "%s does not answer", text);
+	return why_set(why, -EAGAIN, "resolving %s", text);
+}
+
+static int resolve(struct neigh *n, struct hop_watch *w, uint64_t now_ms, struct neigh_hop *ret,
+		   char why[96])
+{
+	struct neigh_route route;
+	int err = find_route(n, w, &route, why);
+
+	memset(ret, 0, sizeof(*ret));
+	if (!err)
+		err = find_link(n, route.ifindex, ret, why);
+	if (err)
+		return err;
+	if (w->has_mac) {
+		memcpy(ret->dst_mac, w->mac, 6);
+		return 0;
+	}
+	return find_neighbour(n, w, &route, now_ms, ret, why);
+}
+
+static void report(struct neigh *n, struct hop_watch *w)
+{
+	const struct addr a = w->addr;
+
+	n->on_change(&a, w->known ? &w->hop : NULL, w->known ? "" : w->why, n->ctx);
+}
+
+/* Look again and tell what changed. A known hop survives failures shorter than NEIGH_LOST_MS. */
+static void look(struct neigh *n, struct hop_watch *w)
+{
+	uint64_t now_ms = clock_now_ns() / NS_PER_MS;
+	struct neigh_hop hop;
+	char why[96];
+
+	w->dirty = false;
+	if (resolve(n, w, now_ms, &hop, why) == 0) {
+		bool same = w->known && memcmp(&w->hop, &hop, sizeof(hop)) == 0;
+
+		w->failing_since_ms = 0;
+		w->known = true;
+		w->hop = hop;
+		w->why[0] = 0;
+		if (!same)
+			report(n, w);
+		return;
+	}
+	if (!w->failing_since_ms)
+		w->failing_since_ms = now_ms;
+	if (w->known && now_ms - w->failing_since_ms < NEIGH_LOST_MS)
+		return;
+	if (!w->known && strcmp(w->why, why) == 0)
+		return;
+	w->known = false;
+	memcpy(w->why, why, sizeof(w->why));
+	report(n, w);
+}
+
+static void on_soon(struct timer *t)
+{
+	struct neigh *n = container_of(t, struct neigh, soon);
+	size_t i;
+
+	for (i = 0; i < n->n; i++) {
+		if (n->watches[i].dirty)
+			look(n, &n->watches[i]);
+	}
+}
+
+static void on_tick(struct timer *t)
+{
+	struct neigh *n = container_of(t, struct neigh, tick);
+	uint64_t now_ms = clock_now_ns() / NS_PER_MS;
+	size_t i;
+
+	for (i = 0; i < n->n; i++) {
+		struct hop_watch *w = &n->watches[i];
+
+		if (!w->known || w->failing_since_ms || confirm_due(w, now_ms))
+			look(n, w);
+	}
+	timer_start(n->loop, &n->tick, TICK_MS);
+}
+
+static void look_soon(struct neigh *n, uint64_t after_ms)
+{
+	if (!timer_running(&n->soon) || after_ms == 0)
+		timer_start(n->loop, &n->soon, after_ms);
+}
+
+static void mark_all(struct neigh *n)
+{
+	size_t i;
+
+	for (i = 0; i < n->n; i++)
+		n->watches[i].dirty = true;
+	look_soon(n, SETTLE_MS);
+}
+
+/* A neighbour may be a gateway of others than the address itself: match by device then. */
+static void mark_neighbour(struct neigh *n, const struct nlmsghdr *h)
+{
+	const struct ndmsg *nd = mnl_nlmsg_get_payload(h);
+	size_t i;
+
+	for (i = 0; i < n->n; i++) {
+		struct hop_watch *w = &n->watches[i];
+
+		if (!w->known || w->hop.ifindex == (uint32_t)nd->ndm_ifindex) {
+			w->dirty = true;
+			look_soon(n, 0);
+		}
+	}
+}
+
+static int on_message(const struct nlmsghdr *h, void *ctx)
+{
+	struct neigh *n = ctx;
+
+	if ((h->nlmsg_type == RTM_NEWNEIGH || h->nlmsg_type == RTM_DELNEIGH) &&
+	    mnl_nlmsg_get_payload_len(h) >= sizeof(struct ndmsg))
+		mark_neighbour(n, h);
+	else
+		mark_all(n);
+	return MNL_CB_OK;
+}
+
+static void on_events(struct watch *watch, uint32_t events)
+{
+	struct neigh *n = container_of(watch, struct neigh, watch);
+	char buf[16384];
+	ssize_t len;
+
+	(void)events;
+	for (;;) {
+		len = mnl_socket_recvfrom(n->events, buf, sizeof(buf));
+		if (len >= 0)
+			mnl_cb_run(buf, (size_t)len, 0, 0, on_message, n);
+		else if (errno == ENOBUFS || errno == ENOSPC)
+			mark_all(n); /* some were lost: what they said is read again */
+		else if (errno != EINTR)
+			return;
+	}
+}
+
+static int open_events(struct neigh *n)
+{
+	n->events = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (!n->events ||
+	    mnl_socket_bind(n->events,
+			    RTMGRP_LINK | RTMGRP_NEIGH | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE,
+			    MNL_SOCKET_AUTOPID) < 0)
+		return -errno;
+	n->watch.fd = mnl_socket_get_fd(n->events);
+	n->watch.on_event = on_events;
+	return loop_add(n->loop, &n->watch);
+}
+
+int neigh_open(struct loop *l,
+	       void (*on_change)(const struct addr *a, const struct neigh_hop *hop, const char *why,
+				 void *ctx),
+	       void *ctx, struct neigh **ret)
+{
+	struct neigh *n = calloc(1, sizeof(*n));
+	int err;
+
+	if (!n)
+		return -ENOMEM;
+	n->loop = l;
+	n->on_change = on_change;
+	n->ctx = ctx;
+	n->watch.fd = -1;
+	n->tick.on_due = on_tick;
+	n->soon.on_due = on_soon;
+	err = neigh_query_open(&n->queries);
+	if (!err)
+		err = open_events(n);
+	if (err) {
+		if (n->queries)
+			mnl_socket_close(n->queries);
+		if (n->events)
+			mnl_socket_close(n->events);
+		free(n);
+		return err;
+	}
+	timer_start(l, &n->tick, TICK_MS);
+	*ret = n;
+	return 0;
+}
+
+void neigh_close(struct neigh *n)
+{
+	if (!n)
+		return;
+	timer_stop(&n->tick);
+	timer_stop(&n->soon);
+	loop_del(n->loop, &n->watch);
+	mnl_socket_close(n->events);
+	mnl_socket_close(n->queries);
+	free(n->watches);
+	free(n);
+}
+
+static struct hop_watch *add_watch(struct neigh *n)
+{
+	size_t room = n->room ? n->room * 2 : 16;
+	struct hop_watch *p;
+
+	if (n->n < n->room)
+		return &n->watches[n->n++];
+	p = realloc(n->watches, room * sizeof(*p));
+	if (!p)
+		return NULL;
+	n->watches = p;
+	n->room = room;
+	return &n->watches[n->n++];
+}
+
+int neigh_watch(struct neigh *n, const struct addr *a, const char *device, const uint8_t mac[6])
+{
+	struct hop_watch *w = find(n, a);
+
+	if (!w && n->n == NEIGH_WATCH_MAX)
+		return -ENOSPC;
+	if (!w)
+		w = add_watch(n);
+	else if (strcmp(w->device, device ? device : "") == 0 && w->has_mac == (mac != NULL) &&
+		 (!mac || memcmp(w->mac, mac, 6) == 0))
+		return 0;
+	if (!w)
+		return -ENOMEM;
+	memset(w, 0, sizeof(*w));
+	w->addr = *a;
+	snprintf(w->device, sizeof(w->device), "%s", device ? device : "");
+	w->has_mac = mac != NULL;
+	if (mac)
+		memcpy(w->mac, mac, 6);
+	w->dirty = true;
+	look_soon(n, 0);
+	return 0;
+}
+
+void neigh_unwatch(struct neigh *n, const struct addr *a)
+{
+	struct hop_watch *w = find(n, a);
+
+	if (w)
+		*w = n->watches[--n->n];
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Names in the bpffs directory. bpf(2) takes paths only, so they go by /proc/self/fd, which works
+ * with an O_PATH descriptor and without a view of /sys/fs/bpf; the rest is *at(2).
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define PIN_NAME_MAX 48
+#define PIN_PATH_MAX 96
+#define PIN_LINK     "link_"   /* link_<device>_<hook> */
+#define PIN_PROG     "prog_"   /* the program in force, by its name */
+#define PIN_LIBXDP   "libxdp_" /* libxdp_<device>: the program that was given to libxdp */
+#define PIN_CLSACT   "clsact_" /* clsact_<device>: the program of our filter there */
+#define PIN_NEW	     "new_"    /* made, not renamed over the old one yet: left by a crash */
+
+/*
+ * prefix + device + suffix. bpffs refuses dots and device names refuse colons: "eth0.7" is "eth0:7".
+ */
+void pin_device_name(char ret[PIN_NAME_MAX], const char *prefix, const char *device,
+		     const char *suffix);
+/* The device in a name made so; false when the name is another. */
+bool pin_device_parse(const char *name, const char *prefix, const char *suffix, char ret[16]);
+
+/* The object's descriptor, or -ENOENT, -EACCES (pinned by another user), … */
+int pin_get(int dir_fd, const char *name);
+/* -EEXIST when the name is taken. */
+int pin_put(int dir_fd, const char *name, int fd);
+/* Put it in place of what has the name, in one step. */
+int pin_replace(int dir_fd, const char *name, int fd);
+int pin_rename(int dir_fd, const char *from, const char *to);
+int pin_remove(int dir_fd, const char *name);
+/* Every name, from a snapshot: fn may remove. Stops when fn returns non-zero and returns that. */
+int pin_each(int dir_fd, int (*fn)(const char *name, void *ctx), void *ctx);

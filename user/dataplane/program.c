@@ -1,0 +1,434 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/bpf.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include <xdp/libxdp.h>
+
+#include "base/cleanup.h"
+#include "dataplane_state.h"
+#include "program.h"
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wconversion"
+#include "agent_maps.skel.h"
+#include "tc_ingress.skel.h"
+#include "xdp_ingress.skel.h"
+#pragma GCC diagnostic pop
+
+/* libbpf's print function has no context; this process opens one dataplane at a time. */
+static char complaint[256];
+static char verifier[256]; /* the last line of its log but the statistics */
+
+const char *program_complaint(void)
+{
+	return complaint;
+}
+
+void program_complaint_clear(void)
+{
+	complaint[0] = verifier[0] = 0;
+}
+
+/* "…-- BEGIN PROG LOAD LOG --\nlog-- END…": keep the line before "processed N insns". */
+static void note_verifier(const char *log)
+{
+	const char *end = strstr(log, "\nprocessed "), *start = end;
+
+	if (!end)
+		return;
+	while (start > log && start[-1] != '\n')
+		start--;
+	snprintf(verifier, sizeof(verifier), "%.*s", (int)(end - start), start);
+}
+
+/* Keep the first line that complains: what follows are its consequences. */
+static void complain(const char *format, va_list args)
+{
+	CLEANUP_FREE char *text = NULL;
+
+	if (vasprintf(&text, format, args) < 0) {
+		text = NULL;
+		return;
+	}
+	note_verifier(text);
+	if (!complaint[0])
+		snprintf(complaint, sizeof(complaint), "%.*s", (int)strcspn(text, "\n"), text);
+}
+
+static int on_libbpf(enum libbpf_print_level level, const char *format, va_list args)
+{
+	if (level == LIBBPF_WARN)
+		complain(format, args);
+	return 0;
+}
+
+static int on_libxdp(enum libxdp_print_level level, const char *format, va_list args)
+{
+	if (level == LIBXDP_WARN)
+		complain(format, args);
+	return 0;
+}
+
+static struct bpf_object *open_object(enum program_object which)
+{
+	LIBBPF_OPTS(bpf_object_open_opts, opts);
+	const void *data = NULL;
+	size_t bytes = 0;
+
+	switch (which) {
+	case PROGRAM_AGENT_MAPS:
+		opts.object_name = "agent_maps";
+		data = agent_maps__elf_bytes(&bytes);
+		break;
+	case PROGRAM_XDP:
+		opts.object_name = "xdp_ingress";
+		data = xdp_ingress__elf_bytes(&bytes);
+		break;
+	case PROGRAM_TC:
+		opts.object_name = "tc_ingress";
+		data = tc_ingress__elf_bytes(&bytes);
+		break;
+	case PROGRAM_OBJECTS:
+		break;
+	}
+	return bpf_object__open_mem(data, bytes, &opts);
+}
+
+/* Where a global of .rodata is: its offset, or -ENOENT. */
+static int global_offset(const struct bpf_object *obj, const char *name, uint32_t bytes)
+{
+	const struct btf *btf = bpf_object__btf(obj);
+	int id = btf__find_by_name_kind(btf, ".rodata", BTF_KIND_DATASEC), i;
+	const struct btf_type *section;
+	const struct btf_var_secinfo *var;
+
+	if (id < 0)
+		return -ENOENT;
+	section = btf__type_by_id(btf, (uint32_t)id);
+	var = btf_var_secinfos(section);
+	for (i = 0; i < btf_vlen(section); i++) {
+		const struct btf_type *t = btf__type_by_id(btf, var[i].type);
+
+		if (strcmp(btf__name_by_offset(btf, t->name_off), name) == 0)
+			return var[i].size == bytes ? (int)var[i].offset : -EINVAL;
+	}
+	return -ENOENT;
+}
+
+static int set_global(struct bpf_object *obj, const char *name, const void *value, uint32_t bytes)
+{
+	int offset = global_offset(obj, name, bytes);
+	struct bpf_map *m;
+
+	bpf_object__for_each_map(m, obj)
+	{
+		const char *map_name = bpf_map__name(m);
+		size_t len = strlen(map_name), size;
+		char *data;
+
+		if (!bpf_map__is_internal(m) || len < 7 ||
+		    strcmp(map_name + len - 7, ".rodata") != 0)
+			continue;
+		data = (char *)(uintptr_t)bpf_map__initial_value(m, &size);
+		if (offset < 0 || !data || (size_t)offset + bytes > size)
+			break;
+		memcpy(data + offset, value, bytes);
+		return 0;
+	}
+	return offset < 0 ? offset : -ENOENT;
+}
+
+/* The settings of bpf/config.h that the configuration decides. */
+static int set_settings(const struct dataplane *dp, struct bpf_object *obj, struct errmsg *err)
+{
+	const bool drop = dp->conf.unknown_l4 == CONF_L4_DROP;
+	const struct {
+		const char *name;
+		const void *value;
+		uint32_t bytes;
+	} settings[] = {
+		{ "ring_stride", &dp->conf.ring_size, 4 },
+		{ "events_per_s", &dp->conf.events_per_s, 4 },
+		{ "unknown_l4_drop", &drop, sizeof(drop) },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
+		int e = set_global(obj, settings[i].name, settings[i].value, settings[i].bytes);
+
+		if (e)
+			return errmsg_set(err, e, "the program has no setting %s of %u bytes",
+					  settings[i].name, settings[i].bytes);
+	}
+	return 0;
+}
+
+/* The maps whose size is configured; the others keep what they are compiled with. */
+static uint32_t configured_size(const struct conf_dataplane *c, const char *name)
+{
+	uint64_t slots = 2ULL * c->max_vips * c->ring_size;
+	const struct {
+		const char *name;
+		uint32_t size;
+	} sizes[] = {
+		{ "clients", c->max_clients },
+		{ "acl_allow", c->max_acl },
+		{ "acl_deny", c->max_acl },
+		{ "limit_prefix", c->max_acl },
+		{ "verdict_source", c->max_verdicts },
+		{ "verdict_flow", c->max_verdicts },
+		{ "vips", c->max_vips },
+		{ "stats_vip", c->max_vips },
+		{ "vip_ring", slots < UINT32_MAX ? (uint32_t)slots : UINT32_MAX },
+		{ "backends", c->max_backends },
+		{ "stats_backend", c->max_backends },
+		{ "meters", c->max_meters },
+		{ "meter_slots", c->max_meters },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		if (strcmp(sizes[i].name, name) == 0)
+			return sizes[i].size;
+	}
+	return 0;
+}
+
+static struct map_shape shape_wanted(const struct bpf_map *m)
+{
+	return (struct map_shape) {
+		.type = bpf_map__type(m),
+		.key_bytes = bpf_map__key_size(m),
+		.value_bytes = bpf_map__value_size(m),
+		.max_entries = bpf_map__max_entries(m),
+		.flags = bpf_map__map_flags(m),
+	};
+}
+
+/* Note a map that is shared by its name; two objects must agree about it. */
+static int note_map(struct dataplane *dp, const struct bpf_map *m, struct errmsg *err)
+{
+	const char *name = bpf_map__name(m);
+	struct map_shape shape = shape_wanted(m);
+	struct pinned_map *known = pinned_map_find(dp, name);
+
+	if (known && memcmp(&known->shape, &shape, sizeof(shape)) != 0)
+		return errmsg_set(err, -EINVAL, "two objects disagree about map %s", name);
+	if (known)
+		return 0;
+	if (dp->n_maps == DATAPLANE_MAPS_MAX || strlen(name) >= sizeof(known->name))
+		return errmsg_set(err, -E2BIG, "map %s: too many maps or too long a name", name);
+	known = &dp->maps[dp->n_maps++];
+	strcpy(known->name, name);
+	known->shape = shape;
+	known->fd = known->old_fd = -1;
+	return 0;
+}
+
+/* Sizes and settings; pins are ours to make, so libbpf is told of none. */
+static int prepare(struct dataplane *dp, struct bpf_object *obj, struct errmsg *err)
+{
+	struct bpf_map *m;
+	int e;
+
+	bpf_object__for_each_map(m, obj)
+	{
+		uint32_t size = configured_size(&dp->conf, bpf_map__name(m));
+
+		if (!bpf_map__pin_path(m))
+			continue;
+		if (size)
+			bpf_map__set_max_entries(m, size);
+		bpf_map__set_pin_path(m, NULL);
+		e = note_map(dp, m, err);
+		if (e)
+			return e;
+	}
+	return bpf_object__next_program(obj, NULL) ? set_settings(dp, obj, err) : 0;
+}
+
+int program_open(struct dataplane *dp, struct program_set *ret, struct errmsg *err)
+{
+	int i, e;
+
+	libbpf_set_print(on_libbpf);
+	libxdp_set_print(on_libxdp);
+	program_complaint_clear();
+	for (i = 0; i < PROGRAM_OBJECTS; i++) {
+		ret->obj[i] = open_object((enum program_object)i);
+		if (!ret->obj[i])
+			return errmsg_set(err, -errno, "cannot open a BPF object: %s", complaint);
+		e = prepare(dp, ret->obj[i], err);
+		if (e)
+			return e;
+	}
+	return 0;
+}
+
+void program_set_clear(struct program_set *set)
+{
+	int i;
+
+	for (i = 0; i < PROGRAM_OBJECTS; i++)
+		bpf_object__close(set->obj[i]);
+	memset(set, 0, sizeof(*set));
+}
+
+static int use_maps(struct dataplane *dp, struct bpf_object *obj)
+{
+	struct bpf_map *m;
+
+	bpf_object__for_each_map(m, obj)
+	{
+		const struct pinned_map *known = pinned_map_find(dp, bpf_map__name(m));
+		int err = known && known->fd >= 0 ? bpf_map__reuse_fd(m, known->fd) : 0;
+
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* Descriptors that outlive the object. */
+static int take_maps(struct dataplane *dp, struct bpf_object *obj)
+{
+	struct bpf_map *m;
+
+	bpf_object__for_each_map(m, obj)
+	{
+		struct pinned_map *known = pinned_map_find(dp, bpf_map__name(m));
+
+		if (!known || known->fd >= 0)
+			continue;
+		known->fd = fcntl(bpf_map__fd(m), F_DUPFD_CLOEXEC, 3);
+		if (known->fd < 0)
+			return -errno;
+	}
+	return 0;
+}
+
+static int load_failed(int code, const char *what, struct errmsg *err)
+{
+	if (code == -EPERM)
+		return errmsg_set(err, code,
+				  "the kernel refuses to load %s: CAP_BPF, CAP_NET_ADMIN and "
+				  "CAP_PERFMON are needed (%s)",
+				  what, complaint);
+	/* The verifier's words come after: its last line says what it minds. */
+	if (code == -EACCES || code == -EINVAL)
+		return errmsg_set(err, code, "this kernel's verifier refuses %s (%s): %.200s", what,
+				  strerror(-code), verifier);
+	if (code == -ENOMEM || code == -E2BIG)
+		return errmsg_set(err, code, "no memory for %s: %s; lower dataplane.max_*", what,
+				  complaint);
+	return errmsg_set(err, code, "cannot load %s: %s (%s)", what, strerror(-code), complaint);
+}
+
+static int load_object(struct dataplane *dp, struct bpf_object *obj, struct errmsg *err)
+{
+	const char *name = bpf_object__name(obj);
+	int e = use_maps(dp, obj);
+
+	program_complaint_clear();
+	if (!e)
+		e = bpf_object__load(obj);
+	if (!e)
+		e = take_maps(dp, obj);
+	return e ? load_failed(e, name, err) : 0;
+}
+
+static int take_program(struct bpf_object *obj, bool frags, struct program *ret)
+{
+	struct bpf_program *p = bpf_object__next_program(obj, NULL);
+	struct bpf_prog_info info = { 0 };
+	uint32_t len = sizeof(info);
+
+	if (!p)
+		return -ENOENT;
+	ret->fd = fcntl(bpf_program__fd(p), F_DUPFD_CLOEXEC, 3);
+	if (ret->fd < 0 || bpf_obj_get_info_by_fd(ret->fd, &info, &len))
+		return -errno;
+	ret->id = info.id;
+	ret->frags = frags;
+	return 0;
+}
+
+/*
+ * Open the XDP object for packets of one buffer. libbpf asks for several because of the section's
+ * name, xdp.frags: while it opens the object, that name is given the meaning of "xdp".
+ */
+static int open_single_buffer(struct dataplane *dp, struct bpf_object **ret, struct errmsg *err)
+{
+	const bool no = false;
+	int handler = libbpf_register_prog_handler("xdp.frags", BPF_PROG_TYPE_XDP, BPF_XDP, NULL);
+	int e;
+
+	if (handler < 0)
+		return errmsg_set(err, handler, "cannot open the XDP object without frags");
+	*ret = open_object(PROGRAM_XDP);
+	e = *ret ? prepare(dp, *ret, err) : errmsg_set(err, -errno, "cannot open the XDP object");
+	if (!e)
+		e = set_global(*ret, "xdp_frags", &no, sizeof(no));
+	libbpf_unregister_prog_handler(handler);
+	return e;
+}
+
+/* Linux 5.17 and older refuse programs for several buffers: once more without. */
+static int load_xdp(struct dataplane *dp, struct program_set *set, bool *ret_frags,
+		    struct errmsg *err)
+{
+	int e = load_object(dp, set->obj[PROGRAM_XDP], err);
+
+	*ret_frags = true;
+	if (e != -EINVAL)
+		return e;
+	bpf_object__close(set->obj[PROGRAM_XDP]);
+	set->obj[PROGRAM_XDP] = NULL;
+	*ret_frags = false;
+	e = open_single_buffer(dp, &set->obj[PROGRAM_XDP], err);
+	return e ? e : load_object(dp, set->obj[PROGRAM_XDP], err);
+}
+
+int program_load(struct dataplane *dp, struct program_set *set, struct errmsg *err)
+{
+	bool frags = false;
+	int e = load_object(dp, set->obj[PROGRAM_AGENT_MAPS], err);
+
+	if (!e)
+		e = load_xdp(dp, set, &frags, err);
+	if (!e)
+		e = load_object(dp, set->obj[PROGRAM_TC], err);
+	if (e)
+		return e;
+	e = take_program(set->obj[PROGRAM_XDP], frags, &dp->xdp);
+	if (!e)
+		e = take_program(set->obj[PROGRAM_TC], false, &dp->tc);
+	return e ? errmsg_set(err, e, "cannot read the programs: %s", strerror(-e)) : 0;
+}
+
+int program_open_xdp(struct dataplane *dp, struct bpf_object **ret, struct errmsg *err)
+{
+	struct bpf_object *obj = NULL;
+	int e;
+
+	if (!dp->xdp.frags) {
+		e = open_single_buffer(dp, &obj, err);
+	} else {
+		obj = open_object(PROGRAM_XDP);
+		e = obj ? prepare(dp, obj, err) : errmsg_set(err, -errno, "cannot open XDP");
+	}
+	if (!e)
+		e = use_maps(dp, obj);
+	if (e) {
+		bpf_object__close(obj);
+		return e;
+	}
+	*ret = obj;
+	return 0;
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The BPF objects: opened with the configuration's sizes and settings, loaded on adopted maps. */
+#pragma once
+
+#include "base/errmsg.h"
+
+struct bpf_object;
+struct dataplane;
+
+enum program_object { PROGRAM_AGENT_MAPS, PROGRAM_XDP, PROGRAM_TC, PROGRAM_OBJECTS };
+
+struct program_set {
+	struct bpf_object *obj[PROGRAM_OBJECTS];
+};
+
+/* Open all objects and list the maps that they share in dp->maps, with the shapes wanted. */
+int program_open(struct dataplane *dp, struct program_set *ret, struct errmsg *err);
+/* Load them. Maps of dp that have a descriptor are used, the others made; dp->xdp and tc are set. */
+int program_load(struct dataplane *dp, struct program_set *set, struct errmsg *err);
+void program_set_clear(struct program_set *set); /* descriptors in dp stay */
+/* Another XDP object on dp's maps, not loaded: libxdp loads it for one dispatcher. */
+int program_open_xdp(struct dataplane *dp, struct bpf_object **ret, struct errmsg *err);
+/* The first complaint of libbpf or libxdp since program_complaint_clear; "" when there is none. */
+const char *program_complaint(void);
+void program_complaint_clear(void);

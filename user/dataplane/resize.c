@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/cleanup.h"
+#include "dataplane_state.h"
+#include "resize.h"
+#include "sluice/abi/meter.h"
+#include "sluice/abi/vip.h"
+
+/* New maps may take this part of the memory that is available: the rest is the traffic's. */
+#define MEMORY_NUMERATOR   3
+#define MEMORY_DENOMINATOR 4
+/* What the kernel adds to an entry of a hash or a trie, about (dataplane.md s6). */
+#define ENTRY_OVERHEAD_BYTES 64
+
+static bool is_percpu(uint32_t type)
+{
+	return type == BPF_MAP_TYPE_PERCPU_ARRAY || type == BPF_MAP_TYPE_PERCPU_HASH ||
+	       type == BPF_MAP_TYPE_LRU_PERCPU_HASH;
+}
+
+static bool is_keyed(uint32_t type)
+{
+	return type == BPF_MAP_TYPE_HASH || type == BPF_MAP_TYPE_LPM_TRIE;
+}
+
+static uint64_t bytes_needed(const struct map_shape *s)
+{
+	uint64_t value = pinned_map_stride(s->value_bytes);
+
+	if (s->type == BPF_MAP_TYPE_RINGBUF)
+		return s->max_entries;
+	if (is_percpu(s->type))
+		value *= (uint64_t)libbpf_num_possible_cpus();
+	if (s->type != BPF_MAP_TYPE_ARRAY && s->type != BPF_MAP_TYPE_PERCPU_ARRAY)
+		value += s->key_bytes + ENTRY_OVERHEAD_BYTES;
+	return value * s->max_entries;
+}
+
+static void close_file(FILE **f)
+{
+	if (*f)
+		fclose(*f);
+}
+
+static uint64_t memory_available(void)
+{
+	CLEANUP(close_file) FILE *f = fopen("/proc/meminfo", "re");
+	char line[128];
+	uint64_t kb;
+
+	while (f && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "MemAvailable: %" SCNu64, &kb) == 1)
+			return kb * 1024;
+	}
+	return UINT64_MAX;
+}
+
+/* The kernel would rather kill another process than refuse a map: so ask first. */
+static int memory_check(const struct dataplane *dp, struct errmsg *err)
+{
+	uint64_t available = memory_available(), sum = 0;
+	const struct pinned_map *largest = NULL;
+	size_t i;
+
+	for (i = 0; i < dp->n_maps; i++) {
+		const struct pinned_map *m = &dp->maps[i];
+
+		if (m->fd >= 0)
+			continue;
+		sum += bytes_needed(&m->shape);
+		if (!largest || bytes_needed(&m->shape) > bytes_needed(&largest->shape))
+			largest = m;
+	}
+	if (!largest || sum <= available / MEMORY_DENOMINATOR * MEMORY_NUMERATOR)
+		return 0;
+	return errmsg_set(err, -ENOMEM,
+			  "the maps would take %" PRIu64 " MiB of the %" PRIu64
+			  " MiB available; the largest is %s with %u entries (%" PRIu64
+			  " MiB): lower dataplane.max_* or ring_size",
+			  sum >> 20, available >> 20, largest->name, largest->shape.max_entries,
+			  bytes_needed(&largest->shape) >> 20);
+}
+
+static struct pinned_map *replaced(struct dataplane *dp, const char *name)
+{
+	struct pinned_map *m = pinned_map_find(dp, name);
+
+	return m && m->old_fd >= 0 ? m : NULL;
+}
+
+/* Slots of one ring in a vip_ring map beside a vips map. */
+static uint32_t ring_stride(const struct map_shape *ring, const struct map_shape *vips)
+{
+	return vips->max_entries ? ring->max_entries / (2 * vips->max_entries) : 0;
+}
+
+/* Another ring size gives every vip's hash another range: rings and records change together. */
+static int plan_rings(struct dataplane *dp, struct errmsg *err)
+{
+	struct pinned_map *ring = replaced(dp, "vip_ring"), *vips = pinned_map_find(dp, "vips");
+	struct map_shape old_ring, old_vips;
+
+	if (!vips || (vips->fd < 0 && vips->old_fd < 0))
+		return 0;
+	if (!ring)
+		return 0;
+	if (pinned_map_shape(ring->old_fd, &old_ring) ||
+	    pinned_map_shape(vips->fd >= 0 ? vips->fd : vips->old_fd, &old_vips))
+		return errmsg_set(err, -EIO, "cannot read the sizes of vips and vip_ring");
+	if (ring_stride(&old_ring, &old_vips) == ring_stride(&ring->shape, &vips->shape))
+		return 0;
+	if (vips->fd >= 0) {
+		vips->old_fd = vips->fd;
+		vips->fd = -1;
+	}
+	return 0;
+}
+
+static int no_room(struct errmsg *err, const char *setting, uint32_t size, const char *map,
+		   size_t used)
+{
+	return errmsg_set(err, -ENOSPC,
+			  "%s: %u is less than map %s needs (%zu); raise it, or remove entries "
+			  "first. The running sizes stay",
+			  setting, size, map, used);
+}
+
+static int fit_keyed(struct dataplane *dp, const char *name, const char *setting, size_t reserved,
+		     struct errmsg *err)
+{
+	const struct pinned_map *m = replaced(dp, name);
+	uint32_t n;
+	int e;
+
+	if (!m)
+		return 0;
+	e = pinned_map_count(m->old_fd, 0, &n);
+	if (e)
+		return errmsg_set(err, e, "cannot read map %s: %s", name, strerror(-e));
+	if (n + reserved > m->shape.max_entries)
+		return no_room(err, setting, m->shape.max_entries, name, n + reserved);
+	return 0;
+}
+
+/* Ids in use have to stay below the new size: they are in records and rings. */
+static int fit_vips(struct dataplane *dp, struct errmsg *err)
+{
+	const struct pinned_map *m = replaced(dp, "vips");
+	CLEANUP_FREE void *keys = NULL;
+	CLEANUP_FREE struct vip *vips = NULL;
+	size_t n, i;
+	int e;
+
+	if (!m)
+		return 0;
+	e = pinned_map_read(m->old_fd, &keys, (void **)&vips, &n);
+	if (e)
+		return errmsg_set(err, e, "cannot read map vips: %s", strerror(-e));
+	for (i = 0; i < n; i++) {
+		if (vips[i].id >= m->shape.max_entries)
+			return no_room(err, "dataplane.max_vips", m->shape.max_entries, "vips",
+				       vips[i].id + 1);
+	}
+	return 0;
+}
+
+static int fit_backends(struct dataplane *dp, struct errmsg *err)
+{
+	const struct pinned_map *m = replaced(dp, "backends");
+	struct map_shape old;
+	struct backend b;
+	uint32_t id;
+
+	if (!m || pinned_map_shape(m->old_fd, &old))
+		return 0;
+	for (id = m->shape.max_entries; id < old.max_entries; id++) {
+		if (bpf_map_lookup_elem(m->old_fd, &id, &b) == 0 && (b.flags & BACKEND_READY))
+			return no_room(err, "dataplane.max_backends", m->shape.max_entries,
+				       "backends", id + 1);
+	}
+	return 0;
+}
+
+int resize_plan(struct dataplane *dp, struct errmsg *err)
+{
+	int e = plan_rings(dp, err);
+
+	if (!e)
+		e = fit_keyed(dp, "acl_allow", "dataplane.max_acl", 0, err);
+	if (!e)
+		e = fit_keyed(dp, "acl_deny", "dataplane.max_acl", 0, err);
+	if (!e)
+		e = fit_keyed(dp, "limit_prefix", "dataplane.max_acl", 0, err);
+	if (!e)
+		e = fit_keyed(dp, "verdict_source", "dataplane.max_verdicts", 0, err);
+	if (!e)
+		e = fit_keyed(dp, "verdict_flow", "dataplane.max_verdicts", 0, err);
+	if (!e)
+		e = fit_vips(dp, err);
+	if (!e)
+		e = fit_backends(dp, err);
+	return e ? e : memory_check(dp, err);
+}
+
+static int copy_keyed(const struct pinned_map *m, bool (*keep)(void *value, const void *ctx),
+		      const void *ctx)
+{
+	CLEANUP_FREE char *keys = NULL;
+	CLEANUP_FREE char *values = NULL;
+	size_t n, i;
+	int err = pinned_map_read(m->old_fd, (void **)&keys, (void **)&values, &n);
+
+	for (i = 0; !err && i < n; i++) {
+		void *value = values + i * m->shape.value_bytes;
+
+		if (keep && !keep(value, ctx))
+			continue;
+		if (bpf_map_update_elem(m->fd, keys + i * m->shape.key_bytes, value, BPF_ANY))
+			err = -errno;
+	}
+	return err;
+}
+
+static int copy_array(const struct pinned_map *m, const struct map_shape *old)
+{
+	uint32_t n =
+		old->max_entries < m->shape.max_entries ? old->max_entries : m->shape.max_entries;
+	size_t bytes = pinned_map_stride(m->shape.value_bytes);
+	CLEANUP_FREE void *value = NULL;
+	uint32_t i;
+
+	if (is_percpu(m->shape.type))
+		bytes *= (size_t)libbpf_num_possible_cpus();
+	value = calloc(1, bytes);
+	if (!value)
+		return -ENOMEM;
+	for (i = 0; i < n; i++) {
+		if (bpf_map_lookup_elem(m->old_fd, &i, value) ||
+		    bpf_map_update_elem(m->fd, &i, value, BPF_ANY))
+			return -errno;
+	}
+	return 0;
+}
+
+/* A memory-mapped array, as the kernel lays it out. */
+struct view {
+	char *mem;
+	size_t bytes;
+	size_t stride;
+};
+
+static int view_open(struct view *v, int fd, const struct map_shape *shape)
+{
+	v->bytes = pinned_map_mem_bytes(shape);
+	v->stride = pinned_map_stride(shape->value_bytes);
+	v->mem = mmap(NULL, v->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	return v->mem == MAP_FAILED ? -errno : 0;
+}
+
+static void view_close(struct view *v)
+{
+	if (v->mem && v->mem != MAP_FAILED)
+		munmap(v->mem, v->bytes);
+}
+
+static int copy_view(const struct pinned_map *m, const struct map_shape *old)
+{
+	CLEANUP(view_close) struct view from = { 0 }, to = { 0 };
+	size_t bytes;
+	int err = view_open(&from, m->old_fd, old);
+
+	if (!err)
+		err = view_open(&to, m->fd, &m->shape);
+	if (err)
+		return err;
+	bytes = from.stride * old->max_entries;
+	if (bytes > to.stride * m->shape.max_entries)
+		bytes = to.stride * m->shape.max_entries;
+	memcpy(to.mem, from.mem, bytes);
+	return 0;
+}
+
+/*
+ * Stretch the old ring over the new one. A slot is the hash scaled to the ring (abi/flow_hash.h), so
+ * nearly every flow stays with its backend until vip_map_apply fills the ring anew.
+ */
+static int copy_rings(struct dataplane *dp, const struct pinned_map *m, const struct map_shape *old)
+{
+	const struct pinned_map *vips = pinned_map_find(dp, "vips");
+	CLEANUP(view_close) struct view from = { 0 }, to = { 0 };
+	CLEANUP_FREE struct vip_key *keys = NULL;
+	CLEANUP_FREE struct vip *recs = NULL;
+	struct map_shape old_vips;
+	uint32_t was, is, slot;
+	size_t n = 0, i;
+	int err = pinned_map_shape(vips->old_fd >= 0 ? vips->old_fd : vips->fd, &old_vips);
+
+	if (err)
+		return err;
+	was = ring_stride(old, &old_vips);
+	is = ring_stride(&m->shape, &vips->shape);
+	if (was == is)
+		return copy_view(m, old);
+	err = pinned_map_read(vips->old_fd, (void **)&keys, (void **)&recs, &n);
+	if (!err)
+		err = view_open(&from, m->old_fd, old);
+	if (!err)
+		err = view_open(&to, m->fd, &m->shape);
+	for (i = 0; !err && i < n; i++) {
+		size_t ring = (size_t)recs[i].id * 2 + recs[i].ring;
+		uint32_t size = recs[i].ring_size < was ? recs[i].ring_size : was;
+
+		if (recs[i].ring > 1 || recs[i].id >= vips->shape.max_entries || !size)
+			continue;
+		for (slot = 0; slot < is; slot++)
+			memcpy(to.mem + (ring * is + slot) * to.stride,
+			       from.mem + (ring * was + (size_t)slot * size / is) * from.stride,
+			       sizeof(uint32_t));
+		recs[i].ring_size = is;
+		if (bpf_map_update_elem(vips->fd, &keys[i], &recs[i], BPF_ANY))
+			err = -errno;
+	}
+	return err;
+}
+
+static bool keep_meter_slot(void *value, const void *ctx)
+{
+	return ((const struct meter_slot *)value)->slot < *(const uint32_t *)ctx;
+}
+
+static int copy_one(struct dataplane *dp, const struct pinned_map *m)
+{
+	struct map_shape old;
+	int err = pinned_map_shape(m->old_fd, &old);
+
+	if (err)
+		return err;
+	/* A consumer whose slot has no place any more gets another one, with a full bucket. */
+	if (strcmp(m->name, "meter_slots") == 0)
+		return copy_keyed(m, keep_meter_slot, &m->shape.max_entries);
+	if (strcmp(m->name, "vip_ring") == 0)
+		return copy_rings(dp, m, &old);
+	if (is_keyed(m->shape.type) || m->shape.type == BPF_MAP_TYPE_LRU_HASH)
+		return copy_keyed(m, NULL, NULL);
+	if (m->shape.flags & BPF_F_MMAPABLE)
+		return copy_view(m, &old);
+	if (m->shape.type == BPF_MAP_TYPE_ARRAY || m->shape.type == BPF_MAP_TYPE_PERCPU_ARRAY)
+		return copy_array(m, &old);
+	return 0; /* the ring buffer: events that nobody read yet are lost */
+}
+
+int resize_copy(struct dataplane *dp, struct errmsg *err)
+{
+	const struct pinned_map *ring = replaced(dp, "vip_ring");
+	size_t i;
+	int e = 0;
+
+	for (i = 0; !e && i < dp->n_maps; i++) {
+		const struct pinned_map *m = &dp->maps[i];
+
+		if (m->old_fd < 0 || m == ring)
+			continue;
+		e = copy_one(dp, m);
+		if (e)
+			return errmsg_set(err, e, "cannot copy map %s to its new size: %s", m->name,
+					  strerror(-e));
+	}
+	/* Last: another stride rewrites the records of vips. */
+	if (ring)
+		e = copy_one(dp, ring);
+	if (e)
+		return errmsg_set(err, e, "cannot copy map vip_ring to its new size: %s",
+				  strerror(-e));
+	return 0;
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What an operator should know about the devices: half of the field's support threads. */
+#pragma once
+
+struct dataplane;
+
+/* Add a line to the warnings; what is over DATAPLANE_WARNINGS_MAX is dropped. */
+void warning_add(struct dataplane *dp, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+/* After load: the kernel. Once. */
+void warning_check_kernel(struct dataplane *dp);
+/* After attach: every device, anew. */
+void warning_check_devices(struct dataplane *dp);
