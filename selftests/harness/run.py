@@ -57,6 +57,7 @@ def arguments():
     parser.add_argument("--fuzz-s", type=int, default=10, help="seconds for each fuzz target")
     parser.add_argument("--deadline", type=float, default=0, help="UNIX time after which none starts")
     parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1))
+    parser.add_argument("--build-failed", action="store_true", help="count that as a failure")
     parser.add_argument("--list", action="store_true", help="print the programs and stop")
     return parser.parse_args()
 
@@ -253,6 +254,9 @@ def main():
     finally:
         show_end(reports)
         n = count(reports)
+        if args.build_failed:
+            say("FAILED the build: see above")
+            n["failed"] += 1
         if lacking and os.environ.get("SLUICE_REQUIRE_BPF"):
             say(f"FAILED SLUICE_REQUIRE_BPF is set, and missing here: {lacking}")
             n["failed"] += 1
