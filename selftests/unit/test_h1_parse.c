@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Heads, as tables: what is on the wire, and what has to come out as one line of text. Each is also
- * given byte by byte and cut at every point: the outcome has to be the same.
- */
+/* Request heads. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,119 +10,10 @@
 
 #include <cmocka.h>
 
-#include "http/h1/parse.h"
+#include "h1_head_case.h"
 
-#define N(a) (sizeof(a) / sizeof((a)[0]))
-
-struct head_case {
-	const char *sentence;
-	const char *wire;
-	size_t len;
-	const char *expect;	  /* "status: why", or what describe() makes of the head */
-	enum http_method answers; /* responses: the request's method */
-	struct h1_limits limits;
-};
-
-#define WIRE(s) .wire = s, .len = sizeof(s) - 1
-#define GET(s)	WIRE("GET / HTTP/1.1\r\nHost: x\r\n" s "\r\n")
-
-static const struct h1_limits usual = { 4096, 1024, 50 };
-
-/* method|path|query|authority|1.minor keep|close body [expect] [upgrade] [~]name=value;... */
-static void describe(const struct http_head *h, bool response, char *out, size_t bytes)
-{
-	static const char *const bodies[] = { "none", "length", "chunked", "until-close" };
-	int n;
-
-#define S(s) (int)(s).len, (s).ptr ? (s).ptr : ""
-	if (response)
-		n = snprintf(out, bytes, "%u|%.*s|1.%u", h->status, S(h->reason), h->minor);
-	else
-		n = snprintf(out, bytes, "%.*s|%.*s|%.*s|%.*s|1.%u", S(h->method_text), S(h->path),
-			     S(h->query), S(h->authority), h->minor);
-	n += snprintf(out + n, bytes - (size_t)n, " %s %s", h->keep_alive ? "keep" : "close",
-		      bodies[h->body]);
-	if (h->body == HTTP_BODY_LENGTH)
-		n += snprintf(out + n, bytes - (size_t)n, "=%llu",
-			      (unsigned long long)h->content_length);
-	n += snprintf(out + n, bytes - (size_t)n, "%s%s", h->expect_continue ? " expect" : "",
-		      h->upgrade ? " upgrade" : "");
-	for (uint32_t i = 0; i < h->n_fields; i++) {
-		struct str name = http_field_name(h, &h->fields[i]);
-		struct str value = http_field_value(h, &h->fields[i]);
-
-		n += snprintf(out + n, bytes - (size_t)n, " %s%.*s=%.*s;",
-			      h->fields[i].hop ? "~" : "", S(name), S(value));
-		assert_true((size_t)n < bytes);
-	}
-#undef S
-}
-
-static int parse(const struct head_case *c, bool response, const char *data, size_t len,
-		 size_t *scanned, struct http_head *h, struct h1_error *err)
-{
-	const struct h1_limits *limits = c->limits.max_head_bytes ? &c->limits : &usual;
-
-	return response ? h1_parse_response(data, len, scanned, limits, c->answers, h, err)
-			: h1_parse_request(data, len, scanned, limits, h, err);
-}
-
-static void outcome(int n, bool response, const struct http_head *h, const struct h1_error *err,
-		    char *out, size_t bytes)
-{
-	if (n == -EPROTO)
-		snprintf(out, bytes, "%u: %s", err->status, err->why);
-	else if (n < 0)
-		snprintf(out, bytes, "%s", n == -EAGAIN ? "more" : "?");
-	else
-		describe(h, response, out, bytes);
-}
-
-/* All bytes up to len, in memory that ends there, so that reading beyond is seen by ASan. */
-static void parse_prefix(const struct head_case *c, bool response, size_t len, size_t *scanned,
-			 char *out, size_t bytes)
-{
-	struct http_head h;
-	struct h1_error err = { 0, "" };
-	char *exact = malloc(len ? len : 1);
-
-	assert_non_null(exact);
-	memcpy(exact, c->wire, len);
-	int n = parse(c, response, exact, len, scanned, &h, &err);
-
-	outcome(n, response, &h, &err, out, bytes);
-	if (n > 0)
-		assert_int_equal(n, (int)h.head_len);
-	free(exact);
-}
-
-static void check(const struct head_case *c, bool response)
-{
-	char whole[16384], part[16384];
-	size_t scanned = 0;
-
-	parse_prefix(c, response, c->len, &scanned, whole, sizeof(whole));
-	assert_string_equal(whole, c->expect);
-	assert_int_equal(scanned, strcmp(whole, "more") == 0 ? c->len : 0);
-
-	/* Cut at every point: the first part is not enough, or refused alike. */
-	for (size_t cut = 0; cut < c->len; cut++) {
-		scanned = 0;
-		parse_prefix(c, response, cut, &scanned, part, sizeof(part));
-		if (strcmp(part, "more") == 0)
-			parse_prefix(c, response, c->len, &scanned, part, sizeof(part));
-		assert_string_equal(part, whole);
-	}
-	/* Byte by byte; what never ends may also never be refused before its limit. */
-	scanned = 0;
-	strcpy(part, "more");
-	for (size_t len = 0; len <= c->len && strcmp(part, "more") == 0; len++)
-		parse_prefix(c, response, len, &scanned, part, sizeof(part));
-	if (strcmp(part, "more") == 0)
-		assert_null(memmem(c->wire, c->len, "\r\n\r\n", 4));
-	else
-		assert_string_equal(part, whole);
-}
+#define N(a)   (sizeof(a) / sizeof((a)[0]))
+#define GET(s) WIRE("GET / HTTP/1.1\r\nHost: x\r\n" s "\r\n")
 
 static const struct head_case requests[] = {
 	{ "a minimal request is read", GET(""), "GET|/||x|1.1 keep none Host=x;" },
@@ -385,6 +273,9 @@ static const struct head_case requests[] = {
 	  "GET|/||x|1.1 keep none upgrade Host=x; ~Connection=Upgrade; ~Upgrade=websocket;" },
 	{ "an upgrade option without its field is none", GET("Connection: upgrade\r\n"),
 	  "GET|/||x|1.1 keep none Host=x; ~Connection=upgrade;" },
+	{ "HTTP/1.0 does not upgrade",
+	  WIRE("GET / HTTP/1.0\r\nConnection: upgrade\r\nUpgrade: a\r\n\r\n"),
+	  "GET|/|||1.0 close none ~Connection=upgrade; ~Upgrade=a;" },
 	{ "an expectation with a body is seen",
 	  GET("Expect: 100-Continue\r\nContent-Length: 3\r\n"),
 	  "GET|/||x|1.1 keep length=3 expect Host=x; Expect=100-Continue; Content-Length=3;" },
@@ -414,91 +305,9 @@ static const struct head_case requests[] = {
 	{ "nothing asks for more", WIRE(""), "more" },
 };
 
-#define OK(s) WIRE("HTTP/1.1 200 OK\r\n" s "\r\n")
-
-static const struct head_case responses[] = {
-	{ "a response with a length is read", OK("Content-Length: 5\r\n"),
-	  "200|OK|1.1 keep length=5 Content-Length=5;" },
-	{ "a response without length lasts until the end", OK(""), "200|OK|1.1 close until-close" },
-	{ "a chunked response is read", OK("Transfer-Encoding: chunked\r\n"),
-	  "200|OK|1.1 keep chunked ~Transfer-Encoding=chunked;" },
-	{ "a reason may be empty", WIRE("HTTP/1.1 204 \r\n\r\n"), "204||1.1 keep none" },
-	{ "a reason may be missing with its space", WIRE("HTTP/1.1 204\r\n\r\n"),
-	  "204||1.1 keep none" },
-	{ "a reason may hold obs-text", WIRE("HTTP/1.0 304 n\xc3\xb6\r\n\r\n"),
-	  "304|n\xc3\xb6|1.0 close none" },
-	{ "an HTTP/1.0 response stays open when it says so",
-	  WIRE("HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n"),
-	  "200|OK|1.0 keep length=0 ~Connection=keep-alive; Content-Length=0;" },
-	{ "a response that closes says so", OK("Connection: close\r\nContent-Length: 0\r\n"),
-	  "200|OK|1.1 close length=0 ~Connection=close; Content-Length=0;" },
-	{ "the answer to HEAD has no body, whatever its length", OK("Content-Length: 5\r\n"),
-	  "200|OK|1.1 keep none Content-Length=5;", HTTP_HEAD },
-	{ "the answer to HEAD may say that it would be chunked",
-	  OK("Transfer-Encoding: chunked\r\n"), "200|OK|1.1 keep none ~Transfer-Encoding=chunked;",
-	  HTTP_HEAD },
-	{ "304 has no body, whatever its length",
-	  WIRE("HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n"),
-	  "304|Not Modified|1.1 keep none Content-Length=5;" },
-	{ "100 has no body", WIRE("HTTP/1.1 100 Continue\r\n\r\n"), "100|Continue|1.1 keep none" },
-	{ "103 has fields and no body", WIRE("HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n"),
-	  "103|Early Hints|1.1 keep none Link=a;" },
-	{ "101 is an upgrade when it says so",
-	  WIRE("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: a\r\n\r\n"),
-	  "101|Switching Protocols|1.1 keep none upgrade ~Connection=upgrade; ~Upgrade=a;" },
-	{ "a length of 0 in 204 says nothing new",
-	  WIRE("HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n"),
-	  "204|No Content|1.1 keep none Content-Length=0;" },
-	{ "a length in 204 is refused",
-	  WIRE("HTTP/1.1 204 No Content\r\nContent-Length: 3\r\n\r\n"),
-	  "502: body announced in a 1xx or 204 response" },
-	{ "chunks in 204 are refused",
-	  WIRE("HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n"),
-	  "502: body announced in a 1xx or 204 response" },
-	{ "chunks in 100 are refused",
-	  WIRE("HTTP/1.1 100 Continue\r\nTransfer-Encoding: chunked\r\n\r\n"),
-	  "502: body announced in a 1xx or 204 response" },
-	{ "length and chunks together are refused",
-	  OK("Content-Length: 3\r\nTransfer-Encoding: chunked\r\n"),
-	  "502: Content-Length with Transfer-Encoding" },
-	{ "two lengths are refused", OK("Content-Length: 3\r\nContent-Length: 3\r\n"),
-	  "502: repeated Content-Length" },
-	{ "a coding that we do not know is refused", OK("Transfer-Encoding: gzip\r\n"),
-	  "502: final transfer coding is not chunked" },
-	{ "chunks in HTTP/1.0 are refused",
-	  WIRE("HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"),
-	  "502: Transfer-Encoding in HTTP/1.0" },
-	{ "a bare LF is refused", WIRE("HTTP/1.1 200 OK\nContent-Length: 0\r\n\r\n"),
-	  "502: bare LF in a header line" },
-	{ "an empty line before a response is refused", WIRE("\r\nHTTP/1.1 200 OK\r\n\r\n"),
-	  "502: no HTTP version in the start line" },
-	{ "a status of two digits is refused", WIRE("HTTP/1.1 20 OK\r\n\r\n"),
-	  "502: malformed status line" },
-	{ "a status of four digits is refused", WIRE("HTTP/1.1 2000 OK\r\n\r\n"),
-	  "502: unexpected byte in a header line" },
-	{ "a status below 100 is refused", WIRE("HTTP/1.1 099 OK\r\n\r\n"),
-	  "502: status out of range" },
-	{ "a status above 599 is refused", WIRE("HTTP/1.1 600 OK\r\n\r\n"),
-	  "502: status out of range" },
-	{ "two spaces before the status are refused", WIRE("HTTP/1.1  200 OK\r\n\r\n"),
-	  "502: malformed status line" },
-	{ "a response in HTTP/2.0 is refused", WIRE("HTTP/2.0 200 OK\r\n\r\n"),
-	  "502: HTTP version is neither 1.0 nor 1.1" },
-	{ "a folded line is refused", OK("A: b\r\n c\r\n"), "502: folded header line" },
-	{ "a response over the limit is refused", OK("A: b\r\n"), "502: header too large",
-	  .limits = { 20, 0, 5 } },
-	{ "what CONNECT opens has no length", OK("Content-Length: 5\r\n"),
-	  "200|OK|1.1 keep none Content-Length=5;", HTTP_CONNECT },
-};
-
 static void test_request(void **state)
 {
-	check(*state, false);
-}
-
-static void test_response(void **state)
-{
-	check(*state, true);
+	h1_head_case_check(*state, false);
 }
 
 static void test_the_second_of_two_pipelined_requests_is_read_behind_the_first(void **state)
@@ -508,14 +317,44 @@ static void test_the_second_of_two_pipelined_requests_is_read_behind_the_first(v
 	struct http_head h;
 	struct h1_error err;
 	size_t scanned = 0;
-	int n = h1_parse_request(wire, sizeof(wire) - 1, &scanned, &usual, &h, &err);
+	int n = h1_parse_request(wire, sizeof(wire) - 1, &scanned, &h1_head_case_limits, &h, &err);
 
 	(void)state;
 	assert_int_equal(n, 28);
-	assert_int_equal(h1_parse_request(wire + n, sizeof(wire) - 1 - (size_t)n, &scanned, &usual,
-					  &h, &err),
+	assert_int_equal(h1_parse_request(wire + n, sizeof(wire) - 1 - (size_t)n, &scanned,
+					  &h1_head_case_limits, &h, &err),
 			 28);
 	assert_memory_equal(h.path.ptr, "/2", 2);
+}
+
+/* Feed single bytes until they are refused; how many it took. */
+static size_t bytes_until_refused(const char *wire, size_t len, const struct h1_limits *limits,
+				  struct h1_error *err)
+{
+	struct http_head h;
+	size_t scanned = 0;
+
+	for (size_t n = 1; n <= len; n++) {
+		if (h1_parse_request(wire, n, &scanned, limits, &h, err) == -EPROTO)
+			return n;
+	}
+	return 0;
+}
+
+static void test_single_bytes_are_refused_as_soon_as_it_matters(void **state)
+{
+	static const char start_line[] = "\r\nGET * HTTP/1.1\r\nHost: x\r\n";
+	static const char bare_lf[] = "GET / HTTP/1.1\r\nHost: x\nA: b\r\n";
+	static const char endless[] = "GET / HTTP/1.1\r\nA: bbbbbbbbbbbbbbbbbbbbbb";
+	const struct h1_limits limits = { 32, 32, 5 };
+	struct h1_error err = { 0 };
+
+	(void)state;
+	assert_int_equal(bytes_until_refused(start_line, sizeof(start_line) - 1, &limits, &err),
+			 18);
+	assert_int_equal(bytes_until_refused(bare_lf, sizeof(bare_lf) - 1, &limits, &err), 24);
+	assert_int_equal(bytes_until_refused(endless, sizeof(endless) - 1, &limits, &err), 32);
+	assert_int_equal(err.status, 431);
 }
 
 static void test_no_more_fields_than_the_head_has_room_for(void **state)
@@ -567,20 +406,17 @@ int main(void)
 	const struct CMUnitTest others[] = {
 		cmocka_unit_test(
 			test_the_second_of_two_pipelined_requests_is_read_behind_the_first),
+		cmocka_unit_test(test_single_bytes_are_refused_as_soon_as_it_matters),
 		cmocka_unit_test(test_no_more_fields_than_the_head_has_room_for),
 		cmocka_unit_test(test_a_large_head_in_single_bytes_is_linear_work),
 	};
-	static struct CMUnitTest tests[N(requests) + N(responses) + N(others)];
+	static struct CMUnitTest tests[N(requests) + N(others)];
 	size_t n = 0;
 
 	for (size_t i = 0; i < N(requests); i++)
 		tests[n++] = (struct CMUnitTest) { .name = requests[i].sentence,
 						   .test_func = test_request,
 						   .initial_state = (void *)&requests[i] };
-	for (size_t i = 0; i < N(responses); i++)
-		tests[n++] = (struct CMUnitTest) { .name = responses[i].sentence,
-						   .test_func = test_response,
-						   .initial_state = (void *)&responses[i] };
 	memcpy(tests + n, others, sizeof(others));
 	return _cmocka_run_group_tests("h1_parse", tests, N(tests), NULL, NULL);
 }
