@@ -61,7 +61,8 @@ static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHE
 	if (!init_mac(mac, key) ||
 	    EVP_DecryptInit_ex2(crypt, cipher, key + NAME_BYTES, iv, NULL) != 1)
 		return -1;
-	return key == tickets->key[0] ? 1 : 2;
+	/* clients use a TLS 1.3 ticket once (RFC 8446 appendix C.4): they need the next one */
+	return key == tickets->key[0] && SSL_version(ssl) < TLS1_3_VERSION ? 1 : 2;
 }
 
 int tls_ticket_use(SSL_CTX *ctx, const struct tls_tickets *(*keys_of)(SSL *ssl))
