@@ -39,6 +39,16 @@ missing() {
 	done <"$list"
 }
 
+# Packages that bring a service must not start it: nginx would take port 80 of the host.
+policy=/usr/sbin/policy-rc.d
+hold_services() {
+	[ ! -e "$policy" ] || return 0
+	trap 'rm -f "$policy"' EXIT
+	trap 'exit 1' INT TERM HUP
+	printf '#!/bin/sh\nexit 101\n' >"$policy"
+	chmod 755 "$policy"
+}
+
 install() {
 	names=$(missing "$@")
 	if [ -z "$names" ]; then
@@ -56,8 +66,14 @@ install() {
 	echo "deps: apt-get update && apt-get install -y --no-install-recommends $names"
 	export DEBIAN_FRONTEND=noninteractive
 	apt-get update -q || echo "deps: apt-get update failed; trying with the lists at hand" >&2
+	hold_services
 	# shellcheck disable=SC2086 # one argument a name
 	apt-get install -y -q --no-install-recommends $names </dev/null || return 1
+	case " $names" in *' nginx '*)
+		echo "deps: nginx is for the tests: neither started nor enabled"
+		! command -v systemctl >/dev/null || systemctl disable -q nginx 2>/dev/null || :
+		;;
+	esac
 	left=$(missing "$@")
 	if [ -n "$left" ]; then
 		echo "deps: installed, and still not found: $left" >&2
