@@ -61,7 +61,7 @@ struct exchange *exchange_new(struct conn *c)
 	x->snapshot = snapshot_ref(c->gateway->current);
 	x->timer.on_due = on_timer;
 	x->begin_ns = clock_now_ns();
-	buf_init(&x->head, GATEWAY_HEAD_MAX);
+	buf_init(&x->head, (size_t)c->listener->conf.max_header_bytes + EXCHANGE_HEAD_ADDED);
 	make_id(c->gateway, x->id);
 	return x;
 }

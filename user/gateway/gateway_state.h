@@ -8,7 +8,7 @@
 #include "presence.h"
 #include "upstream/pool.h"
 
-#define GATEWAY_HEAD_MAX (128U << 10) /* one head as we write it */
+#define GATEWAY_HEAD_MAX (2U << 20) /* scratch: one head as we write it; conf allows 1 MiB */
 
 struct conn;
 struct exchange;
