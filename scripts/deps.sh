@@ -65,10 +65,17 @@ install() {
 	fi
 	echo "deps: apt-get update && apt-get install -y --no-install-recommends $names"
 	export DEBIAN_FRONTEND=noninteractive
-	apt-get update -q || echo "deps: apt-get update failed; trying with the lists at hand" >&2
+	apt-get update -qq || echo "deps: apt-get update failed; trying with the lists at hand" >&2
 	hold_services
+	log=$(mktemp)
 	# shellcheck disable=SC2086 # one argument a name
-	apt-get install -y -q --no-install-recommends $names </dev/null || return 1
+	if ! apt-get install -y -q -o Dpkg::Use-Pty=0 --no-install-recommends $names \
+		</dev/null >"$log" 2>&1; then
+		tail -n 30 "$log" >&2
+		echo "deps: apt-get failed; all that it said is in $log" >&2
+		return 1
+	fi
+	rm -f "$log"
 	case " $names" in *' nginx '*)
 		echo "deps: nginx is for the tests: neither started nor enabled"
 		! command -v systemctl >/dev/null || systemctl disable -q nginx 2>/dev/null || :
