@@ -50,7 +50,7 @@ hold_services() {
 }
 
 install() {
-	names=$(missing "$@")
+	names=$(missing "$@" | sed "s, *$,,")
 	if [ -z "$names" ]; then
 		return 0
 	fi
