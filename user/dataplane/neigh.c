@@ -353,26 +353,38 @@ static struct hop_watch *add_watch(struct neigh *n)
 	return &n->watches[n->n++];
 }
 
-int neigh_watch(struct neigh *n, const struct addr *a, const char *device, const uint8_t mac[6])
+static bool same_watch(const struct hop_watch *w, const char *device, const uint8_t mac[6])
+{
+	if (strcmp(w->device, device ? device : "") != 0 || w->has_mac != (mac != NULL))
+		return false;
+	return !mac || memcmp(w->mac, mac, 6) == 0;
+}
+
+int neigh_watch(struct neigh *n, const struct addr *a, const char *device, const uint8_t mac[6],
+		const struct neigh_hop *known)
 {
 	struct hop_watch *w = find(n, a);
+	struct hop_watch fresh = { .addr = *a, .has_mac = mac != NULL, .dirty = true };
 
+	if (w && same_watch(w, device, mac))
+		return 0;
 	if (!w && n->n == NEIGH_WATCH_MAX)
 		return -ENOSPC;
+	snprintf(fresh.device, sizeof(fresh.device), "%s", device ? device : "");
+	if (mac)
+		memcpy(fresh.mac, mac, 6);
+	if (w) { /* the hop of before holds until the new way to it is known, or fails */
+		fresh.known = w->known;
+		fresh.hop = w->hop;
+	} else if (known) {
+		fresh.known = true;
+		fresh.hop = *known;
+	}
 	if (!w)
 		w = add_watch(n);
-	else if (strcmp(w->device, device ? device : "") == 0 && w->has_mac == (mac != NULL) &&
-		 (!mac || memcmp(w->mac, mac, 6) == 0))
-		return 0;
 	if (!w)
 		return -ENOMEM;
-	memset(w, 0, sizeof(*w));
-	w->addr = *a;
-	snprintf(w->device, sizeof(w->device), "%s", device ? device : "");
-	w->has_mac = mac != NULL;
-	if (mac)
-		memcpy(w->mac, mac, 6);
-	w->dirty = true;
+	*w = fresh;
 	look_soon(n, 0);
 	return 0;
 }
@@ -383,4 +395,12 @@ void neigh_unwatch(struct neigh *n, const struct addr *a)
 
 	if (w)
 		*w = n->watches[--n->n];
+}
+
+const struct neigh_hop *neigh_get(struct neigh *n, const struct addr *a, const char **ret_why)
+{
+	const struct hop_watch *w = find(n, a);
+
+	*ret_why = w && !w->known ? w->why : "";
+	return w && w->known ? &w->hop : NULL;
 }

@@ -44,7 +44,12 @@ void neigh_close(struct neigh *n);
  * second while it fails.
  *   device  NULL: by route
  *   mac     NULL: by neighbour discovery; else the hardware address to use
+ *   known   the hop that is in use already, of an agent before this one; NULL: none. It counts as
+ *	     known: on_change tells when it is another one, or lost
  * -ENOSPC over NEIGH_WATCH_MAX addresses.
  */
-int neigh_watch(struct neigh *n, const struct addr *a, const char *device, const uint8_t mac[6]);
+int neigh_watch(struct neigh *n, const struct addr *a, const char *device, const uint8_t mac[6],
+		const struct neigh_hop *known);
 void neigh_unwatch(struct neigh *n, const struct addr *a);
+/* What is known now: the hop, or NULL and why (which may be ""). */
+const struct neigh_hop *neigh_get(struct neigh *n, const struct addr *a, const char **ret_why);

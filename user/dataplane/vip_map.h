@@ -8,7 +8,7 @@
 #include "sluice/abi/vip.h"
 
 struct vip_backend_state {
-	const struct conf_backend *conf;
+	const struct conf_backend *conf; /* ours, until the next vip_map_apply */
 	uint32_t id;
 	bool ready;	/* next hop known, in the ring if weight > 0 */
 	char state[96]; /* "ready", "resolving 10.0.0.11", "no route to …" */
@@ -17,7 +17,7 @@ struct vip_backend_state {
 };
 
 /*
- * Make the vips those of conf (which must stay until the next call): a vip that stays keeps its id,
+ * Make the vips those of conf (which is copied): a vip that stays keeps its id,
  * its backends keep theirs, each ring is filled aside and flipped with one store. Next hops are
  * resolved and watched on the loop; a backend joins its ring once its next hop is known.
  */

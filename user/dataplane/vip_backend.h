@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Ids of backends and their records. An id stays with a backend of a vip (by address) across
+ * changes and restarts, also when it is removed and comes back; it is given to another only when no
+ * fresh ids are left, with a higher generation.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct neigh_hop;
+struct vip_backend;
+struct vip_map;
+struct vip_service;
+
+/* Read map backends. */
+int vip_backend_load(struct vip_map *m);
+/* Give b, which is of vip s, the id that it has in the map, and what is known of its hop. */
+void vip_backend_adopt(struct vip_map *m, const struct vip_service *s, struct vip_backend *b);
+/* Give b an id that nobody has, and write its record. -ENOSPC. */
+int vip_backend_assign(struct vip_map *m, const struct vip_service *s, struct vip_backend *b);
+/* Take over what neigh says: hop, or NULL and why. True when the ring is concerned. */
+bool vip_backend_set_hop(struct vip_map *m, const struct vip_service *s, struct vip_backend *b,
+			 const struct neigh_hop *hop, const char *why);
+/* No packet finds it any more: it is not to be used. */
+void vip_backend_clear(struct vip_map *m, uint32_t id);

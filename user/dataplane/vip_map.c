@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A vip keeps its id by its key, also across restarts. What packets in flight may still use (the
+ * ring of before, the record of a backend that left, the rings of a vip that is gone) is touched
+ * only VIP_GRACE_MS later: by the timer, which also coalesces changes that come in bursts.
+ */
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/addr.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "dataplane_state.h"
+#include "limit_map.h"
+#include "vip_backend.h"
+#include "vip_map.h"
+#include "vip_ring.h"
+#include "vip_service.h"
+#include "vip_state.h"
+
+static uint64_t now_ms(void)
+{
+	return clock_now_ns() / NS_PER_MS;
+}
+
+static struct vip_service *find_name(struct dataplane *dp, const char *name)
+{
+	size_t i;
+
+	for (i = 0; dp->vip && i < dp->vip->n_services; i++) {
+		if (strcmp(dp->vip->services[i].name, name) == 0)
+			return &dp->vip->services[i];
+	}
+	return NULL;
+}
+
+static int retire(struct vip_map *m, bool is_vip, uint32_t id)
+{
+	struct vip_retired *p;
+
+	if (m->n_retired == m->room_retired) {
+		size_t room = m->room_retired ? m->room_retired * 2 : 64;
+
+		p = realloc(m->retired, room * sizeof(*p));
+		if (!p)
+			return -ENOMEM;
+		m->retired = p;
+		m->room_retired = room;
+	}
+	m->retired[m->n_retired++] = (struct vip_retired) { is_vip, id, now_ms() + VIP_GRACE_MS };
+	return 0;
+}
+
+/* Does a service still need the backend's record? It may have come back, or got a hop again. */
+static bool is_needed(const struct vip_map *m, uint32_t backend_id)
+{
+	size_t i, j;
+
+	for (i = 0; i < m->n_services; i++) {
+		const struct vip_service *s = &m->services[i];
+
+		for (j = 0; j < s->n_backends; j++) {
+			if (s->backends[j].id == backend_id)
+				return s->backends[j].has_hop;
+		}
+	}
+	return false;
+}
+
+/* Are all rings what they should be, and the ones of before out of use? */
+static bool is_settled(const struct vip_map *m, uint64_t now)
+{
+	size_t i;
+
+	for (i = 0; i < m->n_services; i++) {
+		const struct vip_service *s = &m->services[i];
+
+		if (s->dirty || (s->flipped_ms && now - s->flipped_ms < VIP_GRACE_MS))
+			return false;
+	}
+	return true;
+}
+
+static bool bury(struct vip_map *m, const struct vip_retired *r, uint64_t now)
+{
+	if (r->due_ms > now || (!r->is_vip && !is_settled(m, now)))
+		return false;
+	if (r->is_vip) {
+		vip_ring_zero(m, r->id);
+		m->vip_used[r->id] = false;
+		return true;
+	}
+	if (!is_needed(m, r->id))
+		vip_backend_clear(m, r->id);
+	return true;
+}
+
+static void bury_due(struct vip_map *m, uint64_t now)
+{
+	size_t i = 0;
+
+	while (i < m->n_retired) {
+		if (bury(m, &m->retired[i], now))
+			m->retired[i] = m->retired[--m->n_retired];
+		else
+			i++;
+	}
+}
+
+/* Fill what is dirty and may be written; come back for the rest. */
+static void update_rings(struct vip_map *m)
+{
+	uint64_t now = now_ms();
+	bool again = false;
+	size_t i;
+
+	for (i = 0; i < m->n_services; i++) {
+		struct vip_service *s = &m->services[i];
+		int err = s->dirty ? vip_ring_update(m, s, now) : 0;
+
+		if (err && err != -EAGAIN)
+			log_error("vip_ring_not_written", LOG_STR("vip", s->name),
+				  LOG_STR("error", strerror(-err)));
+		again = again || err;
+	}
+	bury_due(m, now);
+	if (again || m->n_retired)
+		timer_start(m->loop, &m->timer, VIP_GRACE_MS);
+}
+
+static void on_timer(struct timer *t)
+{
+	update_rings(container_of(t, struct vip_map, timer));
+}
+
+static void on_hop(const struct addr *a, const struct neigh_hop *hop, const char *why, void *ctx)
+{
+	struct vip_map *m = ctx;
+	size_t i, j;
+
+	for (i = 0; i < m->n_services; i++) {
+		struct vip_service *s = &m->services[i];
+
+		for (j = 0; j < s->n_backends; j++) {
+			struct vip_backend *b = &s->backends[j];
+
+			if (!addr_eq(&b->conf.address, a) ||
+			    !vip_backend_set_hop(m, s, b, hop, why))
+				continue;
+			s->dirty = true;
+			if (!b->has_hop)
+				retire(m, false, b->id);
+			log_info(b->has_hop ? "backend_ready" : "backend_lost",
+				 LOG_STR("vip", s->name), LOG_STR("backend", b->conf.name),
+				 LOG_STR("why", b->why));
+		}
+	}
+	/* Soon, not now: hops change in bursts and a ring costs some 100 us. */
+	timer_start(m->loop, &m->timer, 1);
+}
+
+static void map_free(struct vip_map *m)
+{
+	timer_stop(&m->timer);
+	neigh_close(m->neigh);
+	vip_service_free(m->services, m->n_services);
+	free(m->table);
+	free(m->backend_used);
+	free(m->retired);
+	free(m->vip_used);
+	free(m);
+}
+
+static int map_open(struct dataplane *dp, struct loop *loop, struct vip_map **ret)
+{
+	const struct pinned_map *vips = pinned_map_find(dp, "vips");
+	struct vip_map *m;
+	int err;
+
+	if (!vips)
+		return -ENOENT;
+	m = calloc(1, sizeof(*m));
+	if (!m)
+		return -ENOMEM;
+	m->dp = dp;
+	m->loop = loop;
+	m->timer.on_due = on_timer;
+	m->max_vips = vips->shape.max_entries;
+	m->vip_used = calloc(m->max_vips, sizeof(*m->vip_used));
+	err = m->vip_used ? vip_backend_load(m) : -ENOMEM;
+	if (!err)
+		err = neigh_open(loop, on_hop, m, &m->neigh);
+	if (err) {
+		map_free(m);
+		return err;
+	}
+	*ret = m;
+	return 0;
+}
+
+/* Vips in the map that are not configured: the key first, then nothing finds the ring. */
+static int remove_others(struct vip_map *m, const struct vip_pinned *pinned)
+{
+	int fd = pinned_map_fd(m->dp, "vips"), err = 0;
+	size_t i;
+
+	for (i = 0; !err && i < pinned->n; i++) {
+		if (vip_service_find(m->services, m->n_services, &pinned->keys[i]))
+			continue;
+		if (bpf_map_delete_elem(fd, &pinned->keys[i]))
+			err = -errno;
+		else
+			err = retire(m, true, pinned->recs[i].id);
+	}
+	return err;
+}
+
+/* Backends that are ready in the map and configured nowhere: cleared after the rings left them. */
+static int retire_backends(struct vip_map *m)
+{
+	uint32_t id;
+	int err = 0;
+
+	for (id = 1; !err && id < m->max_backends; id++) {
+		if ((m->table[id].flags & BACKEND_READY) && !m->backend_used[id])
+			err = retire(m, false, id);
+	}
+	return err;
+}
+
+static bool is_configured(const struct vip_map *m, const struct addr *a)
+{
+	size_t i, j;
+
+	for (i = 0; i < m->n_services; i++) {
+		for (j = 0; j < m->services[i].n_backends; j++) {
+			if (addr_eq(&m->services[i].backends[j].conf.address, a))
+				return true;
+		}
+	}
+	return false;
+}
+
+static int watch_backend(struct vip_map *m, struct vip_service *s, struct vip_backend *b)
+{
+	const struct conf_backend *c = &b->conf;
+	const struct neigh_hop *hop;
+	const char *why;
+	int err = neigh_watch(m->neigh, &c->address, c->device, c->has_mac ? c->mac : NULL,
+			      b->has_hop ? &b->hop : NULL);
+
+	if (err)
+		return err;
+	hop = neigh_get(m->neigh, &c->address, &why);
+	vip_backend_set_hop(m, s, b, hop, why);
+	return 0;
+}
+
+static int watch_all(struct vip_map *m)
+{
+	size_t i, j;
+	int err = 0;
+
+	for (i = 0; !err && i < m->n_services; i++) {
+		for (j = 0; !err && j < m->services[i].n_backends; j++)
+			err = watch_backend(m, &m->services[i], &m->services[i].backends[j]);
+	}
+	return err;
+}
+
+static void unwatch_others(struct vip_map *m, const struct vip_service *old, size_t n)
+{
+	size_t i, j;
+
+	for (i = 0; i < n; i++) {
+		for (j = 0; j < old[i].n_backends; j++) {
+			if (!is_configured(m, &old[i].backends[j].conf.address))
+				neigh_unwatch(m->neigh, &old[i].backends[j].conf.address);
+		}
+	}
+}
+
+static int check(struct vip_map *m, const struct conf *conf, struct errmsg *err)
+{
+	size_t n = 0, i;
+
+	for (i = 0; i < conf->n_vips; i++) {
+		const struct conf_vip *v = &conf->vips[i];
+
+		n += v->n_backends;
+		if (v->limit && limit_map_class(m->dp, v->limit) == LIMIT_CLASS_NONE)
+			return errmsg_set(err, -ENOENT, "vips[%s].limit: there is no limit %s",
+					  v->name, v->limit);
+	}
+	if (conf->n_vips >= m->max_vips)
+		return errmsg_set(err, -ENOSPC, "%zu vips, dataplane.max_vips allows %u",
+				  conf->n_vips, m->max_vips - 1);
+	if (n >= m->max_backends)
+		return errmsg_set(err, -ENOSPC, "%zu backends, dataplane.max_backends allows %u", n,
+				  m->max_backends - 1);
+	return 0;
+}
+
+/* New keys get an empty ring: until a backend is ready their packets are dropped and counted. */
+static int put_records(struct vip_map *m)
+{
+	size_t i;
+	int err = 0;
+
+	for (i = 0; !err && i < m->n_services; i++) {
+		err = vip_ring_put_record(m, &m->services[i]);
+		m->services[i].is_new = false;
+	}
+	return err;
+}
+
+static int apply(struct vip_map *m, const struct conf *conf)
+{
+	CLEANUP(vip_pinned_clear) struct vip_pinned pinned = { 0 };
+	struct vip_service *services = NULL, *old = m->services;
+	size_t n_old = m->n_services;
+	int err = vip_pinned_read(m, &pinned);
+
+	if (!err)
+		err = vip_service_build(m, conf, &pinned, &services);
+	if (err)
+		return err;
+	m->services = services;
+	m->n_services = conf->n_vips;
+	unwatch_others(m, old, n_old);
+	vip_service_free(old, n_old);
+	err = watch_all(m);
+	if (!err)
+		err = put_records(m);
+	if (!err)
+		err = remove_others(m, &pinned);
+	if (!err)
+		err = retire_backends(m);
+	update_rings(m);
+	return err;
+}
+
+int vip_map_apply(struct dataplane *dp, struct loop *loop, const struct conf *conf,
+		  struct errmsg *err)
+{
+	int e = dp->vip ? 0 : map_open(dp, loop, &dp->vip);
+
+	if (e)
+		return errmsg_set(err, e, "cannot open the vips: %s", strerror(-e));
+	e = check(dp->vip, conf, err);
+	if (e)
+		return e;
+	e = apply(dp->vip, conf);
+	return e ? errmsg_set(err, e, "cannot apply the vips: %s", strerror(-e)) : 0;
+}
+
+void vip_map_stop(struct dataplane *dp)
+{
+	if (dp->vip)
+		map_free(dp->vip);
+	dp->vip = NULL;
+}
+
+uint32_t vip_map_id(struct dataplane *dp, const char *name)
+{
+	const struct vip_service *s = find_name(dp, name);
+
+	return s ? s->rec.id : 0;
+}
+
+int vip_map_stats(struct dataplane *dp, uint32_t vip_id, struct stats_vip *ret)
+{
+	int fd = pinned_map_fd(dp, "stats_vip");
+
+	if (fd < 0)
+		return fd;
+	return pinned_map_sum(fd, &vip_id, sizeof(*ret), (uint64_t *)ret);
+}
+
+static void backend_state(struct dataplane *dp, const struct vip_backend *b,
+			  struct vip_backend_state *ret)
+{
+	int fd = pinned_map_fd(dp, "stats_backend");
+
+	memset(ret, 0, sizeof(*ret));
+	ret->conf = &b->conf;
+	ret->id = b->id;
+	ret->ready = b->has_hop;
+	ret->slots = b->slots;
+	snprintf(ret->state, sizeof(ret->state), "%s",
+		 !b->has_hop	       ? b->why
+		 : b->conf.weight == 0 ? "drained"
+				       : "ready");
+	pinned_map_sum(fd, &b->id, sizeof(ret->forwarded), (uint64_t *)&ret->forwarded);
+}
+
+size_t vip_map_backends(struct dataplane *dp, const char *vip, struct vip_backend_state *ret,
+			size_t max)
+{
+	const struct vip_service *s = find_name(dp, vip);
+	size_t i;
+
+	for (i = 0; s && i < s->n_backends && i < max; i++)
+		backend_state(dp, &s->backends[i], &ret[i]);
+	return s ? s->n_backends : 0;
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Rings: filled aside, flipped with one store. */
+#pragma once
+
+#include <stdint.h>
+
+struct vip_map;
+struct vip_service;
+
+/*
+ * Bring the ring of a dirty service in line with its backends that are ready.
+ * 0, or -EAGAIN: the idle ring may still be read, try again after VIP_GRACE_MS; or negative errno.
+ */
+int vip_ring_update(struct vip_map *m, struct vip_service *s, uint64_t now_ms);
+/* Both rings of a vip that no packet can find any more. */
+void vip_ring_zero(struct vip_map *m, uint32_t vip_id);
+/* Write the service's record. */
+int vip_ring_put_record(struct vip_map *m, const struct vip_service *s);

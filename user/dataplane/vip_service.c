@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "base/addr.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "dataplane_state.h"
+#include "limit_map.h"
+#include "vip_backend.h"
+#include "vip_ring.h"
+#include "vip_service.h"
+#include "vip_state.h"
+
+int vip_pinned_read(struct vip_map *m, struct vip_pinned *ret)
+{
+	size_t i;
+	int err = pinned_map_read(pinned_map_fd(m->dp, "vips"), (void **)&ret->keys,
+				  (void **)&ret->recs, &ret->n);
+
+	for (i = 0; !err && i < ret->n; i++) {
+		if (ret->recs[i].id == 0 || ret->recs[i].id >= m->max_vips)
+			return -EPROTO;
+		m->vip_used[ret->recs[i].id] = true;
+	}
+	return err;
+}
+
+void vip_pinned_clear(struct vip_pinned *p)
+{
+	free(p->keys);
+	free(p->recs);
+}
+
+struct vip_service *vip_service_find(struct vip_service *services, size_t n,
+				     const struct vip_key *key)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		if (memcmp(&services[i].key, key, sizeof(*key)) == 0)
+			return &services[i];
+	}
+	return NULL;
+}
+
+void vip_service_free(struct vip_service *services, size_t n)
+{
+	size_t i, j;
+
+	for (i = 0; services && i < n; i++) {
+		for (j = 0; j < services[i].n_backends; j++) {
+			free(services[i].backends[j].conf.name);
+			free(services[i].backends[j].conf.device);
+		}
+		free(services[i].backends);
+	}
+	free(services);
+}
+
+static int copy_backend(const struct conf_backend *c, struct vip_backend *ret)
+{
+	ret->conf = *c;
+	ret->conf.name = strdup(c->name);
+	ret->conf.device = c->device ? strdup(c->device) : NULL;
+	return ret->conf.name && (!c->device || ret->conf.device) ? 0 : -ENOMEM;
+}
+
+static int copy_conf(const struct vip_map *m, const struct conf_vip *v, struct vip_service *s)
+{
+	size_t i;
+	int err = 0;
+
+	snprintf(s->name, sizeof(s->name), "%s", v->name);
+	s->key = (struct vip_key) { .addr = v->address,
+				    .port = htons(v->port),
+				    .proto = v->protocol };
+	s->rec.limit_class =
+		(uint16_t)(v->limit ? limit_map_class(m->dp, v->limit) : LIMIT_CLASS_NONE);
+	s->backends = calloc(v->n_backends + 1, sizeof(*s->backends));
+	if (!s->backends)
+		return -ENOMEM;
+	s->n_backends = v->n_backends;
+	for (i = 0; !err && i < v->n_backends; i++)
+		err = copy_backend(&v->backends[i], &s->backends[i]);
+	return err;
+}
+
+static int new_record(struct vip_map *m, struct vip *ret)
+{
+	uint32_t id;
+	int err;
+
+	for (id = 1; id < m->max_vips && m->vip_used[id]; id++)
+		;
+	if (id == m->max_vips)
+		return -ENOSPC;
+	*ret = (struct vip) { .id = id, .ring_size = m->dp->conf.ring_size };
+	if (getrandom(ret->hash_seed, sizeof(ret->hash_seed), 0) != sizeof(ret->hash_seed))
+		return -EIO;
+	/* An agent before us may have stopped before it cleaned up behind a vip of this id. */
+	vip_ring_zero(m, id);
+	err = pinned_map_zero(pinned_map_fd(m->dp, "stats_vip"), &id, sizeof(struct stats_vip));
+	if (!err)
+		m->vip_used[id] = true;
+	return err;
+}
+
+/* The record: this process', a pinned one, or a new one. */
+static int find_record(struct vip_map *m, const struct vip_pinned *pinned, struct vip_service *s)
+{
+	const struct vip_service *old = vip_service_find(m->services, m->n_services, &s->key);
+	uint16_t limit_class = s->rec.limit_class;
+	size_t i;
+	int err;
+
+	for (i = 0; i < pinned->n && memcmp(&pinned->keys[i], &s->key, sizeof(s->key)) != 0; i++)
+		;
+	if (old) {
+		s->rec = old->rec;
+		s->flipped_ms = old->flipped_ms;
+	} else if (i < pinned->n) {
+		s->rec = pinned->recs[i];
+		s->rec.ring &= 1;
+		/* Who flipped it, and when, is not known: the idle ring waits. */
+		s->flipped_ms = clock_now_ns() / NS_PER_MS;
+	} else {
+		err = new_record(m, &s->rec);
+		if (err)
+			return err;
+		s->is_new = true;
+	}
+	s->rec.limit_class = limit_class;
+	s->dirty = true;
+	return 0;
+}
+
+/* What this process knows of the backend: more than its record says. */
+static void keep_hop(const struct vip_map *m, const struct vip_service *s, struct vip_backend *b)
+{
+	const struct vip_service *old = vip_service_find(m->services, m->n_services, &s->key);
+	size_t i;
+
+	for (i = 0; old && i < old->n_backends; i++) {
+		const struct vip_backend *was = &old->backends[i];
+
+		if (was->id != b->id)
+			continue;
+		b->has_hop = was->has_hop;
+		b->hop = was->hop;
+		b->slots = was->slots;
+		memcpy(b->why, was->why, sizeof(b->why));
+	}
+}
+
+static int assign_ids(struct vip_map *m, struct vip_service *services, size_t n)
+{
+	size_t i, j;
+	int err = 0;
+
+	/* Those that have an id first, so that no other is given it. */
+	for (i = 0; i < n; i++) {
+		for (j = 0; j < services[i].n_backends; j++) {
+			struct vip_backend *b = &services[i].backends[j];
+
+			vip_backend_adopt(m, &services[i], b);
+			if (b->id)
+				keep_hop(m, &services[i], b);
+		}
+	}
+	for (i = 0; !err && i < n; i++) {
+		for (j = 0; !err && j < services[i].n_backends; j++) {
+			if (!services[i].backends[j].id)
+				err = vip_backend_assign(m, &services[i], &services[i].backends[j]);
+		}
+	}
+	return err;
+}
+
+static void forget_new_ids(struct vip_map *m, const struct vip_service *services, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		if (services[i].is_new)
+			m->vip_used[services[i].rec.id] = false;
+	}
+}
+
+int vip_service_build(struct vip_map *m, const struct conf *conf, const struct vip_pinned *pinned,
+		      struct vip_service **ret)
+{
+	CLEANUP_FREE bool *was_used = calloc(m->max_backends, sizeof(*was_used));
+	struct vip_service *services = calloc(conf->n_vips + 1, sizeof(*services));
+	size_t i;
+	int err = was_used && services ? 0 : -ENOMEM;
+
+	for (i = 0; !err && i < conf->n_vips; i++) {
+		err = copy_conf(m, &conf->vips[i], &services[i]);
+		if (!err)
+			err = find_record(m, pinned, &services[i]);
+	}
+	if (!err) {
+		memcpy(was_used, m->backend_used, m->max_backends * sizeof(*was_used));
+		memset(m->backend_used, 0, m->max_backends * sizeof(*was_used));
+		err = assign_ids(m, services, conf->n_vips);
+		if (err)
+			memcpy(m->backend_used, was_used, m->max_backends * sizeof(*was_used));
+	}
+	if (err) {
+		if (services)
+			forget_new_ids(m, services, conf->n_vips);
+		vip_service_free(services, conf->n_vips);
+		return err;
+	}
+	*ret = services;
+	return 0;
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The vips as this process runs them: shared by vip_map.c, vip_ring.c and vip_backend.c. */
+#pragma once
+
+#include "../event/loop.h"
+#include "neigh.h"
+#include "sluice/abi/vip.h"
+#include "vip_map.h"
+
+/* A packet that found a ring, a record or a backend is done with it long before this. */
+#define VIP_GRACE_MS 20
+
+struct vip_backend {
+	struct conf_backend conf; /* its strings are ours */
+	uint32_t id;
+	bool has_hop;
+	struct neigh_hop hop;
+	char why[96];	/* while there is no hop */
+	uint32_t slots; /* in the ring in force */
+};
+
+struct vip_service {
+	char name[CONF_NAME_MAX + 1];
+	struct vip_key key;
+	struct vip rec; /* as map vips has it */
+	struct vip_backend *backends;
+	size_t n_backends;
+	bool is_new;	     /* not in map vips yet */
+	bool dirty;	     /* its ring may not be what its backends say */
+	uint64_t flipped_ms; /* 0: never; the idle ring may be read until VIP_GRACE_MS after */
+};
+
+/* An id that packets in flight may still use. */
+struct vip_retired {
+	bool is_vip;
+	uint32_t id;
+	uint64_t due_ms;
+};
+
+struct vip_map {
+	struct dataplane *dp;
+	struct loop *loop;
+	struct neigh *neigh;
+	struct timer timer;
+	struct vip_service *services;
+	size_t n_services;
+	struct backend *table; /* map backends, by id, as last written */
+	bool *backend_used;    /* by id: configured */
+	uint32_t max_backends;
+	struct vip_retired *retired;
+	size_t n_retired, room_retired;
+	uint32_t max_vips;
+	bool *vip_used; /* by id: configured, or retired */
+};
