@@ -5,7 +5,7 @@
 #   selftests/bpf/test_X.c    -> $(BUILD)/bpf-tests/test_X     the same, needs root and BPF
 #   selftests/bench/bench_X.c -> $(BUILD)/bench-bin/bench_X    argument: the folder for its JSON
 #   selftests/fuzz/fuzz_X.c   -> $(BUILD)/fuzz/fuzz_X          libFuzzer, the library again with clang
-# Any other .c file of such a folder is linked into every program of that folder.
+# The other .c files of such a folder are a library for the programs of that folder.
 
 # Tests are spared -Wconversion: cmocka's casts would fill them with casts of their own.
 TEST_CFLAGS = $(BASE_CFLAGS) -Wall -Wextra -Werror -Wshadow -Ibpf -Iselftests -Iscripts/gen -I$(BUILD)/gen $(CFLAGS)
@@ -20,10 +20,16 @@ BPF_BINS   := $(patsubst selftests/bpf/%.c,$(BUILD)/bpf-tests/%,$(call programs,
 BENCH_BINS := $(patsubst selftests/bench/%.c,$(BUILD)/bench-bin/%,$(call programs,bench,bench))
 FUZZ_BINS  := $(patsubst selftests/fuzz/%.c,$(BUILD)/fuzz/%,$(call programs,fuzz,fuzz))
 
+# $(call library,archive,objects): of what a folder's programs share; it may be empty.
+define library
+$1: $2 $(BUILD)/.sources
+	@mkdir -p $$(dir $$@)
+	$(Q)rm -f $$@ && ar rcs $$@ $2
+endef
 test_objs   = $(patsubst %.c,$(BUILD)/obj/%.o,$(call extras,$1,$2))
-UNIT_EXTRA  := $(call test_objs,unit,test)
-BPF_EXTRA   := $(call test_objs,bpf,test)
-BENCH_EXTRA := $(call test_objs,bench,bench)
+$(eval $(call library,$(BUILD)/obj/unit.a,$(call test_objs,unit,test)))
+$(eval $(call library,$(BUILD)/obj/bpf-tests.a,$(call test_objs,bpf,test)))
+$(eval $(call library,$(BUILD)/obj/bench.a,$(call test_objs,bench,bench)))
 
 $(BUILD)/obj/selftests/%.o: selftests/%.c $(BUILD)/.flags | $(BPF_SKELS) $(BPF_TEST_SKELS)
 	@mkdir -p $(dir $@)
@@ -36,13 +42,13 @@ define link_test
 $(Q)$(CC) $(USER_LDFLAGS) $^ $(TEST_LIBS) -o $@
 endef
 
-$(UNIT_BINS): $(BUILD)/unit/%: $(BUILD)/obj/selftests/unit/%.o $(UNIT_EXTRA) $(BUILD)/libsluice.a
+$(UNIT_BINS): $(BUILD)/unit/%: $(BUILD)/obj/selftests/unit/%.o $(BUILD)/obj/unit.a $(BUILD)/libsluice.a
 	$(link_test)
 
-$(BPF_BINS): $(BUILD)/bpf-tests/%: $(BUILD)/obj/selftests/bpf/%.o $(BPF_EXTRA) $(BUILD)/libsluice.a
+$(BPF_BINS): $(BUILD)/bpf-tests/%: $(BUILD)/obj/selftests/bpf/%.o $(BUILD)/obj/bpf-tests.a $(BUILD)/libsluice.a
 	$(link_test)
 
-$(BENCH_BINS): $(BUILD)/bench-bin/%: $(BUILD)/obj/selftests/bench/%.o $(BENCH_EXTRA) $(BUILD)/libsluice.a
+$(BENCH_BINS): $(BUILD)/bench-bin/%: $(BUILD)/obj/selftests/bench/%.o $(BUILD)/obj/bench.a $(BUILD)/libsluice.a
 	$(link_test)
 
 # Fuzz targets: clang throughout, the library instrumented for coverage.
@@ -51,7 +57,9 @@ FUZZ_CFLAGS  = $(LANGUAGE) -g -O1 -fno-omit-frame-pointer $(INCLUDES) -Ibpf -Ise
 	$(LIB_CFLAGS) -Wall -Wextra -Werror -fno-sanitize-recover=undefined -MMD -MP \
 	-DSLUICE_VERSION='"fuzz"'
 FUZZ_LIB_OBJS := $(patsubst $(BUILD)/obj/%,$(BUILD)/fuzz/obj/%,$(LIB_OBJS))
-FUZZ_EXTRA    := $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,$(call extras,fuzz,fuzz))
+fuzz_objs      = $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,$(call extras,$1,$2))
+$(eval $(call library,$(BUILD)/fuzz/obj/fuzz.a,$(call fuzz_objs,fuzz,fuzz)))
+$(eval $(call library,$(BUILD)/fuzz/obj/unit.a,$(call fuzz_objs,unit,test)))
 
 $(BUILD)/fuzz/obj/%.o: %.c $(BUILD)/.flags | $(BPF_SKELS)
 	@mkdir -p $(dir $@)
@@ -62,13 +70,12 @@ $(BUILD)/fuzz/libsluice.a: $(FUZZ_LIB_OBJS) $(BUILD)/.sources
 	@echo '  AR     $@'
 	$(Q)rm -f $@ && ar rcs $@ $(FUZZ_LIB_OBJS)
 
-$(FUZZ_BINS): $(BUILD)/fuzz/%: $(BUILD)/fuzz/obj/selftests/fuzz/%.o $(FUZZ_EXTRA) $(BUILD)/fuzz/libsluice.a
+$(FUZZ_BINS): $(BUILD)/fuzz/%: $(BUILD)/fuzz/obj/selftests/fuzz/%.o $(BUILD)/fuzz/obj/fuzz.a $(BUILD)/fuzz/libsluice.a
 	@echo '  LINK   $@'
 	$(Q)$(CLANG) -fsanitize=fuzzer,$(FUZZ_SAN) -Wl,--as-needed $^ $(LIB_LIBS) -lm -o $@
 
 # The sanitized agent and unit tests come out of the same objects: one build fewer in `make test`.
 SAN_BINS := $(patsubst $(BUILD)/unit/%,$(BUILD)/san/unit/%,$(UNIT_BINS))
-SAN_EXTRA := $(patsubst $(BUILD)/obj/%,$(BUILD)/fuzz/obj/%,$(UNIT_EXTRA))
 SAN_MAIN := $(patsubst user/%.c,$(BUILD)/fuzz/obj/user/%.o,$(wildcard user/main.c))
 
 define link_sanitized
@@ -77,7 +84,7 @@ define link_sanitized
 $(Q)$(CLANG) -fsanitize=$(FUZZ_SAN) -Wl,--as-needed $^ $(TEST_LIBS) -o $@
 endef
 
-$(SAN_BINS): $(BUILD)/san/unit/%: $(BUILD)/fuzz/obj/selftests/unit/%.o $(SAN_EXTRA) $(BUILD)/fuzz/libsluice.a
+$(SAN_BINS): $(BUILD)/san/unit/%: $(BUILD)/fuzz/obj/selftests/unit/%.o $(BUILD)/fuzz/obj/unit.a $(BUILD)/fuzz/libsluice.a
 	$(link_sanitized)
 
 $(BUILD)/san/sluiced: $(SAN_MAIN) $(BUILD)/fuzz/libsluice.a

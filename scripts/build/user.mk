@@ -28,7 +28,7 @@ $(BUILD)/obj/tools/%.o: tools/%.c $(BUILD)/.flags
 
 # A source that goes away has to leave the programs too.
 $(BUILD)/.sources: FORCE
-	$(call stamp,$@,$(USER_SRCS) $(CTL_SRCS))
+	$(call stamp,$@,$(USER_SRCS) $(CTL_SRCS) $(wildcard selftests/*/*.c))
 
 $(BUILD)/sluiced: $(USER_OBJS) $(BUILD)/.sources
 	@echo '  LINK   $@'
