@@ -19,7 +19,11 @@ void storage_close(struct storage *s);
 
 /* Edits as conf_edit takes them, oldest first: a JSON array. */
 int storage_edits_load(struct storage *s, struct buf *ret);
-/* Add one edit (a JSON object), dropping earlier ones of the same kind and name that it replaces. */
+/*
+ * Add one edit (a JSON object) after conf_edit took it. It is folded into earlier ones of the same
+ * item, so that what is loaded has the same outcome and does not grow with every change. Which item
+ * it is about is read from its name, vip, list and prefix; name serves where it has none.
+ */
 int storage_edit_add(struct storage *s, const char *kind, const char *name, const char *op,
 		     const char *edit_json);
 /* All gone: what `config apply --replace` does. */
@@ -27,5 +31,5 @@ int storage_edits_clear(struct storage *s);
 
 /* who: "uid 0 pid 123"; what: a line of JSON. Kept: the newest 100,000. */
 int storage_audit_add(struct storage *s, uint64_t wall_ns, const char *who, const char *what_json);
-/* The newest n, oldest first, as a JSON array. */
+/* The newest n, oldest first, as a JSON array of {"wall_ns":…,"who":…,"what":…}. */
 int storage_audit_load(struct storage *s, uint32_t n, struct buf *ret);

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The audit trail: who did what when, appended, cut at the old end. */
+#include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
+
+#include "storage_db.h"
+
+int storage_audit_add(struct storage *s, uint64_t wall_ns, const char *who, const char *what_json)
+{
+	json_t *what = json_loads(what_json, JSON_DECODE_ANY, NULL);
+	sqlite3_stmt *stmt;
+	int err;
+
+	json_decref(what);
+	if (!what)
+		return -EINVAL;
+	err = storage_run(storage_stmt(s, STORAGE_BEGIN, NULL));
+	if (err)
+		return err;
+	stmt = storage_stmt(s, STORAGE_AUDIT_INSERT, who, what_json, NULL);
+	sqlite3_bind_int64(stmt, 3, (sqlite3_int64)wall_ns);
+	err = storage_run(stmt);
+	stmt = storage_stmt(s, STORAGE_AUDIT_PRUNE, NULL);
+	sqlite3_bind_int64(stmt, 1, STORAGE_AUDIT_MAX);
+	if (!err)
+		err = storage_run(stmt);
+	return storage_end(s, err);
+}
+
+static int add_row(sqlite3_stmt *stmt, bool first, struct buf *ret)
+{
+	const char *who = (const char *)sqlite3_column_text(stmt, 1);
+	const char *what = (const char *)sqlite3_column_text(stmt, 2);
+	json_t *who_json = json_string(who ? who : "");
+	char *who_text = json_dumps(who_json, JSON_ENCODE_ANY);
+	int err;
+
+	json_decref(who_json);
+	if (!what || !who_text) {
+		free(who_text);
+		return -ENOMEM;
+	}
+	err = buf_printf(ret, "%s{\"wall_ns\":%" PRId64 ",\"who\":%s,\"what\":%s}",
+			 first ? "" : ",\n", (int64_t)sqlite3_column_int64(stmt, 0), who_text,
+			 what);
+	free(who_text);
+	return err;
+}
+
+int storage_audit_load(struct storage *s, uint32_t n, struct buf *ret)
+{
+	sqlite3_stmt *stmt = storage_stmt(s, STORAGE_AUDIT_NEWEST, NULL);
+	size_t before = buf_len(ret);
+	int err = buf_add(ret, "[", 1), row = 0;
+
+	sqlite3_bind_int64(stmt, 1, n);
+	for (bool first = true; !err && (row = storage_row(stmt)) > 0; first = false)
+		err = add_row(stmt, first, ret);
+	sqlite3_reset(stmt);
+	if (!err)
+		err = row < 0 ? row : buf_add(ret, "]", 1);
+	if (err)
+		ret->end = ret->start + before;
+	return err;
+}
