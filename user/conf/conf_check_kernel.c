@@ -4,19 +4,9 @@
 #include <string.h>
 
 #include "../base/addr.h"
-#include "../base/clock.h"
 #include "conf_check.h"
 #include "conf_errors.h"
 #include "sluice/abi/vip.h"
-
-/*
- * Units that one decision in the kernel may ask for: bytes of the largest packet, and segments of
- * the largest GSO packet (16 bits). mult times that must stay inside 64 bits (algo/gcra.h).
- */
-#define BYTES_COST_MAX_FP (1ULL << 46)
-#define COUNT_COST_MAX_FP (1ULL << 48)
-/* Below this a packet costs so little that rounding it up changes the rate by over 0.1 %. */
-#define COUNT_COST_MIN_FP 1000
 
 static bool is_prime(uint32_t n)
 {
@@ -40,14 +30,10 @@ static void check_rate(const struct conf_rate *rate, enum limit_unit unit, struc
 			       "raise the rate");
 		return;
 	}
-	if (compiled.shift == 0 &&
-	    compiled.mult >= (unit == LIMIT_BYTES ? BYTES_COST_MAX_FP : COUNT_COST_MAX_FP))
+	/* Each decision is rounded up; for single units that cheap it would change the rate. */
+	if (unit != LIMIT_BYTES && compiled.shift != 0)
 		conf_node_fail(errors, conf_node_or(node, "rate"),
-			       "too slow for the kernel to meter; at least %s",
-			       unit == LIMIT_BYTES ? "15/h" : "4/h");
-	if (unit != LIMIT_BYTES && compiled.mult >> compiled.shift < COUNT_COST_MIN_FP)
-		conf_node_fail(errors, conf_node_or(node, "rate"),
-			       "too fast to meter within 0.1 %%; at most 256000000/s");
+			       "too fast to meter within 0.1 %%; at most 250000000/s");
 }
 
 static void check_limit_units(const struct conf_limit *limit, struct conf_node *node,

@@ -10,7 +10,7 @@
 #include "conf_names.h"
 
 #define DUMP_MAX_BYTES (64U << 20)
-#define VALUE_SHOWN    64
+#define VALUE_SHOWN    128
 
 struct diff {
 	struct conf_arena *arena;
@@ -40,7 +40,7 @@ static struct place below(const struct place *at, const struct conf_row *row)
 __attribute__((format(printf, 3, 4))) static void report(struct diff *d, const struct place *at,
 							 const char *fmt, ...)
 {
-	char what[192];
+	char what[2 * VALUE_SHOWN + 8];
 	va_list args;
 
 	d->mask |= at->tier;
@@ -79,8 +79,9 @@ static const char *show(const struct conf_row *row, struct str json, char out[VA
 		json = (struct str) { json.ptr + 1, json.len - 2 };
 	if (row->flags & CONF_SECRET && json.len > 8)
 		json.len = 8;
-	snprintf(out, VALUE_SHOWN, "%.*s%s", json.len > 50 ? 47 : (int)json.len, json.ptr,
-		 json.len > 50 ? "..." : "");
+	snprintf(out, VALUE_SHOWN, "%.*s%s",
+		 json.len >= VALUE_SHOWN ? VALUE_SHOWN - 4 : (int)json.len, json.ptr,
+		 json.len >= VALUE_SHOWN ? "..." : "");
 	return out;
 }
 

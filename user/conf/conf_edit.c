@@ -154,8 +154,11 @@ static int edit_named(struct edits *e, struct edit *edit, json_t *holder, const 
 	case OP_SET:
 	default:
 		/* New keys replace the old ones, whichever way they are written. */
-		if (json_object_get(edit->fields, "keys"))
+		if (json_object_get(edit->fields, "keys") ||
+		    json_object_get(edit->fields, "keys_sha256")) {
+			json_object_del(item, "keys");
 			json_object_del(item, "keys_sha256");
+		}
 		return merge(item, edit->fields);
 	}
 }
@@ -185,8 +188,11 @@ static int edit_prefixes(struct edits *e, struct edit *edit, const char *list, c
 
 	if (err)
 		return err;
-	if (edit->op == OP_ADD) /* again what is there already: a file may have caught up */
+	if (edit->op == OP_ADD) {
+		if (json_object_get(prefixes, prefix))
+			return refuse(e, edit, "is in acl.%s already", list);
 		return json_object_set_new(prefixes, prefix, json_string(prefix)) ? -ENOMEM : 0;
+	}
 	if (json_object_del(prefixes, prefix))
 		return refuse(e, edit, "is not in acl.%s", list);
 	return 0;

@@ -9,12 +9,6 @@
 #include "conf_rate.h"
 #include "conf_text.h"
 
-/*
- * From this cost of one unit on, whole fixed-point units are exact enough: rounding up costs less
- * than 0.1 % of the rate, and a burst of n single units admits exactly n of them.
- */
-#define WHOLE_COST_MIN_FP 1024
-
 void conf_rate_default_burst(struct conf_rate *rate, bool bytes)
 {
 	uint64_t least = bytes ? CONF_RATE_BYTES_BURST_MIN : 1;
@@ -72,38 +66,11 @@ int conf_rate_format(const struct conf_rate *rate, char *text, size_t text_bytes
 	return 0;
 }
 
-/*
- * The cost of one unit is period * 256 / count (algo/gcra.h), rounded up so that the rate is never
- * exceeded: to a whole number where that is exact enough, else (byte rates past 2 Gbit/s) with as
- * many fractional bits as fit.
- */
 int conf_rate_compile(const struct conf_rate *rate, struct gcra_rate *ret)
 {
-	unsigned __int128 period_fp, cost, tolerance;
-	struct gcra_rate compiled = { 0 };
-
 	if (rate->count == 0) {
-		*ret = compiled;
+		*ret = (struct gcra_rate) { 0 };
 		return 0;
 	}
-	period_fp = (unsigned __int128)rate->period_ns << GCRA_FP_SHIFT;
-	cost = (period_fp + rate->count - 1) / rate->count;
-	if (rate->burst == 0 || period_fp < rate->count || cost > GCRA_TOLERANCE_MAX)
-		return -ERANGE;
-	if (cost < WHOLE_COST_MIN_FP) {
-		compiled.shift = GCRA_SHIFT_MAX;
-		cost = ((period_fp << GCRA_SHIFT_MAX) + rate->count - 1) / rate->count;
-		while (cost >= GCRA_MULT_MAX) {
-			compiled.shift--;
-			cost = ((period_fp << compiled.shift) + rate->count - 1) / rate->count;
-		}
-	}
-	tolerance = (cost * rate->burst + (((unsigned __int128)1 << compiled.shift) - 1)) >>
-		    compiled.shift;
-	if (tolerance > GCRA_TOLERANCE_MAX)
-		return -ERANGE;
-	compiled.mult = (uint64_t)cost;
-	compiled.tolerance_fp = (uint64_t)tolerance;
-	*ret = compiled;
-	return 0;
+	return gcra_rate_set(ret, rate->count, rate->period_ns, rate->burst);
 }

@@ -2,6 +2,7 @@
 /* YAML to nodes by libyaml's events. What a configuration has no use for is refused by name. */
 #include <errno.h>
 #include <inttypes.h>
+#include <string.h>
 #include <yaml.h>
 
 #include "conf_errors.h"
@@ -186,7 +187,13 @@ static int syntax_error(struct reader *r, const yaml_parser_t *parser)
 {
 	if (parser->error == YAML_MEMORY_ERROR)
 		return -ENOMEM;
-	/* Contexts end in "a block mapping", "a flow sequence": they say what was being read. */
+	/* The way that an IPv6 address in brackets or braces goes wrong. */
+	if (parser->problem && strcmp(parser->problem, "did not find expected node content") == 0)
+		return conf_errors_add(r->errors, place(parser->problem_mark.line),
+				       place(parser->problem_mark.column),
+				       "YAML syntax: no value here; one that begins with ':' or "
+				       "another sign needs quotes");
+	/* The context says what was being read: "while parsing a flow mapping". */
 	return conf_errors_add(r->errors, place(parser->problem_mark.line),
 			       place(parser->problem_mark.column), "YAML syntax: %s%s%s",
 			       parser->problem ? parser->problem : "not readable",
