@@ -37,7 +37,9 @@ struct client {
 	__u8 verdict_action;	  /* enum verdict_action */
 	__u8 verdict_reason;	  /* enum verdict_reason */
 	__u8 flow_verdicts;	  /* 1: verdict_flow has entries of this source */
-	__u8 pad[14];
+	__u8 pad[2];
+	__u32 refreshing;	  /* 1 while a CPU rewrites the cached policy */
+	__u8 pad2[8];
 };
 ABI_SIZE(struct client, 64);
 
@@ -47,6 +49,9 @@ ABI_SIZE(struct client, 64);
  * bucket of `source` for a verdict (index by client_epoch_bucket).
  */
 #define CLIENT_EPOCH_BUCKETS 4096
+
+/* Of a record whose policy was never looked up: `all` skips it. */
+#define CLIENT_EPOCH_NONE 0xffffffffU
 
 struct epochs {
 	__u32 all;

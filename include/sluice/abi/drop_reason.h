@@ -8,7 +8,7 @@
 #define DROP_REASONS(X)                                                                            \
 	X(NONE, "none", "not dropped")                                                             \
 	X(MALFORMED, "malformed", "a header is truncated or contradicts itself")                   \
-	X(EXT_HEADERS, "ext_headers", "more IPv6 extension headers than the parser follows")       \
+	X(EXT_HEADERS, "ext_headers", "more headers than the parser follows")       \
 	X(UNKNOWN_L4, "unknown_l4", "a transport protocol that the policy unknown_l4 drops")       \
 	X(ACL_DENY, "acl_deny", "the source is in a deny prefix")                                  \
 	X(VERDICT_SOURCE, "verdict_source", "a verdict on the source is in force")                 \

@@ -22,7 +22,7 @@ enum stats_action { STATS_PASS, STATS_DROP, STATS_FORWARD, STATS_ACTIONS };
 struct stats_vip {
 	struct stats_count forwarded;
 	struct stats_count dropped; /* any reason, once the vip was known */
-	__u64 connections;	    /* TCP SYN without ACK */
+	__u64 connections;	    /* TCP SYN without ACK, forwarded */
 };
 ABI_SIZE(struct stats_vip, 40);
 

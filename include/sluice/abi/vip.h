@@ -10,11 +10,19 @@
 
 struct vip_key {
 	struct addr addr;
-	__be16 port;
-	__u8 proto; /* IPPROTO_TCP or IPPROTO_UDP */
+	__be16 port; /* VIP_PORT_FRAGMENTS: the record that fragments to addr match */
+	__u8 proto;  /* IPPROTO_TCP or IPPROTO_UDP */
 	__u8 pad;
 };
 ABI_SIZE(struct vip_key, 20);
+
+/*
+ * Later fragments have no ports. All fragments match the record of this port and are hashed without
+ * ports, so that those of one datagram meet one backend; where there is none they go to the host.
+ * The agent adds it, as a copy of the vip's own record, for each address and protocol with a single
+ * vip; where several vips share them, for the one with the lowest id.
+ */
+#define VIP_PORT_FRAGMENTS 0
 
 struct vip {
 	__u32 id;	   /* 1..max_vips-1: index of counters and rings */
@@ -27,7 +35,12 @@ struct vip {
 ABI_SIZE(struct vip, 32);
 
 #define RING_SIZE_MAX 65537
-/* A ring slot is a backend id; 0 is "no backend". Index: (vip.id * 2 + vip.ring) * stride + slot. */
+/*
+ * A ring slot is a backend id; 0 is "no backend". Index: (vip.id * 2 + vip.ring) * stride + slot,
+ * the stride being the programs' setting ring_stride, and slot that of abi/flow_hash.h.
+ * In memory an element takes 8 bytes, as in all array maps: the kernel rounds up.
+ */
+#define VIP_RING_ELEMENT_BYTES 8
 
 enum backend_flags {
 	BACKEND_READY = 1, /* mac and ifindex are known */
@@ -36,9 +49,9 @@ enum backend_flags {
 /* Map `backends` (array) by backend id; the next hop is cached here, resolved by the agent. */
 struct backend {
 	struct addr addr;
-	__u32 ifindex; /* device that the packet leaves by */
-	__u16 mtu;	/* of that device */
-	__u16 flags;	/* enum backend_flags */
+	__u32 ifindex;	  /* device that the packet leaves by */
+	__u16 mtu;	  /* of that device */
+	__u16 flags;	  /* enum backend_flags */
 	__u32 generation; /* raised whenever the id is given to another backend */
 	__u8 dst_mac[6];
 	__u8 src_mac[6];

@@ -14,6 +14,7 @@
  */
 #pragma once
 
+#include <asm-generic/errno-base.h>
 #include <linux/types.h>
 
 #define GCRA_FP_SHIFT 8
@@ -21,14 +22,23 @@
 #define GCRA_FP_PER_S 256000000000ULL
 /* A tolerance stays below this, so that a signed difference never overflows: 52 days. */
 #define GCRA_TOLERANCE_MAX (1ULL << 60)
-#define GCRA_MULT_MAX	   (1ULL << 44)
-#define GCRA_SHIFT_MAX	   36
-/* The most units that one decision may ask for: keeps units * mult inside 64 bits. */
-#define GCRA_UNITS_MAX (1U << 18)
+/* Fractional rates only: mult stays below this, so that units * mult stays inside 64 bits. */
+#define GCRA_MULT_MAX  (1ULL << 44)
+#define GCRA_SHIFT_MAX 36
+/* The most units that one decision may ask for; merged packets have at most 512 KiB. */
+#define GCRA_UNITS_MAX (1U << 24)
+/* What costs more than any bucket holds. */
+#define GCRA_NEVER_FP (1ULL << 62)
+/* From this cost of one unit on, rounding it up to a whole number costs less than 0.1 % of rate. */
+#define GCRA_WHOLE_COST_FP 1024
 
 /*
  * A rate as the meters spend it. A decision about n units costs ceil(n * mult >> shift).
  * All zero means "no limit" (tolerance_fp == 0).
+ *
+ * With shift 0 costs are exact multiples, so a burst of n single units admits exactly n. With a
+ * shift (units dearer than 250 million a second, which are bytes) each decision is rounded up by
+ * less than 1/256 ns: what conforms needs that much slack for each of its packets.
  */
 struct gcra_rate {
 	__u64 mult;
@@ -49,13 +59,21 @@ static inline __u64 gcra_now_fp(__u64 now_ns)
 	return now_ns << GCRA_FP_SHIFT;
 }
 
-/* What n units cost; n <= GCRA_UNITS_MAX. Rounded up once: the rate is never exceeded. */
+/*
+ * What n units cost, n <= GCRA_UNITS_MAX. Rounded up: the rate is never exceeded. A product past 62
+ * bits (many units of a rate of days) is GCRA_NEVER_FP instead of something that wrapped.
+ */
 static inline __u64 gcra_cost_fp(const struct gcra_rate *rate, __u32 n)
 {
+	if ((rate->mult >> 32) * n >= GCRA_NEVER_FP >> 32)
+		return GCRA_NEVER_FP;
 	return (n * rate->mult + ((1ULL << rate->shift) - 1)) >> rate->shift;
 }
 
-/* The word that a meter has now: full buckets forget idle time, corrupt ones become empty. */
+/*
+ * The word that a meter has now: full buckets forget idle time, corrupt ones become empty. A meter
+ * left alone for 1.14 years (half the wrap) counts as corrupt: it is refused for one tolerance.
+ */
 static inline __u64 gcra_level(__u64 word, __u64 now_fp, __u64 tolerance_fp)
 {
 	__s64 ahead = (__s64)(word - now_fp);
@@ -124,12 +142,97 @@ static inline __u64 gcra_wait_ns(const __u64 *word, const struct gcra_rate *rate
 	return (ahead - rate->tolerance_fp + (1U << GCRA_FP_SHIFT) - 1) >> GCRA_FP_SHIFT;
 }
 
+/* floor((x << shift) / mult) for results that fit; mult < GCRA_MULT_MAX where shift > 0. */
+static inline __u64 gcra_units_of(const struct gcra_rate *rate, __u64 x)
+{
+	__u64 whole = x / rate->mult, rest = x % rate->mult;
+	__u32 i;
+
+	for (i = 0; i < rate->shift; i++) {
+		rest <<= 1;
+		whole = whole << 1 | (rest >= rate->mult);
+		if (rest >= rate->mult)
+			rest -= rate->mult;
+	}
+	return whole;
+}
+
 /* Whole units that the bucket holds now. */
 static inline __u64 gcra_remaining(const __u64 *word, const struct gcra_rate *rate, __u64 now_fp)
 {
 	__u64 level = gcra_level(*(const volatile __u64 *)word, now_fp, rate->tolerance_fp);
-	__u64 free_fp = rate->tolerance_fp - (level - now_fp);
-	__u64 one = gcra_cost_fp(rate, 1);
 
-	return one ? free_fp / one : 0;
+	if (rate->mult == 0)
+		return 0;
+	return gcra_units_of(rate, rate->tolerance_fp - (level - now_fp));
+}
+
+/* ceil((x << shift) / units), x < 2^63, units < 2^63; ~0 when that passes 64 bits. */
+static inline __u64 gcra_scale(__u64 x, __u64 units, __u32 shift)
+{
+	__u64 whole = x / units, rest = x % units;
+	__u32 i;
+
+	for (i = 0; i < shift; i++) {
+		if (whole >> 63)
+			return ~0ULL;
+		rest <<= 1;
+		whole = whole << 1 | (rest >= units);
+		if (rest >= units)
+			rest -= units;
+	}
+	return whole + (rest != 0);
+}
+
+/*
+ * Encode "units per period, burst of so many".
+ *   units      1..2^63-1 per period_ns, 1..2^55-1 (416 days)
+ *   burst      what a full bucket admits at once; at least 1
+ * The realised rate is never above the one asked for and at most 0.1 % below (gcra_rate_per_1000_s).
+ * Returns 0, or -ERANGE with *ret untouched: a zero, or a burst that takes over 52 days to refill, or
+ * a rate over 2^54 a second.
+ */
+static inline int gcra_rate_set(struct gcra_rate *ret, __u64 units, __u64 period_ns, __u64 burst)
+{
+	struct gcra_rate rate = { 0 };
+	__u64 whole, mask;
+
+	if (units == 0 || units >> 63 || period_ns == 0 || period_ns >> 55 || burst == 0)
+		return -ERANGE;
+	period_ns <<= GCRA_FP_SHIFT;
+	rate.mult = gcra_scale(period_ns, units, 0);
+	/* 2^20 and more steps per unit where whole ones are too coarse. */
+	if (rate.mult < GCRA_WHOLE_COST_FP) {
+		do {
+			rate.shift++;
+			rate.mult = gcra_scale(period_ns, units, rate.shift);
+		} while (rate.mult < (1U << 20) && rate.shift < GCRA_SHIFT_MAX);
+		if (rate.mult < GCRA_WHOLE_COST_FP)
+			return -ERANGE;
+	}
+	/*
+	 * ceil(burst * mult >> shift), so that one decision about all of the burst is admitted. The
+	 * product may pass 64 bits, the tolerance must not.
+	 */
+	mask = (1ULL << rate.shift) - 1;
+	whole = burst >> rate.shift;
+	if (whole > GCRA_TOLERANCE_MAX / rate.mult)
+		return -ERANGE;
+	rate.tolerance_fp = whole * rate.mult + (((burst & mask) * rate.mult + mask) >> rate.shift);
+	if (rate.tolerance_fp > GCRA_TOLERANCE_MAX)
+		return -ERANGE;
+	*ret = rate;
+	return 0;
+}
+
+/* The rate as realised, in units per 1,000 s (rounded down): for people. 0: no limit. */
+static inline __u64 gcra_rate_per_1000_s(const struct gcra_rate *rate)
+{
+	return rate->mult ? gcra_units_of(rate, 1000 * GCRA_FP_PER_S) : 0;
+}
+
+/* The burst as realised. */
+static inline __u64 gcra_burst(const struct gcra_rate *rate)
+{
+	return rate->mult ? gcra_units_of(rate, rate->tolerance_fp) : 0;
 }

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Settings that the loader fixes before load. The verifier knows their values and deletes what they
+ * switch off, so a feature that is off costs nothing.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include <linux/types.h>
+
+/* Drop transport protocols other than TCP, UDP and ICMP; otherwise they go on to the host. */
+const volatile bool unknown_l4_drop = false;
+
+/* Events a second over all CPUs that reach the ring buffer; 0: none. */
+const volatile __u32 events_per_s = 100;
+
+/* Slots that a ring has room for: vip_ring has max_vips * 2 * ring_stride of them. */
+const volatile __u32 ring_stride = 65537;
+
+/* The XDP program was loaded for packets of several buffers (5.18): ask for their whole length. */
+const volatile bool xdp_frags = true;
+
+/* Stages that run. Parsing and counting always do; verdict and limit need acl, which finds the
+ * client. For measuring what each costs. */
+const volatile bool acl_enabled = true;
+const volatile bool verdict_enabled = true;
+const volatile bool limit_enabled = true;
+const volatile bool vip_enabled = true;
+
+/* Tests: read test_now_ns instead of the clock. */
+const volatile bool clock_injected = false;
+__u64 test_now_ns;

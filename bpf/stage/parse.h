@@ -1,0 +1,414 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The one parser: link header, two VLAN tags, IPv4 with options, IPv6 with extension headers,
+ * fragments, TCP, UDP, ICMP and the packet that an ICMP error quotes. It calls no helper, so it
+ * also compiles for the host (selftests/fuzz/fuzz_packet.c).
+ *
+ * Whatever it understands up to L3 has its source set and meets acl, verdict and limit. What is not
+ * IP goes to the host. IP that is truncated or contradicts itself is dropped.
+ */
+#pragma once
+
+#include "../lib/proto.h"
+#include "../pipeline.h"
+
+#define PARSE_VLAN_MAX 2
+#define PARSE_EXT_MAX  8
+/* An extension header has 8 to 2,048 bytes (RFC 8200 s4.2). */
+#define PARSE_EXT_MIN	    8
+#define PARSE_EXT_BYTES_MAX 2048
+
+/* Where the parser stands. */
+struct parse_cursor {
+	void *at;
+	void *end;  /* of what can be read directly */
+	__u32 left; /* bytes from here to the end of the frame, or of the IP packet once known */
+};
+
+/* The next bytes (a constant), or NULL: fewer are left, or they are not readable directly. */
+static __always_inline void *parse_take(struct parse_cursor *c, __u32 bytes)
+{
+	void *at = c->at;
+
+	if (bytes > c->left || at + bytes > c->end)
+		return NULL;
+	c->at = at + bytes;
+	c->left -= bytes;
+	return at;
+}
+
+static __always_inline bool parse_skip(struct parse_cursor *c, __u32 bytes)
+{
+	if (bytes > c->left)
+		return false;
+	c->at += bytes;
+	/* The verifier forgets what it knows of a pointer that clang computes twice. */
+	barrier_var(c->at);
+	c->left -= bytes;
+	return true;
+}
+
+/* Why parse_take refused: the packet ends there, or goes on where the parser does not look. */
+static __always_inline enum stage_result parse_short(struct pkt *p, const struct parse_cursor *c,
+						     __u32 bytes)
+{
+	return drop(p, bytes > c->left ? DROP_MALFORMED : DROP_EXT_HEADERS);
+}
+
+/*
+ * The value, as one of which the verifier knows nothing: else it follows every mixture of extension
+ * headers separately. What is mixed in is zero: no frame has 2 GiB.
+ */
+static __always_inline __u32 parse_forget(const struct pkt *p, __u32 value)
+{
+	return value ^ -(p->frame_bytes >> 31);
+}
+
+static __always_inline void parse_addr_v4(struct addr *ret, __be32 v4)
+{
+	ret->w[0] = 0;
+	ret->w[1] = 0;
+	ret->w[2] = bpf_htonl(0xffff);
+	ret->w[3] = v4;
+}
+
+static __always_inline void parse_addr_v6(struct addr *ret, const struct in6_addr *v6)
+{
+	ret->w[0] = v6->in6_u.u6_addr32[0];
+	ret->w[1] = v6->in6_u.u6_addr32[1];
+	ret->w[2] = v6->in6_u.u6_addr32[2];
+	ret->w[3] = v6->in6_u.u6_addr32[3];
+}
+
+static __always_inline bool parse_is_mapped(const struct addr *a)
+{
+	return a->w[0] == 0 && a->w[1] == 0 && a->w[2] == bpf_htonl(0xffff);
+}
+
+/*
+ * The ports of the packet that an ICMP error quotes, of which only 8 bytes must be there (RFC 792).
+ * The quoted packet was on its way from here, so its source is our flow's destination; an error
+ * that quotes anything else is none of a vip's and goes to the host like other ICMP.
+ */
+static __always_inline void parse_quoted_ports(struct pkt *p, struct parse_cursor *c,
+					       const struct addr *from, const struct addr *to,
+					       __u8 proto)
+{
+	const __be16 *ports = NULL;
+	__u32 i;
+
+	if (proto != PROTO_TCP && proto != PROTO_UDP)
+		return;
+	for (i = 0; i < 4; i++) {
+		if (from->w[i] != p->flow.dst.w[i])
+			return;
+	}
+	if (!(p->flags & PKT_FRAGMENT)) {
+		ports = parse_take(c, 8);
+		if (!ports)
+			return;
+		p->flow.dport = ports[0];
+		p->flow.sport = ports[1];
+	}
+	p->flow.src = *to;
+	p->flow.proto = proto;
+	p->flags |= PKT_QUOTES;
+}
+
+static __always_inline void parse_quoted_v4(struct pkt *p, struct parse_cursor *c)
+{
+	const struct iphdr *ip = parse_take(c, sizeof(*ip));
+	struct addr from, to;
+
+	if (!ip || ip->version != 4 || ip->ihl < 5)
+		return;
+	if (!parse_skip(c, ip->ihl * 4 - sizeof(*ip)))
+		return;
+	parse_addr_v4(&from, ip->saddr);
+	parse_addr_v4(&to, ip->daddr);
+	if (bpf_ntohs(ip->frag_off) & (IPV4_FRAG_OFFSET | IPV4_FRAG_MORE))
+		p->flags |= PKT_FRAGMENT;
+	parse_quoted_ports(p, c, &from, &to, ip->protocol);
+}
+
+static __always_inline void parse_quoted_v6(struct pkt *p, struct parse_cursor *c)
+{
+	const struct ipv6hdr *ip = parse_take(c, sizeof(*ip));
+	const struct frag_hdr *frag;
+	struct addr from, to;
+	__u8 proto;
+
+	if (!ip || ip->version != 6)
+		return;
+	parse_addr_v6(&from, &ip->saddr);
+	parse_addr_v6(&to, &ip->daddr);
+	proto = ip->nexthdr;
+	if (proto == PROTO_FRAGMENT) {
+		frag = parse_take(c, sizeof(*frag));
+		if (!frag)
+			return;
+		proto = frag->nexthdr;
+		if (frag->frag_off & bpf_htons(IPV6_FRAG_OFFSET | IPV6_FRAG_MORE))
+			p->flags |= PKT_FRAGMENT;
+	}
+	parse_quoted_ports(p, c, &from, &to, proto);
+}
+
+static __always_inline enum stage_result parse_tcp(struct pkt *p, struct parse_cursor *c)
+{
+	const struct tcphdr *tcp = parse_take(c, sizeof(*tcp));
+	__u8 flags;
+
+	/* A first fragment must hold all of the fixed header (RFC 1858): no flags, no filter. */
+	if (!tcp)
+		return parse_short(p, c, sizeof(*tcp));
+	if (tcp->doff < 5 || !parse_skip(c, tcp->doff * 4 - sizeof(*tcp)))
+		return drop(p, DROP_MALFORMED);
+	flags = ((const __u8 *)tcp)[TCP_FLAG_BYTE];
+	if ((flags & (TCP_SYN | TCP_ACK)) == TCP_SYN)
+		p->flags |= PKT_SYN;
+	p->flow.sport = tcp->source;
+	p->flow.dport = tcp->dest;
+	return STAGE_NEXT;
+}
+
+static __always_inline enum stage_result parse_udp(struct pkt *p, struct parse_cursor *c)
+{
+	const struct udphdr *udp = parse_take(c, sizeof(*udp));
+
+	if (!udp)
+		return parse_short(p, c, sizeof(*udp));
+	/* Merged datagrams have one length for all; the rest is the receiver's to check. */
+	if (bpf_ntohs(udp->len) < sizeof(*udp) && !p->segment_bytes)
+		return drop(p, DROP_MALFORMED);
+	p->flow.sport = udp->source;
+	p->flow.dport = udp->dest;
+	return STAGE_NEXT;
+}
+
+/* ICMP belongs to its own IP version; the other one's is a stranger. */
+static __always_inline __u32 parse_icmp_proto(const struct pkt *p)
+{
+	return p->flags & PKT_IPV6 ? PROTO_ICMPV6 : PROTO_ICMP;
+}
+
+static __always_inline enum stage_result parse_icmp(struct pkt *p, struct parse_cursor *c)
+{
+	const struct icmphdr *icmp = parse_take(c, sizeof(*icmp));
+
+	if (!icmp)
+		return parse_short(p, c, sizeof(*icmp));
+	/* Of a fragment, the quoted packet may be anywhere: leave it to the host. */
+	if (p->flags & PKT_FRAGMENT)
+		return STAGE_NEXT;
+	if (!(p->flags & PKT_IPV6) && icmp_quotes(icmp->type))
+		parse_quoted_v4(p, c);
+	else if ((p->flags & PKT_IPV6) && icmpv6_quotes(icmp->type))
+		parse_quoted_v6(p, c);
+	return STAGE_NEXT;
+}
+
+/* Transport, for packets and first fragments. */
+static __always_inline enum stage_result parse_l4(struct pkt *p, struct parse_cursor *c)
+{
+	if (p->proto == PROTO_TCP)
+		return parse_tcp(p, c);
+	if (p->proto == PROTO_UDP)
+		return parse_udp(p, c);
+	if (p->proto == parse_icmp_proto(p))
+		return parse_icmp(p, c);
+	return unknown_l4_drop ? drop(p, DROP_UNKNOWN_L4) : STAGE_NEXT;
+}
+
+/* Later fragments have no transport header, and must not rewrite the first one's (RFC 3128). */
+static __always_inline enum stage_result parse_later(struct pkt *p, __u32 offset_8_bytes)
+{
+	if (p->proto == PROTO_TCP && offset_8_bytes == 1)
+		return drop(p, DROP_MALFORMED);
+	if (p->proto == PROTO_TCP || p->proto == PROTO_UDP || p->proto == parse_icmp_proto(p))
+		return STAGE_NEXT;
+	return unknown_l4_drop ? drop(p, DROP_UNKNOWN_L4) : STAGE_NEXT;
+}
+
+static __always_inline enum stage_result parse_ipv4(struct pkt *p, struct parse_cursor *c)
+{
+	__u32 frame_left = c->left;
+	const struct iphdr *ip = parse_take(c, sizeof(*ip));
+	__u32 frag, header_bytes;
+
+	if (!ip)
+		return parse_short(p, c, sizeof(*ip));
+	p->l3_bytes = bpf_ntohs(ip->tot_len);
+	if (p->l3_bytes == 0 && p->segment_bytes) /* merged past 64 KiB (BIG TCP) */
+		p->l3_bytes = frame_left;
+	header_bytes = ip->ihl * 4;
+	if (ip->version != 4 || header_bytes < sizeof(*ip) || p->l3_bytes < header_bytes ||
+	    p->l3_bytes > frame_left)
+		return drop(p, DROP_MALFORMED);
+	/* Padding of the frame is not packet. */
+	c->left = p->l3_bytes - sizeof(*ip);
+	if (!parse_skip(c, header_bytes - sizeof(*ip)))
+		return drop(p, DROP_MALFORMED);
+
+	parse_addr_v4(&p->flow.src, ip->saddr);
+	parse_addr_v4(&p->flow.dst, ip->daddr);
+	p->source = p->flow.src;
+	p->proto = ip->protocol;
+	p->flow.proto = ip->protocol;
+	frag = bpf_ntohs(ip->frag_off);
+	if (frag & (IPV4_FRAG_OFFSET | IPV4_FRAG_MORE))
+		p->flags |= PKT_FRAGMENT;
+	if (frag & IPV4_FRAG_OFFSET)
+		return parse_later(p, frag & IPV4_FRAG_OFFSET);
+	return parse_l4(p, c);
+}
+
+static __always_inline bool parse_is_ext(__u32 proto)
+{
+	return proto == PROTO_HOP_OPTIONS || proto == PROTO_ROUTING || proto == PROTO_FRAGMENT ||
+	       proto == PROTO_AUTH || proto == PROTO_DEST_OPTIONS || proto == PROTO_MOBILITY ||
+	       proto == PROTO_HIP || proto == PROTO_SHIM6;
+}
+
+/* How long an extension header is; 8 or more, and what the verifier forgets. */
+static __always_inline __u32 parse_ext_bytes(const struct pkt *p, const __u8 *ext)
+{
+	if (p->proto == PROTO_FRAGMENT)
+		return sizeof(struct frag_hdr);
+	return p->proto == PROTO_AUTH ? (ext[1] + 2) * 4 : (ext[1] + 1) * 8;
+}
+
+/*
+ * Follow the extension headers to the transport: p->proto, and *frag, the bits of a fragment header.
+ * In a later fragment, that header is the last one that can be read.
+ */
+static __always_inline enum stage_result parse_ext(struct pkt *p, struct parse_cursor *c,
+						   __u32 *frag)
+{
+	const __u8 *ext;
+	__u32 i, bytes;
+
+	for (i = 0; i < PARSE_EXT_MAX; i++) {
+		if (!parse_is_ext(p->proto) || (*frag & IPV6_FRAG_OFFSET))
+			return STAGE_NEXT;
+		ext = parse_take(c, PARSE_EXT_MIN);
+		if (!ext)
+			return parse_short(p, c, PARSE_EXT_MIN);
+		/* Later fragments cannot tell what follows more headers: none of them is balanced. */
+		if (*frag)
+			p->flags |= PKT_VIPLESS;
+		if (p->proto == PROTO_FRAGMENT)
+			*frag = bpf_ntohs(((const struct frag_hdr *)ext)->frag_off) &
+				(IPV6_FRAG_OFFSET | IPV6_FRAG_MORE);
+		bytes = parse_forget(p, parse_ext_bytes(p, ext));
+		*frag = parse_forget(p, *frag) & (IPV6_FRAG_OFFSET | IPV6_FRAG_MORE);
+		p->flags = parse_forget(p, p->flags);
+		p->proto = ext[0];
+		if (bytes < PARSE_EXT_MIN || bytes > PARSE_EXT_BYTES_MAX)
+			return drop(p, DROP_MALFORMED);
+		if (!parse_skip(c, bytes - PARSE_EXT_MIN))
+			return drop(p, DROP_MALFORMED);
+	}
+	if (parse_is_ext(p->proto) && !(*frag & IPV6_FRAG_OFFSET))
+		return drop(p, DROP_EXT_HEADERS);
+	return STAGE_NEXT;
+}
+
+/*
+ * Discovery keeps the link alive and cannot come from beyond it: routers lower the hop limit, and
+ * receivers insist on 255 (RFC 4861 s6.1, s7.1). It passes every policy, as ARP does.
+ */
+static __always_inline bool parse_discovery(const struct ipv6hdr *ip, struct parse_cursor c)
+{
+	const struct icmphdr *icmp;
+
+	if (ip->nexthdr != PROTO_ICMPV6 || ip->hop_limit != 255)
+		return false;
+	icmp = parse_take(&c, sizeof(*icmp));
+	return icmp && icmpv6_is_discovery(icmp->type);
+}
+
+static __always_inline enum stage_result parse_ipv6(struct pkt *p, struct parse_cursor *c)
+{
+	__u32 frame_left = c->left;
+	const struct ipv6hdr *ip = parse_take(c, sizeof(*ip));
+	enum stage_result result;
+	__u32 frag = 0;
+
+	if (!ip)
+		return parse_short(p, c, sizeof(*ip));
+	p->flags |= PKT_IPV6;
+	p->l3_bytes = bpf_ntohs(ip->payload_len) + sizeof(*ip);
+	if (ip->payload_len == 0 && p->segment_bytes) /* merged past 64 KiB (BIG TCP) */
+		p->l3_bytes = frame_left;
+	if (ip->version != 6 || p->l3_bytes > frame_left)
+		return drop(p, DROP_MALFORMED);
+	c->left = p->l3_bytes - sizeof(*ip);
+
+	parse_addr_v6(&p->flow.src, &ip->saddr);
+	parse_addr_v6(&p->flow.dst, &ip->daddr);
+	/* On the wire, a mapped address is somebody who wants to be taken for an IPv4 source. */
+	if (parse_is_mapped(&p->flow.src) || parse_is_mapped(&p->flow.dst))
+		return drop(p, DROP_MALFORMED);
+	p->source = p->flow.src;
+	if (parse_discovery(ip, *c))
+		return STAGE_PASS;
+	p->proto = ip->nexthdr;
+	result = parse_ext(p, c, &frag);
+	if (result != STAGE_NEXT)
+		return result;
+	p->flow.proto = p->proto;
+	if (frag)
+		p->flags |= PKT_FRAGMENT;
+	if (frag & IPV6_FRAG_OFFSET)
+		return parse_later(p, frag >> 3);
+	return parse_l4(p, c);
+}
+
+/* Link header and tags; *ether_type in host order. */
+static __always_inline enum stage_result parse_l2(struct pkt *p, struct parse_cursor *c,
+						  __u16 *ether_type)
+{
+	const struct ethhdr *eth = parse_take(c, sizeof(*eth));
+	const struct vlan_hdr *tag;
+	__u32 i;
+
+	if (!eth)
+		return parse_short(p, c, sizeof(*eth));
+	*ether_type = bpf_ntohs(eth->h_proto);
+	for (i = 0; i < PARSE_VLAN_MAX; i++) {
+		if (!ether_is_vlan(*ether_type))
+			return STAGE_NEXT;
+		tag = parse_take(c, sizeof(*tag));
+		if (!tag)
+			return parse_short(p, c, sizeof(*tag));
+		*ether_type = bpf_ntohs(tag->h_vlan_encapsulated_proto);
+	}
+	/* A third tag would hide an address from every list. */
+	return ether_is_vlan(*ether_type) ? drop(p, DROP_MALFORMED) : STAGE_NEXT;
+}
+
+/* The frame from data on, of which the part before end can be read. */
+static __always_inline enum stage_result stage_parse(struct pkt *p, void *data, void *end)
+{
+	struct parse_cursor c = { .at = data, .end = end, .left = p->frame_bytes };
+	enum stage_result result;
+	__u16 ether_type = 0;
+
+	p->wire_bytes = p->frame_bytes + p->tag_bytes;
+	result = parse_l2(p, &c, &ether_type);
+	if (result != STAGE_NEXT)
+		return result;
+	p->l2_bytes = p->frame_bytes - c.left;
+	if (ether_type == ETHER_IPV4)
+		result = parse_ipv4(p, &c);
+	else if (ether_type == ETHER_IPV6)
+		result = parse_ipv6(p, &c);
+	else
+		return STAGE_PASS;
+	if (p->packets > 1 && result == STAGE_NEXT) {
+		p->header_bytes = p->l2_bytes + p->l3_bytes - c.left;
+		p->wire_bytes += (p->packets - 1) * (p->header_bytes + p->tag_bytes);
+	}
+	return result;
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Vips: which one a packet goes to (found early, since limits differ by vip), and which backend.
+ *
+ * Accepted race: a vip's record that user space replaces may be read half old, half new by a packet
+ * that found it just before; ring and ring_size then may not belong together, and the packet meets a
+ * backend of the vip's other ring.
+ */
+#pragma once
+
+#include "../lib/proto.h"
+#include "../pipeline.h"
+#include "sluice/abi/flow_hash.h"
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 64);
+	__type(key, struct vip_key);
+	__type(value, struct vip);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} vips SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 64 * 2 * RING_SIZE_MAX);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, __u32);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} vip_ring SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1024);
+	__type(key, __u32);
+	__type(value, struct backend);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} backends SEC(".maps");
+
+/*
+ * Find the packet's vip. Decides nothing: a packet to none goes on as well.
+ * Only a first fragment has ports, so fragments match the record of port 0, if the address has one,
+ * and are hashed without ports: all fragments of a datagram meet one backend.
+ */
+static __always_inline enum stage_result stage_vip_find(struct pkt *p)
+{
+	struct vip_key key = {};
+
+	if (!vip_enabled || (p->flags & PKT_VIPLESS))
+		return STAGE_NEXT;
+	if (p->flow.proto != PROTO_TCP && p->flow.proto != PROTO_UDP)
+		return STAGE_NEXT;
+	key.addr = p->flow.dst;
+	key.proto = p->flow.proto;
+	if (!(p->flags & PKT_FRAGMENT))
+		key.port = p->flow.dport;
+	p->vip = bpf_map_lookup_elem(&vips, &key);
+	if (p->vip)
+		p->vip_id = p->vip->id;
+	return STAGE_NEXT;
+}
+
+static __always_inline enum stage_result stage_vip(struct pkt *p)
+{
+	struct vip *vip = p->vip;
+	__u32 slot, *id;
+
+	if (!vip)
+		return STAGE_PASS;
+	if (p->flags & PKT_FRAGMENT) {
+		p->flow.sport = 0;
+		p->flow.dport = 0;
+	}
+	slot = flow_hash_slot(flow_hash(&p->flow, vip->hash_seed), vip->ring_size);
+	slot += (vip->id * 2 + (*(volatile __u32 *)&vip->ring & 1)) * ring_stride;
+	id = bpf_map_lookup_elem(&vip_ring, &slot);
+	if (!id)
+		return drop(p, DROP_INTERNAL);
+	p->backend_id = *(volatile __u32 *)id;
+	if (p->backend_id == 0)
+		return drop(p, DROP_NO_BACKEND);
+	p->backend = bpf_map_lookup_elem(&backends, &p->backend_id);
+	if (!p->backend || !(p->backend->flags & BACKEND_READY))
+		return drop(p, DROP_BACKEND_GONE);
+	return STAGE_NEXT;
+}

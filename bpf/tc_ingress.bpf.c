@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The packet path at TC ingress, for devices without XDP in the driver: behind GRO, so a packet may
+ * be many, and its VLAN tag may be beside it instead of in it.
+ */
+#include "pipeline.h"
+#include "stage/parse.h"
+#include "stage/acl.h"
+#include "stage/verdict.h"
+#include "stage/limit.h"
+#include "stage/vip.h"
+#include "stage/forward.h"
+#include "obs/stats.h"
+#include "obs/event.h"
+#include "obs/exit.h"
+
+/* Headers within this can be parsed; covers all but extravagant IPv6 extension headers. */
+#define TC_HEADER_BYTES 256
+#define TC_TAG_BYTES	4
+
+/* <linux/pkt_cls.h> has them as macros. */
+enum tc_action {
+	TC_NEXT = -1, /* go on with other filters; the default is to pass */
+	TC_DROP = 2,
+};
+
+__noinline int tc_parse(struct __sk_buff *ctx, struct pkt *p)
+{
+	__u32 want = ctx->len < TC_HEADER_BYTES ? ctx->len : TC_HEADER_BYTES;
+
+	if (!p) /* never; a global function's argument may be, for the verifier */
+		return STAGE_PASS;
+	if ((void *)(long)ctx->data + want > (void *)(long)ctx->data_end)
+		bpf_skb_pull_data(ctx,
+				  want); /* failing leaves what can be read: the parser looks */
+	pkt_init(p);
+	p->frame_bytes = ctx->len;
+	p->tag_bytes = ctx->vlan_present ? TC_TAG_BYTES : 0;
+	p->segment_bytes = ctx->gso_size;
+	p->packets = ctx->gso_segs ? ctx->gso_segs : 1;
+	p->ifindex = ctx->ifindex;
+	return stage_parse(p, (void *)(long)ctx->data, (void *)(long)ctx->data_end);
+}
+
+static __always_inline int tc_end(const struct pkt *p, enum stage_result result)
+{
+	if (result == STAGE_DROP)
+		return TC_DROP;
+	return result == STAGE_TX ? bpf_redirect(p->egress_ifindex, 0) : TC_NEXT;
+}
+
+SEC("tc")
+int tc_ingress(struct __sk_buff *ctx)
+{
+	enum stage_result result;
+	struct pkt p;
+
+	result = tc_parse(ctx, &p);
+	p.data = (void *)(long)ctx->data;
+	p.end = (void *)(long)ctx->data_end;
+	p.client = NULL;
+	p.vip = NULL;
+	p.backend = NULL;
+	if (result == STAGE_NEXT)
+		result = stage_acl(&p);
+	if (result == STAGE_NEXT)
+		result = stage_verdict(&p);
+	if (result == STAGE_NEXT)
+		result = stage_vip_find(&p);
+	if (result == STAGE_NEXT)
+		result = stage_limit(&p);
+	if (result == STAGE_NEXT)
+		result = stage_vip(&p);
+	if (result == STAGE_NEXT)
+		result = stage_forward(&p);
+	if (result == STAGE_DROP)
+		client_count_drop(&p);
+	obs_exit(&p, result);
+	return tc_end(&p, result);
+}
+
+char _license[] SEC("license") = "Dual BSD/GPL";

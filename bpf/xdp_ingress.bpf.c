@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The packet path at the driver. The same stages run in tc_ingress.bpf.c. */
+#include "pipeline.h"
+#include "stage/parse.h"
+#include "stage/acl.h"
+#include "stage/verdict.h"
+#include "stage/limit.h"
+#include "stage/vip.h"
+#include "stage/forward.h"
+#include "obs/stats.h"
+#include "obs/event.h"
+#include "obs/exit.h"
+
+__noinline int xdp_parse(struct xdp_md *ctx, struct pkt *p)
+{
+	if (!p) /* never; a global function's argument may be, for the verifier */
+		return STAGE_PASS;
+	pkt_init(p);
+	p->frame_bytes = xdp_frags ? bpf_xdp_get_buff_len(ctx) : ctx->data_end - ctx->data;
+	p->tag_bytes = 0;
+	p->packets = 1;
+	p->segment_bytes = 0;
+	p->ifindex = ctx->ingress_ifindex;
+	return stage_parse(p, (void *)(long)ctx->data, (void *)(long)ctx->data_end);
+}
+
+static __always_inline int xdp_end(const struct pkt *p, enum stage_result result)
+{
+	if (result == STAGE_DROP)
+		return XDP_DROP;
+	if (result != STAGE_TX)
+		return XDP_PASS;
+	return p->egress_ifindex == p->ifindex ? XDP_TX : bpf_redirect(p->egress_ifindex, 0);
+}
+
+SEC("xdp.frags")
+int xdp_ingress(struct xdp_md *ctx)
+{
+	enum stage_result result;
+	struct pkt p;
+
+	result = xdp_parse(ctx, &p);
+	p.data = (void *)(long)ctx->data;
+	p.end = (void *)(long)ctx->data_end;
+	p.client = NULL;
+	p.vip = NULL;
+	p.backend = NULL;
+	if (result == STAGE_NEXT)
+		result = stage_acl(&p);
+	if (result == STAGE_NEXT)
+		result = stage_verdict(&p);
+	if (result == STAGE_NEXT)
+		result = stage_vip_find(&p);
+	if (result == STAGE_NEXT)
+		result = stage_limit(&p);
+	if (result == STAGE_NEXT)
+		result = stage_vip(&p);
+	if (result == STAGE_NEXT)
+		result = stage_forward(&p);
+	if (result == STAGE_DROP)
+		client_count_drop(&p);
+	obs_exit(&p, result);
+	return xdp_end(&p, result);
+}
+
+char _license[] SEC("license") = "Dual BSD/GPL";
