@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What a change, a drain and an end of the gateway do to connections. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "gateway_world.h"
+
+#define TO(endpoint)                                                         \
+	"listeners: [{name: web, address: 127.0.0.1, port: 80}]\n"           \
+	"clusters: [{name: app, endpoints: [\"127.0.0.1:" endpoint "\"]}]\n" \
+	"routes: [{name: all, cluster: app}]\n"
+#define GET "GET / HTTP/1.1\r\nHost: h\r\n\r\n"
+#define OK  "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+static void answer(struct peer *e, struct peer *c)
+{
+	peer_send(e, OK);
+	peer_head(c);
+	peer_expect(c, "ok");
+}
+
+static void a_request_in_flight_keeps_the_revision_that_decided_it(void **state)
+{
+	struct world w = { 0 };
+	struct peer c, e, e2;
+
+	(void)state;
+	world_start(&w, TO("$0"));
+	peer_connect(&c, &w);
+	peer_send(&c, GET);
+	peer_accept(&e, &w, 0);
+	peer_head(&e);
+	assert_int_equal(world_apply(&w, TO("$1")), 0);
+	assert_int_equal(gateway_revision(w.gateway), 2);
+	assert_int_equal(gateway_oldest_revision(w.gateway), 1);
+	peer_expect_silence(&c);
+	answer(&e, &c);
+	WORLD_WAIT(&w, gateway_oldest_revision(w.gateway) == 2);
+	/* the next request on the same connection is decided by the new one */
+	peer_send(&c, GET);
+	peer_accept(&e2, &w, 1);
+	peer_head(&e2);
+	answer(&e2, &c);
+	/* and nobody needs the kept connection of the old one */
+	peer_expect_end(&e);
+	peer_close(&e);
+	peer_close(&e2);
+	peer_close(&c);
+	world_stop(&w);
+}
+
+static void a_kept_connection_outlives_a_change_that_keeps_its_endpoint(void **state)
+{
+	struct world w = { 0 };
+	struct peer c, e, e2;
+
+	(void)state;
+	world_start(&w, TO("$0"));
+	peer_connect(&c, &w);
+	peer_send(&c, GET);
+	peer_accept(&e, &w, 0);
+	peer_head(&e);
+	answer(&e, &c);
+	for (int i = 0; i < 5; i++) {
+		assert_int_equal(world_apply(&w, TO("$0")), 0);
+		peer_send(&c, GET);
+		peer_head(&e);
+		answer(&e, &c);
+	}
+	assert_false(peer_try_accept(&e2, &w, 0));
+	peer_close(&e);
+	peer_close(&c);
+	world_stop(&w);
+}
+
+static void a_tunnel_outlives_changes(void **state)
+{
+	struct world w = { 0 };
+	struct peer c, e;
+
+	(void)state;
+	world_start(&w, TO("$0"));
+	peer_connect(&c, &w);
+	peer_send(&c, "GET / HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\n"
+		      "Upgrade: websocket\r\n\r\n");
+	peer_accept(&e, &w, 0);
+	peer_head(&e);
+	peer_send(&e, "HTTP/1.1 101 x\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n");
+	peer_head(&c);
+	assert_int_equal(world_apply(&w, TO("$1")), 0);
+	peer_send(&c, "ping");
+	peer_expect(&e, "ping");
+	peer_send(&e, "pong");
+	peer_expect(&c, "pong");
+	peer_close(&e);
+	peer_close(&c);
+	world_stop(&w);
+}
+
+static void a_listener_that_goes_lets_its_connections_finish(void **state)
+{
+	struct world w = { 0 };
+	struct peer c, idle, e;
+
+	(void)state;
+	world_start(&w, "listeners: [{name: a, address: 127.0.0.1, port: 80},"
+			" {name: b, address: 127.0.0.1, port: 81}]\n"
+			"clusters: [{name: app, endpoints: [\"127.0.0.1:$0\"]}]\n"
+			"routes: [{name: all, cluster: app}]\n");
+	peer_connect(&c, &w);
+	peer_connect(&idle, &w);
+	peer_send(&c, GET);
+	peer_accept(&e, &w, 0);
+	peer_head(&e);
+	assert_int_equal(world_apply(&w, "listeners: [{name: b, address: 127.0.0.1, port: 81}]\n"
+					 "clusters: [{name: app, endpoints: [\"127.0.0.1:$0\"]}]\n"
+					 "routes: [{name: all, cluster: app}]\n"),
+			 0);
+	peer_expect_end(&idle);
+	peer_send(&e, OK);
+	assert_string_equal(head_field(peer_head(&c), "Connection"), "close");
+	peer_expect(&c, "ok");
+	peer_expect_end(&c);
+	peer_close(&e);
+	peer_close(&c);
+	peer_close(&idle);
+	world_stop(&w);
+}
+
+static void a_revision_that_fails_changes_nothing(void **state)
+{
+	struct world w = { 0 };
+	struct peer c, e;
+
+	(void)state;
+	world_start(&w, TO("$0"));
+	/* a listener without a socket */
+	assert_int_equal(world_apply(&w, "listeners: [{name: web, address: 127.0.0.1, port: 80},"
+					 " {name: new, address: 127.0.0.1, port: 81}]\n"
+					 "clusters: [{name: app, endpoints: [\"127.0.0.1:$1\"]}]\n"
+					 "routes: [{name: all, cluster: app}]\n"),
+			 -EINVAL);
+	assert_int_equal(gateway_revision(w.gateway), 1);
+	peer_connect(&c, &w);
+	peer_send(&c, GET);
+	peer_accept(&e, &w, 0);
+	peer_head(&e);
+	answer(&e, &c);
+	peer_close(&e);
+	peer_close(&c);
+	world_stop(&w);
+}
+
+static void on_drained(void *ctx)
+{
+	((struct world *)ctx)->drained = true;
+}
+
+static void a_drain_lets_requests_finish_and_ends(void **state)
+{
+	struct world w = { 0 };
+	struct peer idle, busy, half, e, e2;
+
+	(void)state;
+	world_start(&w, TO("$0"));
+	peer_connect(&idle, &w);
+	peer_connect(&busy, &w);
+	peer_connect(&half, &w);
+	peer_send(&busy, GET);
+	peer_accept(&e, &w, 0);
+	peer_head(&e);
+	peer_send(&half, "GET /half HTTP/1.1\r\nHo");
+	peer_expect_silence(&half);
+	gateway_drain(w.gateway, on_drained, &w);
+	peer_expect_end(&idle);
+	peer_expect_silence(&busy);
+	peer_send(&half, "st: h\r\n\r\n");
+	peer_accept(&e2, &w, 0);
+	peer_head(&e2);
+	peer_send(&e2, OK);
+	assert_string_equal(head_field(peer_head(&half), "Connection"), "close");
+	peer_expect(&half, "ok");
+	peer_expect_end(&half);
+	assert_false(w.drained);
+	peer_send(&e, OK);
+	assert_string_equal(head_field(peer_head(&busy), "Connection"), "close");
+	peer_expect(&busy, "ok");
+	peer_expect_end(&busy);
+	peer_close(&idle);
+	peer_close(&half);
+	peer_close(&busy);
+	WORLD_WAIT(&w, w.drained);
+	assert_int_equal(gateway_connections(w.gateway), 0);
+	peer_close(&e);
+	peer_close(&e2);
+	world_stop(&w);
+}
+
+static void a_drain_without_connections_ends_at_once(void **state)
+{
+	struct world w = { 0 };
+
+	(void)state;
+	world_start(&w, TO("$0"));
+	gateway_drain(w.gateway, on_drained, &w);
+	WORLD_WAIT(&w, w.drained);
+	world_stop(&w);
+}
+
+/* The sanitizer looks for what was not given back. */
+static void a_gateway_can_be_freed_in_the_midst_of_everything(void **state)
+{
+	struct world w = { 0 };
+	struct peer c[4], e, e2;
+
+	(void)state;
+	world_start(&w, TO("$0"));
+	for (int i = 0; i < 4; i++)
+		peer_connect(&c[i], &w);
+	peer_send(&c[0], GET);
+	peer_accept(&e, &w, 0);
+	peer_head(&e);
+	answer(&e, &c[0]);
+	peer_send(&c[1], "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nabc");
+	peer_head(&e);
+	peer_send(&c[2], GET);
+	peer_accept(&e2, &w, 0);
+	peer_head(&e2);
+	peer_send(&e2, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc");
+	peer_head(&c[2]);
+	peer_send(&c[3], "GET / HT");
+	peer_expect_silence(&c[3]);
+	assert_int_equal(world_apply(&w, TO("$1")), 0);
+	world_stop(&w);
+	for (int i = 0; i < 4; i++)
+		peer_close(&c[i]);
+	peer_close(&e);
+	peer_close(&e2);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_request_in_flight_keeps_the_revision_that_decided_it),
+		cmocka_unit_test(a_kept_connection_outlives_a_change_that_keeps_its_endpoint),
+		cmocka_unit_test(a_tunnel_outlives_changes),
+		cmocka_unit_test(a_listener_that_goes_lets_its_connections_finish),
+		cmocka_unit_test(a_revision_that_fails_changes_nothing),
+		cmocka_unit_test(a_drain_lets_requests_finish_and_ends),
+		cmocka_unit_test(a_drain_without_connections_ends_at_once),
+		cmocka_unit_test(a_gateway_can_be_freed_in_the_midst_of_everything),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
