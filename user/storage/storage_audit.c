@@ -41,8 +41,8 @@ static int add_row(sqlite3_stmt *stmt, bool first, struct buf *ret)
 		free(who_text);
 		return -ENOMEM;
 	}
-	err = buf_printf(ret, "%s{\"wall_ns\":%" PRId64 ",\"who\":%s,\"what\":%s}",
-			 first ? "" : ",\n", (int64_t)sqlite3_column_int64(stmt, 0), who_text,
+	err = buf_printf(ret, "%s{\"wall_ns\":%" PRIu64 ",\"who\":%s,\"what\":%s}",
+			 first ? "" : ",\n", (uint64_t)sqlite3_column_int64(stmt, 0), who_text,
 			 what);
 	free(who_text);
 	return err;

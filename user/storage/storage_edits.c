@@ -31,6 +31,7 @@ static void cleanup_text(char **text)
 	free(*text);
 }
 
+/* The member, or otherwise where it is no text. */
 static const char *text_or(const json_t *edit, const char *key, const char *otherwise)
 {
 	const char *text = json_string_value(json_object_get(edit, key));
@@ -215,6 +216,9 @@ int storage_edit_add(struct storage *s, const char *kind, const char *name, cons
 		return -EINVAL;
 	if (json_object_set_new(edit, "kind", json_string(kind)) ||
 	    json_object_set_new(edit, "op", json_string(op)))
+		return -ENOMEM;
+	if (name && !json_object_get(edit, "name") && !json_object_get(edit, "prefix") &&
+	    json_object_set_new(edit, "name", json_string(name)))
 		return -ENOMEM;
 	identify(&item, edit);
 	err = storage_run(storage_stmt(s, STORAGE_BEGIN, NULL));
