@@ -72,7 +72,8 @@ static int by_name(struct edits *e, const struct edit *edit, json_t *holder, con
 		if (json_is_string(name))
 			json_object_set(object, json_string_value(name), item);
 	}
-	if (!json_is_array(list) || json_object_size(object) != json_array_size(list)) {
+	if ((list && !json_is_null(list) && !json_is_array(list)) ||
+	    json_object_size(object) != json_array_size(list)) {
 		json_decref(object);
 		return refuse(e, edit, "an earlier edit left %s without proper names", key);
 	}
@@ -138,6 +139,9 @@ static int edit_named(struct edits *e, struct edit *edit, json_t *holder, const 
 		return err;
 	if (!edit->name)
 		return refuse(e, edit, "says no name; give name");
+	/* An object there would pass for a list that by_name made. */
+	if (json_is_object(json_object_get(edit->fields, "backends")))
+		return refuse(e, edit, "backends has to be a list");
 	item = json_object_get(items, edit->name);
 	if (edit->op == OP_ADD ? !!item : !item)
 		return refuse(e, edit, "there is %s %s of this name", item ? "already a" : "no",
