@@ -67,7 +67,7 @@ struct worker_refusal {
 	uint32_t count;
 };
 
-struct worker_sockets {
+struct worker_sockets_message {
 	uint32_t listener[16]; /* index in the revision's listeners, by index of fd */
 };
 

@@ -16,6 +16,7 @@
 #include "../dataplane/dataplane.h"
 #include "../event/loop.h"
 #include "../storage/storage.h"
+#include "judge.h"
 
 struct supervisor;
 
@@ -63,6 +64,8 @@ int supervisor_apply(struct supervisor *s, const char *text, size_t len, bool re
 int supervisor_edit(struct supervisor *s, json_t *edit, bool dry_run,
 		    const struct supervisor_caller *who, struct buf *diff,
 		    struct conf_errors *errors, struct errmsg *err);
+/* How many pushes were decided so, since this process began: for metrics. */
+uint64_t supervisor_rulings(const struct supervisor *s, enum judge_outcome outcome);
 /* Write an audit record about something that was done; takes no reference of what. */
 void supervisor_audit(struct supervisor *s, const struct supervisor_caller *who, json_t *what);
 /* Remove links and maps from the kernel; the agent goes on without them until it is restarted. */

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "kernel.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "dataplane/acl_map.h"
+#include "dataplane/limit_map.h"
+#include "dataplane/vip_map.h"
+
+enum room { ROOM_DATAPLANE = 1, ROOM_LIMITS = 2, ROOM_ACL = 4 };
+#define ROOMS_ALL (ROOM_DATAPLANE | ROOM_LIMITS | ROOM_ACL)
+
+static int attach(struct kernel *k, const struct conf *conf)
+{
+	int failed = dataplane_attach(k->dp, &conf->dataplane);
+
+	if (failed > 0)
+		log_warn("dataplane.devices", LOG_I64("not_attached", failed));
+	return failed < 0 ? failed : 0;
+}
+
+int kernel_open(struct kernel *k, struct loop *loop, int dir_fd, const char *dir_error,
+		const struct conf *conf, struct errmsg *err)
+{
+	int ret;
+
+	k->loop = loop;
+	k->dir_fd = dir_fd;
+	k->why.text[0] = '\0';
+	if (!conf->dataplane.enabled)
+		return 0;
+	if (dir_fd < 0) {
+		errmsg_set(&k->why, 0, "%s", dir_error);
+		log_warn("dataplane.absent", LOG_STR("reason", k->why.text));
+		return 0;
+	}
+	ret = dataplane_open(dir_fd, &conf->dataplane, &k->dp, &k->why);
+	if (ret) {
+		k->dp = NULL;
+		if (ret == -EPROTO)
+			return errmsg_set(err, ret, "%s", k->why.text);
+		if (!k->why.text[0])
+			errmsg_set(&k->why, 0, "BPF: %s", strerror(-ret));
+		log_warn("dataplane.absent", LOG_STR("reason", k->why.text));
+		return 0;
+	}
+	k->why.text[0] = '\0';
+	log_info("dataplane.open", LOG_BOOL("adopted", dataplane_adopted(k->dp)));
+	ret = attach(k, conf);
+	if (!ret)
+		ret = dataplane_watch(k->dp, loop);
+	return ret ? errmsg_set(err, ret, "cannot attach to devices: %s", strerror(-ret)) : 0;
+}
+
+const char *kernel_needs_restart(const struct conf *from, const struct conf *to)
+{
+	const struct conf_dataplane *a = &from->dataplane, *b = &to->dataplane;
+
+	/* workers have the meters mapped, and are given them once */
+	if (a->enabled != b->enabled)
+		return "dataplane.enabled";
+	if (a->max_meters != b->max_meters)
+		return "dataplane.max_meters";
+	return NULL;
+}
+
+/* Everything but the devices is written into programs and maps when they are loaded. */
+static bool same_programs(const struct conf_dataplane *a, const struct conf_dataplane *b)
+{
+	return a->max_clients == b->max_clients && a->max_acl == b->max_acl &&
+	       a->max_verdicts == b->max_verdicts && a->max_vips == b->max_vips &&
+	       a->max_backends == b->max_backends && a->ring_size == b->ring_size &&
+	       a->unknown_l4 == b->unknown_l4 && a->events_per_s == b->events_per_s;
+}
+
+/* New programs over the same pins; links are updated, never detached. */
+static int reload_programs(struct kernel *k, const struct conf *conf, struct errmsg *err)
+{
+	struct dataplane *next;
+	int ret = dataplane_open(k->dir_fd, &conf->dataplane, &next, err);
+
+	if (ret)
+		return ret;
+	vip_map_stop(k->dp);
+	dataplane_close(k->dp);
+	k->dp = next;
+	return dataplane_watch(next, k->loop);
+}
+
+static int apply_dataplane(struct kernel *k, const struct conf *from, const struct conf *to,
+			   struct errmsg *err)
+{
+	int ret = 0;
+
+	if (from && !same_programs(&from->dataplane, &to->dataplane))
+		ret = reload_programs(k, to, err);
+	if (!ret && from)
+		ret = attach(k, to);
+	return ret;
+}
+
+static int apply_acl(struct kernel *k, const struct conf *conf)
+{
+	/* allow first: nobody is locked out in between */
+	int ret = acl_map_apply(k->dp, ACL_LIST_ALLOW, conf->acl.allow, conf->acl.n_allow,
+				ACL_FROM_FILE);
+
+	return ret ? ret
+		   : acl_map_apply(k->dp, ACL_LIST_DENY, conf->acl.deny, conf->acl.n_deny,
+				   ACL_FROM_FILE);
+}
+
+static int apply_rooms(struct kernel *k, const struct conf *from, const struct conf *to,
+		       unsigned int rooms, struct errmsg *err)
+{
+	const char *what = "dataplane";
+	int ret = 0;
+
+	err->text[0] = '\0';
+	if (rooms & ROOM_DATAPLANE)
+		ret = apply_dataplane(k, from, to, err);
+	if (!ret && (rooms & ROOM_LIMITS)) {
+		what = "limits";
+		ret = limit_map_apply(k->dp, to->limits, to->n_limits, err);
+	}
+	if (!ret && (rooms & ROOM_ACL)) {
+		what = "acl";
+		ret = apply_acl(k, to);
+	}
+	if (!ret) { /* always: it refers to the configuration's memory */
+		what = "vips";
+		ret = vip_map_apply(k->dp, k->loop, to, err);
+	}
+	if (ret && !err->text[0])
+		errmsg_set(err, ret, "%s: %s", what, strerror(-ret));
+	return ret;
+}
+
+/* Lines of a diff begin with the name of the section. */
+static unsigned int rooms_of(const char *diff)
+{
+	unsigned int rooms = 0;
+
+	for (const char *line = diff; line && *line;) {
+		if (strncmp(line, "dataplane", 9) == 0) /* resized maps are filled anew */
+			return ROOMS_ALL;
+		if (strncmp(line, "limits", 6) == 0)
+			rooms |= ROOM_LIMITS;
+		else if (strncmp(line, "acl", 3) == 0)
+			rooms |= ROOM_ACL;
+		line = strchr(line, '\n');
+		line = line ? line + 1 : NULL;
+	}
+	return rooms;
+}
+
+int kernel_apply(struct kernel *k, const struct conf *from, const struct conf *to, const char *diff,
+		 struct errmsg *err)
+{
+	const unsigned int rooms = from && diff ? rooms_of(diff) : ROOMS_ALL;
+	struct errmsg back;
+	int ret;
+
+	if (!k->dp)
+		return 0;
+	ret = apply_rooms(k, from, to, rooms, err);
+	if (ret && from && apply_rooms(k, to, from, rooms, &back))
+		log_error("dataplane.rollback", LOG_STR("error", back.text));
+	return ret;
+}
+
+void kernel_close(struct kernel *k)
+{
+	if (!k->dp)
+		return;
+	vip_map_stop(k->dp);
+	dataplane_close(k->dp);
+	k->dp = NULL;
+}
+
+int kernel_detach(struct kernel *k, struct errmsg *err)
+{
+	int ret;
+
+	if (k->dir_fd < 0)
+		return errmsg_set(err, -ENOENT, "there is no kernel half: %s", k->why.text);
+	kernel_close(k);
+	errmsg_set(&k->why, 0, "detached by an operator; restart sluiced to attach again");
+	ret = dataplane_detach_all(k->dir_fd, err);
+	if (ret)
+		errmsg_set(&k->why, 0, "detached by an operator, not completely: %s", err->text);
+	return ret;
+}

@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "supervisor.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "sandbox.h"
+#include "supervisor_state.h"
+
+#define TICK_MS 1000
+
+struct loop *supervisor_loop(struct supervisor *s)
+{
+	return s->loop;
+}
+
+const struct conf *supervisor_conf(const struct supervisor *s)
+{
+	return s->revision->conf;
+}
+
+struct dataplane *supervisor_dataplane(struct supervisor *s, const char **why)
+{
+	if (why)
+		*why = s->kernel.why.text;
+	return s->kernel.dp;
+}
+
+struct storage *supervisor_storage(struct supervisor *s)
+{
+	return s->storage;
+}
+
+uint64_t supervisor_revision(const struct supervisor *s)
+{
+	return s->revision->number;
+}
+
+uint64_t supervisor_started_ns(const struct supervisor *s)
+{
+	return s->started_ns;
+}
+
+bool supervisor_ready(const struct supervisor *s, const char **why)
+{
+	const char *reason = NULL;
+
+	if (s->draining)
+		reason = "draining";
+	else if (!s->ready)
+		reason = "starting";
+	else if (!worker_set_current(&s->workers))
+		reason = "no worker has the newest revision";
+	if (why)
+		*why = reason ? reason : "";
+	return !reason;
+}
+
+size_t supervisor_workers(const struct supervisor *s, const struct supervisor_worker **ret)
+{
+	*ret = s->workers.info;
+	return s->workers.n;
+}
+
+const char *supervisor_config_path(const struct supervisor *s)
+{
+	return s->config_path;
+}
+
+size_t supervisor_warnings(const struct supervisor *s, const char **ret, size_t max)
+{
+	const struct conf *conf = s->revision->conf;
+	size_t n = 0;
+
+	if (n < max && !s->storage)
+		ret[n++] = s->storage_why.text;
+	if (n < max && !s->kernel.dp && conf->dataplane.enabled)
+		ret[n++] = s->kernel.why.text;
+	if (n < max && conf->pushdown.mode == CONF_ENFORCE && !s->kernel.dp)
+		ret[n++] = "pushdown.mode is enforce, and there is no kernel half to enforce it";
+	if (n < max && worker_set_current(&s->workers) < s->workers.n)
+		ret[n++] = "not every worker runs the newest revision";
+	return n;
+}
+
+size_t supervisor_metric_pages(const struct supervisor *s, struct metric_page *const **ret)
+{
+	*ret = s->memory.pages;
+	return s->memory.slots + 1;
+}
+
+const char *supervisor_route_name(const struct supervisor *s, uint32_t stat_id)
+{
+	return stat_id < s->routes.n ? s->routes.name[stat_id] : NULL;
+}
+
+const char *supervisor_cluster_name(const struct supervisor *s, uint32_t stat_id)
+{
+	return stat_id < s->clusters.n ? s->clusters.name[stat_id] : NULL;
+}
+
+uint64_t supervisor_rulings(const struct supervisor *s, enum judge_outcome outcome)
+{
+	return judge_outcomes(s->pushdown.judge, outcome);
+}
+
+void supervisor_audit(struct supervisor *s, const struct supervisor_caller *who, json_t *what)
+{
+	CLEANUP_FREE char *text = json_dumps(what, JSON_COMPACT);
+	char name[64];
+	int ret;
+
+	if (who && who->pid)
+		snprintf(name, sizeof(name), "uid %u pid %d", (unsigned int)who->uid, who->pid);
+	else
+		snprintf(name, sizeof(name), "%s", who ? "signal" : "sluiced");
+	ret = s->storage && text ? storage_audit_add(s->storage, clock_wall_ns(), name, text) : 0;
+	if (ret)
+		log_error("audit.lost", LOG_STR("error", strerror(-ret)), LOG_STR("what", text));
+}
+
+int supervisor_detach(struct supervisor *s, struct errmsg *err)
+{
+	int ret;
+
+	/* the workers' meters stay mapped: note which are whose before the map that knows goes */
+	slots_adopt(s->slots, s->revision);
+	s->events_on = false;
+	ret = kernel_detach(&s->kernel, err);
+	log_info("dataplane.detached", LOG_STR("error", ret ? err->text : ""));
+	return ret;
+}
+
+static void finish(struct supervisor *s)
+{
+	s->status = 0;
+	loop_stop(s->loop);
+}
+
+static void on_drained(void *ctx)
+{
+	struct supervisor *s = ctx;
+
+	if (worker_set_undrained(&s->workers) == 0)
+		finish(s);
+}
+
+/* First the delay is over, then the time for what was begun. */
+static void on_drain_due(struct timer *t)
+{
+	struct supervisor *s = container_of(t, struct supervisor, drain);
+	uint32_t left = worker_set_undrained(&s->workers);
+
+	if (s->workers.draining || !left) {
+		if (left)
+			log_warn("drain.cut", LOG_U64("workers", left));
+		finish(s);
+		return;
+	}
+	worker_set_drain(&s->workers);
+	timer_start(s->loop, t, s->revision->conf->agent.drain_timeout_ms);
+}
+
+void supervisor_drain(struct supervisor *s)
+{
+	const struct conf_agent *c = &s->revision->conf->agent;
+
+	if (s->draining)
+		return;
+	s->draining = true; /* /readyz fails from here on, before anything else changes */
+	log_info("drain.begin", LOG_U64("delay_ms", c->drain_delay_ms),
+		 LOG_U64("timeout_ms", c->drain_timeout_ms));
+	timer_start(s->loop, &s->drain, c->drain_delay_ms);
+}
+
+static void on_refusals(const struct worker_refusal *r, size_t n, void *ctx)
+{
+	pushdown_refusals(ctx, r, n);
+}
+
+static void on_tick(struct timer *t)
+{
+	struct supervisor *s = container_of(t, struct supervisor, tick);
+	int ret;
+
+	timer_start(s->loop, t, TICK_MS);
+	if (!s->sweep_slots || worker_set_oldest(&s->workers) < s->sweep_slots)
+		return;
+	ret = slots_sweep(s->slots, s->kernel.dp, s->revision);
+	if (ret < 0)
+		log_warn("meters.sweep", LOG_STR("error", strerror(-ret)));
+	s->sweep_slots = 0;
+}
+
+static void on_rotate(struct timer *t)
+{
+	struct supervisor *s = container_of(t, struct supervisor, rotate);
+	struct errmsg err;
+
+	timer_start(s->loop, t, TICKETS_ROTATE_MS);
+	if (!s->draining &&
+	    (tickets_rotate(&s->revision->tickets) || supervisor_publish(s, s->revision, &err)))
+		log_error("tickets.rotate");
+}
+
+static void on_start_message(struct supervisor *s, const struct monitor_request *r, const int *fds,
+			     size_t n)
+{
+	int *const to[] = { &s->control_fd, &s->internal_fd, &s->bpffs_fd };
+	size_t used = 0;
+
+	for (size_t i = 0; i < 3; i++) { /* in the order of enum monitor_start */
+		if ((r->slots & (1U << i)) && used < n)
+			*to[i] = fds[used++];
+	}
+	memcpy(s->bpffs_error, r->path, sizeof(s->bpffs_error));
+}
+
+static void reload(struct supervisor *s)
+{
+	struct monitor_request ready = { 0 };
+
+	supervisor_reload(s);
+	(void)monitor_link_ask(&s->monitor, MONITOR_READY, &ready, -1, NULL, NULL);
+}
+
+static void on_monitor_message(struct monitor_link *l, uint32_t type,
+			       const struct monitor_request *r, const int *fds, size_t n)
+{
+	struct supervisor *s = container_of(l, struct supervisor, monitor);
+
+	switch (type) {
+	case MONITOR_START:
+		on_start_message(s, r, fds, n);
+		return;
+	case MONITOR_WORKER:
+		if (n == 1) {
+			worker_set_adopt(&s->workers, r->slot, r->pid, fds[0]);
+			return;
+		}
+		break;
+	case MONITOR_KEPT:
+		if (n == 1)
+			(void)kept_fds_put(&s->kept, r->path, fds[0]);
+		break;
+	case MONITOR_EXIT:
+		worker_set_exited(&s->workers, r->slot, r->pid, r->status);
+		break;
+	case MONITOR_DRAIN:
+		supervisor_drain(s);
+		break;
+	case MONITOR_RELOAD:
+		reload(s);
+		break;
+	case 0: /* the monitor is gone, and with it the agent; the kernel half goes on */
+		s->status = 1;
+		loop_stop(s->loop);
+		break;
+	}
+	while (n)
+		close(fds[--n]);
+}
+
+static int open_loop(struct supervisor *s, int monitor_fd, struct errmsg *err)
+{
+	const struct worker_set_events events = { on_refusals, on_drained, s };
+	int ret = sandbox_enter(SANDBOX_SUPERVISOR, err);
+
+	if (!ret)
+		ret = loop_new(&s->loop);
+	if (ret)
+		return ret;
+	s->tick.on_due = on_tick;
+	s->rotate.on_due = on_rotate;
+	s->drain.on_due = on_drain_due;
+	timer_start(s->loop, &s->tick, TICK_MS);
+	timer_start(s->loop, &s->rotate, TICKETS_ROTATE_MS);
+	worker_set_init(&s->workers, s->loop, &s->monitor, &s->memory, &events);
+	ret = monitor_link_open(&s->monitor, s->loop, monitor_fd, on_monitor_message);
+	return ret ? ret : monitor_link_wait(&s->monitor, MONITOR_START);
+}
+
+int supervisor_run(int monitor_fd, const char *config_path, const struct supervisor_hooks *hooks)
+{
+	static struct supervisor supervisor = { .control_fd = -1,
+						.internal_fd = -1,
+						.bpffs_fd = -1 };
+	struct supervisor *s = &supervisor;
+	struct errmsg err = { "out of memory" };
+
+	s->config_path = config_path;
+	s->hooks = hooks;
+	s->started_ns = clock_now_ns();
+	log_open_fd("supervisor", STDOUT_FILENO);
+	if (open_loop(s, monitor_fd, &err) || supervisor_start(s, &err)) {
+		fprintf(stderr, "sluiced: %s\n", err.text);
+		s->status = 1;
+	} else {
+		loop_run(s->loop);
+		log_info("supervisor.stop", LOG_I64("status", s->status));
+	}
+	if (s->hooked && s->hooks->stop)
+		s->hooks->stop(s);
+	kernel_close(&s->kernel);
+	storage_close(s->storage);
+	log_pump_stop(s->pump);
+	return s->status;
+}

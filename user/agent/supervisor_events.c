@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Listeners: the kernel's sampled drops and the agent's own decisions, as JSON objects. */
+#include <arpa/inet.h>
+
+#include "base/addr.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "dataplane/event_map.h"
+#include "dataplane/limit_map.h"
+#include "dataplane/vip_map.h"
+#include "sluice/abi/drop_reason.h"
+#include "supervisor_state.h"
+
+void supervisor_emit(struct supervisor *s, json_t *event)
+{
+	struct supervisor_listener *next;
+
+	for (struct supervisor_listener *l = s->listeners; event && l; l = next) {
+		next = l->next; /* it may leave */
+		l->on_event(l, event);
+	}
+	json_decref(event);
+}
+
+static const char *reason_name(uint32_t reason)
+{
+	static const char *const names[] = {
+#define DROP_NAME(id, label, doc) [DROP_##id] = label,
+		DROP_REASONS(DROP_NAME)
+#undef DROP_NAME
+	};
+
+	return reason < sizeof(names) / sizeof(names[0]) && names[reason] ? names[reason]
+									  : "unknown";
+}
+
+static const char *vip_name(struct supervisor *s, uint32_t id)
+{
+	const struct conf *conf = s->revision->conf;
+
+	for (size_t i = 0; id && i < conf->n_vips; i++) {
+		if (vip_map_id(s->kernel.dp, conf->vips[i].name) == id)
+			return conf->vips[i].name;
+	}
+	return "";
+}
+
+static const char *limit_name(struct supervisor *s, uint32_t limit_class)
+{
+	const struct conf *conf = s->revision->conf;
+
+	for (size_t i = 0; limit_class && i < conf->n_limits; i++) {
+		if (limit_map_class(s->kernel.dp, conf->limits[i].name) == limit_class)
+			return conf->limits[i].name;
+	}
+	return "";
+}
+
+/* At most events_per_s of these, so that names may be searched for. */
+static void on_kernel_event(const struct event *e, void *ctx)
+{
+	char source[ADDR_TEXT_MAX], destination[ADDR_TEXT_MAX];
+	struct supervisor *s = ctx;
+
+	if (!s->kernel.dp || e->time_ns < s->events_since_ns)
+		return;
+	addr_format_port(&e->flow.src, ntohs(e->flow.sport), source);
+	addr_format_port(&e->flow.dst, ntohs(e->flow.dport), destination);
+	supervisor_emit(s, json_pack("{s:s,s:s,s:s,s:s,s:i,s:I,s:I,s:s,s:s}", "type",
+				     e->type == EVENT_WOULD_DROP ? "would_drop" : "drop", "reason",
+				     reason_name(e->reason), "source", source, "destination",
+				     destination, "protocol", (int)e->flow.proto, "ifindex",
+				     (json_int_t)e->ifindex, "bytes", (json_int_t)e->length_bytes,
+				     "vip", vip_name(s, e->vip_id), "limit",
+				     limit_name(s, e->limit_class)));
+}
+
+/*
+ * Samples are read only while somebody listens. What filled the ring before that is old, and skipped;
+ * the programs go on when it is full.
+ */
+void supervisor_events_switch(struct supervisor *s)
+{
+	const bool on = s->listeners && s->kernel.dp;
+
+	if (on == s->events_on)
+		return;
+	s->events_since_ns = clock_now_ns();
+	if (!on) {
+		if (s->kernel.dp)
+			event_map_stop(s->kernel.dp);
+	} else if (event_map_start(s->kernel.dp, s->loop, on_kernel_event, s)) {
+		log_warn("events.start");
+		return;
+	}
+	s->events_on = on;
+}
+
+void supervisor_listen(struct supervisor *s, struct supervisor_listener *l)
+{
+	l->next = s->listeners;
+	s->listeners = l;
+	supervisor_events_switch(s);
+}
+
+void supervisor_unlisten(struct supervisor *s, struct supervisor_listener *l)
+{
+	for (struct supervisor_listener **p = &s->listeners; *p; p = &(*p)->next) {
+		if (*p == l) {
+			*p = l->next;
+			break;
+		}
+	}
+	supervisor_events_switch(s);
+}

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * From nothing to a revision in force. A supervisor that takes over from one that died goes on with
+ * the revision that the monitor kept, not with the file: it may be half edited.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "net/ipc.h"
+#include "supervisor_state.h"
+
+#define WORKERS_TIMEOUT_MS 10000
+#define STAT_IDS_MAX_BYTES (1U << 20)
+#define LOG_FD		   STDOUT_FILENO
+
+static int find_kept(const char *name, void *ctx)
+{
+	struct supervisor *s = ctx;
+
+	for (size_t i = 0; i < s->kept.n; i++) {
+		if (strcmp(s->kept.row[i].name, name) == 0)
+			return fcntl(s->kept.row[i].fd, F_DUPFD_CLOEXEC, 0);
+	}
+	return -1;
+}
+
+static int keep(const char *name, int fd, void *ctx)
+{
+	return supervisor_keep(ctx, name, fd);
+}
+
+static int read_kept(struct supervisor *s, const char *name, size_t max_bytes, char **ret,
+		     size_t *ret_len)
+{
+	CLEANUP_FD int fd = find_kept(name, s);
+
+	return fd < 0 ? -ENOENT : ipc_blob_read(fd, max_bytes, ret, ret_len);
+}
+
+/* -ENOENT: nothing was kept. */
+static int restore(struct supervisor *s, struct revision **ret, struct errmsg *err)
+{
+	char *data;
+	size_t len;
+	int code = read_kept(s, "stat-ids", STAT_IDS_MAX_BYTES, &data, &len);
+
+	if (!code) {
+		code = ids_table_decode(data, len, &s->routes, &s->clusters);
+		free(data);
+		if (code)
+			return errmsg_set(err, code, "the kept stat ids are damaged");
+	}
+	code = read_kept(s, "revision", REVISION_MAX_BYTES, &data, &len);
+	if (code)
+		return code;
+	code = revision_decode(data, len, ret, err);
+	if (code)
+		free(data);
+	return code;
+}
+
+static int read_file(struct supervisor *s, struct conf **ret, struct errmsg *err)
+{
+	CLEANUP_FREE char *text = NULL;
+	CLEANUP(buf_clear) struct buf lines;
+	struct conf_errors errors;
+	size_t len;
+	int code = supervisor_read_config(s, &text, &len, err);
+
+	buf_init(&lines, 1U << 20);
+	if (code)
+		return code;
+	code = conf_parse(text, len, ret, &errors);
+	if (code == -EINVAL && conf_errors_format(&errors, s->config_path, &lines) == 0) {
+		fprintf(stderr, "%.*s", (int)buf_len(&lines), buf_head(&lines));
+		errmsg_set(err, code, "%s is not valid", s->config_path);
+	}
+	return code;
+}
+
+static void open_storage(struct supervisor *s, const char *dir)
+{
+	if (storage_open(dir, &s->storage, &s->storage_why) == 0) {
+		s->edits.storage = s->storage;
+		s->storage_why.text[0] = '\0';
+		return;
+	}
+	s->storage = NULL;
+	log_warn("storage.absent", LOG_STR("reason", s->storage_why.text));
+}
+
+/* The file's text with the stored changes on top. Takes conf. */
+static int with_edits(struct supervisor *s, struct conf *conf, struct conf **ret,
+		      struct errmsg *err)
+{
+	CLEANUP(buf_clear) struct buf lines;
+	struct conf_errors errors = { .n = 0 };
+	int code = edits_apply(&s->edits, conf, ret, &errors, err);
+
+	buf_init(&lines, 1U << 20);
+	if (code)
+		conf_free(conf);
+	if (code && conf_errors_format(&errors, "stored changes", &lines) == 0)
+		fprintf(stderr, "%.*s", (int)buf_len(&lines), buf_head(&lines));
+	return code;
+}
+
+static uint32_t count_workers(const struct conf *conf)
+{
+	cpu_set_t cpus;
+	uint32_t n = conf->agent.workers;
+
+	if (!n && sched_getaffinity(0, sizeof(cpus), &cpus) == 0)
+		n = (uint32_t)CPU_COUNT(&cpus);
+	n = n ? n : 1;
+	return n < MESSAGE_SLOTS_MAX ? n : MESSAGE_SLOTS_MAX;
+}
+
+/* Own log lines go through a ring as well: a full pipe must not stop this loop. */
+static int start_log(struct supervisor *s, const struct conf *conf)
+{
+	struct ring *rings[MEMORY_PAGES_MAX], *own;
+	const uint32_t n = s->memory.slots + 1;
+	enum log_level level;
+	int ret;
+
+	for (uint32_t i = 0; i < n; i++)
+		rings[i] = s->memory.slot[i].ring;
+	ret = ring_attach(s->memory.slot[n - 1].ring_mem, ring_bytes(MEMORY_RING_DATA_BYTES), &own);
+	if (!ret)
+		ret = log_pump_start(rings, n, LOG_FD, &s->pump);
+	if (ret)
+		return ret;
+	log_open_ring("supervisor", own);
+	metric_use(s->memory.slot[n - 1].page);
+	if (log_level_parse(conf->agent.log_level, &level) == 0)
+		log_set_level(level);
+	return 0;
+}
+
+static int open_rooms(struct supervisor *s, const struct conf *conf, struct errmsg *err)
+{
+	const struct memory_keeper keeper = { find_kept, keep, s };
+	int ret = memory_open(&s->memory, count_workers(conf), &keeper, err);
+
+	if (!ret && start_log(s, conf))
+		ret = errmsg_set(err, -EIO, "cannot start the log");
+	if (ret)
+		return ret;
+	open_storage(s, conf->agent.state_dir);
+	ret = kernel_open(&s->kernel, s->loop, s->bpffs_fd, s->bpffs_error, conf, err);
+	if (!ret)
+		ret = memory_open_shared(&s->memory, s->kernel.dp, conf->dataplane.max_meters,
+					 &keeper, err);
+	if (!ret)
+		ret = slots_new(conf->dataplane.max_meters, &s->slots);
+	return ret;
+}
+
+/* A revision that was in force before this process, or one from the file. */
+static int first_revision(struct supervisor *s, struct revision *kept, struct conf *conf,
+			  struct errmsg *err)
+{
+	struct conf_errors errors = { .n = 0 };
+	struct conf *edited;
+	int ret;
+
+	if (kept) {
+		slots_adopt(s->slots, kept);
+		s->revision = kept;
+		return 0;
+	}
+	ret = with_edits(s, conf, &edited, err);
+	if (!ret)
+		ret = supervisor_build(s, edited, &s->revision, &errors, err);
+	for (size_t i = 0; i < errors.n; i++)
+		fprintf(stderr, "%s: %s\n", s->config_path, errors.error[i].text);
+	return ret;
+}
+
+static int bring_workers(struct supervisor *s, bool kept, struct errmsg *err)
+{
+	int ret = worker_set_start(&s->workers, s->memory.slots, err);
+
+	if (!ret && kept) {
+		worker_set_revise(&s->workers, s->revision->number, s->revision->conf,
+				  find_kept("revision", s));
+		ret = worker_set_wait(&s->workers, WORKERS_TIMEOUT_MS, err);
+	} else if (!ret) {
+		ret = supervisor_publish(s, s->revision, err);
+	}
+	if (!ret && !worker_set_current(&s->workers))
+		ret = errmsg_set(err, -ECHILD, "no worker came up");
+	return ret;
+}
+
+int supervisor_start(struct supervisor *s, struct errmsg *err)
+{
+	struct monitor_request ready = { 0 };
+	struct revision *kept = NULL;
+	struct conf *conf = NULL;
+	int ret = restore(s, &kept, err);
+
+	if (ret == -ENOENT)
+		ret = read_file(s, &conf, err);
+	if (!ret)
+		ret = open_rooms(s, kept ? kept->conf : conf, err);
+	if (!ret)
+		ret = first_revision(s, kept, conf, err);
+	if (!ret)
+		ret = supervisor_open_listeners(s, NULL, s->revision->conf, err);
+	if (!ret)
+		ret = kernel_apply(&s->kernel, NULL, s->revision->conf, NULL, err);
+	if (!ret)
+		ret = pushdown_open(s);
+	if (ret)
+		return ret;
+	judge_configure(s->pushdown.judge, &s->revision->conf->pushdown);
+	ret = bring_workers(s, kept != NULL, err);
+	if (!ret && s->hooks && s->hooks->start) {
+		ret = s->hooks->start(s, s->control_fd, s->internal_fd, err);
+		s->hooked = ret == 0;
+	}
+	if (ret)
+		return ret;
+	s->sweep_slots = s->revision->number;
+	s->ready = true;
+	log_info("supervisor.ready", LOG_U64("revision", s->revision->number),
+		 LOG_BOOL("adopted", kept != NULL), LOG_U64("workers", s->memory.slots),
+		 LOG_BOOL("kernel_half", s->kernel.dp != NULL));
+	return monitor_link_ask(&s->monitor, MONITOR_READY, &ready, -1, NULL, NULL);
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the supervisor holds; its files share it, nobody else sees it. */
+#pragma once
+
+#include "edits.h"
+#include "ids.h"
+#include "judge.h"
+#include "kept_fds.h"
+#include "kernel.h"
+#include "log_pump.h"
+#include "memory.h"
+#include "monitor_link.h"
+#include "revision.h"
+#include "slots.h"
+#include "supervisor.h"
+#include "tickets.h"
+#include "worker_set.h"
+
+struct pushdown {
+	struct judge *judge;
+	size_t regions; /* of presence that may hold something */
+	struct timer sweep;
+	uint64_t log_s; /* lines about withheld verdicts in this second */
+	uint32_t logged;
+	uint64_t unlogged;
+};
+
+struct supervisor {
+	struct loop *loop;
+	const char *config_path;
+	const struct supervisor_hooks *hooks;
+	bool hooked;
+	struct monitor_link monitor;
+	struct kept_fds kept; /* what the monitor held for us */
+	int control_fd, internal_fd, bpffs_fd;
+	char bpffs_error[MESSAGE_PATH_MAX];
+
+	struct revision *revision; /* in force */
+	struct edits edits;
+	struct kernel kernel;
+	struct storage *storage;
+	struct errmsg storage_why;
+	struct memory memory;
+	struct slots *slots;
+	struct ids_table routes, clusters;
+	uint64_t sweep_slots; /* once no worker uses an older revision; 0: nothing to sweep */
+
+	struct worker_set workers;
+	struct pushdown pushdown;
+	struct log_pump *pump;
+	struct supervisor_listener *listeners;
+	bool events_on;
+	uint64_t events_since_ns;
+	struct timer tick, rotate, drain;
+	uint64_t started_ns;
+	bool ready, draining;
+	int status;
+};
+
+/* pushdown.c */
+int pushdown_open(struct supervisor *s);
+void pushdown_refusals(struct supervisor *s, const struct worker_refusal *r, size_t n);
+
+/* supervisor_events.c: to all listeners; takes the reference of event. */
+void supervisor_emit(struct supervisor *s, json_t *event);
+/* Start or stop reading the kernel's samples: after listeners or the dataplane changed. */
+void supervisor_events_switch(struct supervisor *s);
+
+/* supervisor_apply.c */
+int supervisor_keep(struct supervisor *s, const char *name, int fd);
+/* Hand the revision to the workers under a new number and wait. Negative errno and *err. */
+int supervisor_publish(struct supervisor *s, struct revision *r, struct errmsg *err);
+/* Everything that a revision needs beside its text: certificates, ids, meters. Takes conf. */
+int supervisor_build(struct supervisor *s, struct conf *conf, struct revision **ret,
+		     struct conf_errors *errors, struct errmsg *err);
+/* Have the monitor open what to listens on and from (NULL: nothing) does not. */
+int supervisor_open_listeners(struct supervisor *s, const struct conf *from, const struct conf *to,
+			      struct errmsg *err);
+/* SIGHUP: the file again. The outcome goes to the log. */
+void supervisor_reload(struct supervisor *s);
+int supervisor_read_config(struct supervisor *s, char **ret, size_t *ret_len, struct errmsg *err);
+
+/* supervisor_start.c: everything up to the first revision in force. */
+int supervisor_start(struct supervisor *s, struct errmsg *err);

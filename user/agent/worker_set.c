@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "worker_set.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/addr.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "net/ipc.h"
+
+#define BACKOFF_MIN_MS	  100
+#define BACKOFF_MAX_MS	  10000
+#define LIVED_WELL_MS	  10000 /* a worker that lived as long starts again at once */
+#define REVISION_RETRY_MS 100
+
+static void send_newest(struct worker_set_row *row);
+
+static uint32_t slot_of(const struct worker_set_row *row)
+{
+	return (uint32_t)(row - row->set->row);
+}
+
+static struct supervisor_worker *info_of(struct worker_set_row *row)
+{
+	return &row->set->info[slot_of(row)];
+}
+
+static void disconnect(struct worker_set_row *row)
+{
+	if (row->watch.fd < 0)
+		return;
+	loop_del(row->set->loop, &row->watch);
+	close(row->watch.fd);
+	row->watch.fd = -1;
+}
+
+static int send_memory(struct worker_set_row *row)
+{
+	struct worker_memory sizes;
+	int fds[4];
+
+	memory_of_worker(row->set->memory, slot_of(row), fds, &sizes);
+	return ipc_send(row->watch.fd, WORKER_MEMORY, &sizes, sizeof(sizes), fds, 4);
+}
+
+/* The socket of this worker for a listener, from the monitor, which holds them all. */
+static int ask_socket(struct worker_set_row *row, const struct conf_listener *l)
+{
+	struct monitor_request r = {
+		.address = l->address,
+		.port = l->port,
+		.slots = (uint16_t)row->set->n,
+		.slot = slot_of(row),
+	};
+	int fds[IPC_FDS_MAX];
+	size_t n = 0;
+	int ret = monitor_link_ask(row->set->monitor, MONITOR_LISTEN, &r, -1, fds, &n);
+
+	for (size_t i = 1; i < n; i++) /* of the slots behind this one */
+		close(fds[i]);
+	if (ret)
+		return ret;
+	return n ? fds[0] : -EPROTO;
+}
+
+static int send_sockets(struct worker_set_row *row)
+{
+	const struct conf *conf = row->set->conf;
+	struct worker_sockets_message m = { 0 };
+	int fds[IPC_FDS_MAX], ret = 0;
+	size_t n = 0;
+
+	for (size_t i = 0; i < conf->n_listeners && !ret; i++) {
+		int fd = ask_socket(row, &conf->listeners[i]);
+
+		if (fd < 0) {
+			ret = fd;
+			break;
+		}
+		m.listener[n] = (uint32_t)i;
+		fds[n++] = fd;
+		if (n < IPC_FDS_MAX && i + 1 < conf->n_listeners)
+			continue;
+		ret = ipc_send(row->watch.fd, WORKER_SOCKETS, &m, sizeof(m), fds, n);
+		while (n)
+			close(fds[--n]);
+	}
+	while (n)
+		close(fds[--n]);
+	return ret;
+}
+
+static void on_retry_due(struct timer *t)
+{
+	struct worker_set_row *row = container_of(t, struct worker_set_row, respawn);
+
+	if (row->watch.fd >= 0)
+		send_newest(row);
+	else if (!info_of(row)->pid && !row->set->draining)
+		worker_set_start(row->set, row->set->n, NULL);
+}
+
+/* Sockets first, then the blob that names them. What does not go now is tried again. */
+static void send_newest(struct worker_set_row *row)
+{
+	struct worker_set *w = row->set;
+	int ret;
+
+	if (row->watch.fd < 0 || w->blob_fd < 0 || row->sent == w->number)
+		return;
+	ret = send_sockets(row);
+	if (!ret)
+		ret = ipc_send(row->watch.fd, WORKER_REVISION, &w->number, sizeof(w->number),
+			       &w->blob_fd, 1);
+	if (!ret) {
+		row->sent = w->number;
+		return;
+	}
+	log_warn("worker.revision_unsent", LOG_U64("slot", slot_of(row)),
+		 LOG_U64("revision", w->number), LOG_STR("error", strerror(-ret)));
+	timer_start(w->loop, &row->respawn, REVISION_RETRY_MS);
+}
+
+static void on_hello(struct worker_set_row *row, const struct worker_state *s)
+{
+	info_of(row)->revision = s->revision;
+	row->oldest = s->revision;
+	row->sent = row->answered = s->revision;
+	row->status = 0;
+	if (!s->revision && send_memory(row))
+		log_error("worker.memory_unsent", LOG_U64("slot", slot_of(row)));
+	if (s->revision != row->set->number)
+		row->sent = 0;
+	send_newest(row);
+	if (row->set->draining)
+		(void)ipc_send(row->watch.fd, WORKER_DRAIN, NULL, 0, NULL, 0);
+}
+
+static void on_applied(struct worker_set_row *row, const struct worker_state *s)
+{
+	row->answered = s->revision;
+	row->status = s->status;
+	snprintf(row->text, sizeof(row->text), "%.*s", (int)sizeof(s->text) - 1, s->text);
+	if (!s->status)
+		info_of(row)->revision = s->revision;
+}
+
+static void on_state_message(struct worker_set_row *row, const struct ipc_msg *msg)
+{
+	struct worker_state s;
+
+	if (msg->len != sizeof(s))
+		return;
+	memcpy(&s, msg->payload, sizeof(s));
+	if (msg->type == WORKER_HELLO)
+		on_hello(row, &s);
+	else if (msg->type == WORKER_APPLIED)
+		on_applied(row, &s);
+	info_of(row)->connections = s.connections;
+	row->oldest = s.oldest_revision;
+	if (msg->type == WORKER_DRAINED && !row->drained) {
+		row->drained = true;
+		if (row->set->draining)
+			row->set->events.on_drained(row->set->events.ctx);
+	}
+}
+
+static void on_message(struct worker_set_row *row, const struct ipc_msg *msg)
+{
+	const struct worker_set_events *events = &row->set->events;
+	struct worker_refusal refusals[IPC_PAYLOAD_MAX / sizeof(struct worker_refusal)];
+	size_t n = msg->len / sizeof(*refusals); /* at most as many as there is room for */
+
+	if (msg->type != WORKER_REFUSALS) {
+		on_state_message(row, msg);
+		return;
+	}
+	memcpy(refusals, msg->payload, n * sizeof(*refusals));
+	events->on_refusals(refusals, n, events->ctx);
+}
+
+static void on_event(struct watch *watch, uint32_t events)
+{
+	struct worker_set_row *row = container_of(watch, struct worker_set_row, watch);
+	struct ipc_msg msg;
+	int ret;
+
+	(void)events;
+	while (watch->fd >= 0 && (ret = ipc_recv(watch->fd, &msg)) != -EAGAIN) {
+		if (ret != 1) {
+			disconnect(row); /* MONITOR_EXIT tells the rest */
+			return;
+		}
+		on_message(row, &msg);
+		ipc_msg_clear(&msg);
+	}
+}
+
+void worker_set_init(struct worker_set *w, struct loop *loop, struct monitor_link *monitor,
+		     const struct memory *memory, const struct worker_set_events *events)
+{
+	*w = (struct worker_set) {
+		.loop = loop,
+		.monitor = monitor,
+		.memory = memory,
+		.events = *events,
+		.blob_fd = -1,
+	};
+	for (uint32_t i = 0; i < MESSAGE_SLOTS_MAX; i++) {
+		w->info[i].slot = i;
+		w->row[i].set = w;
+		w->row[i].watch.fd = -1;
+		w->row[i].watch.on_event = on_event;
+		w->row[i].respawn.on_due = on_retry_due;
+	}
+}
+
+void worker_set_adopt(struct worker_set *w, uint32_t slot, pid_t pid, int fd)
+{
+	struct worker_set_row *row;
+
+	if (slot >= MESSAGE_SLOTS_MAX) {
+		close(fd);
+		return;
+	}
+	row = &w->row[slot];
+	disconnect(row);
+	row->watch.fd = fd;
+	row->started_ns = clock_now_ns();
+	row->sent = row->answered = row->oldest = 0;
+	row->drained = false;
+	w->info[slot].pid = pid;
+	w->info[slot].revision = 0;
+	w->info[slot].connections = 0;
+	if (loop_add(w->loop, &row->watch)) {
+		close(fd);
+		row->watch.fd = -1;
+	}
+}
+
+void worker_set_exited(struct worker_set *w, uint32_t slot, pid_t pid, int wait_status)
+{
+	struct worker_set_row *row = &w->row[slot];
+	uint64_t lived_ms;
+
+	if (slot >= w->n || w->info[slot].pid != pid)
+		return;
+	disconnect(row);
+	w->info[slot].pid = 0;
+	w->info[slot].revision = 0;
+	w->info[slot].connections = 0;
+	if (w->draining) {
+		row->drained = true;
+		w->events.on_drained(w->events.ctx);
+		return;
+	}
+	lived_ms = (clock_now_ns() - row->started_ns) / NS_PER_MS;
+	if (lived_ms >= LIVED_WELL_MS)
+		row->backoff_ms = 0;
+	log_error("worker.exit", LOG_U64("slot", slot), LOG_I64("pid", pid),
+		  LOG_I64("wait_status", wait_status), LOG_U64("restart_in_ms", row->backoff_ms));
+	w->info[slot].restarts++;
+	timer_start(w->loop, &row->respawn, row->backoff_ms);
+	row->backoff_ms = row->backoff_ms ? row->backoff_ms * 2 : BACKOFF_MIN_MS;
+	if (row->backoff_ms > BACKOFF_MAX_MS)
+		row->backoff_ms = BACKOFF_MAX_MS;
+}
+
+int worker_set_start(struct worker_set *w, uint32_t n, struct errmsg *err)
+{
+	w->n = n;
+	for (uint32_t slot = 0; slot < n; slot++) {
+		struct monitor_request r = { .slot = slot };
+		int ret;
+
+		if (w->info[slot].pid || timer_running(&w->row[slot].respawn))
+			continue;
+		ret = monitor_link_ask(w->monitor, MONITOR_SPAWN, &r, -1, NULL, NULL);
+		if (!ret)
+			continue;
+		if (err)
+			return errmsg_set(err, ret, "cannot start worker %u: %s", slot,
+					  strerror(-ret));
+		log_error("worker.spawn", LOG_U64("slot", slot), LOG_STR("error", strerror(-ret)));
+		timer_start(w->loop, &w->row[slot].respawn, BACKOFF_MAX_MS);
+	}
+	return 0;
+}
+
+void worker_set_revise(struct worker_set *w, uint64_t number, const struct conf *conf, int blob_fd)
+{
+	cleanup_fd(&w->blob_fd);
+	w->number = number;
+	w->conf = conf;
+	w->blob_fd = blob_fd;
+	for (uint32_t slot = 0; slot < w->n; slot++)
+		send_newest(&w->row[slot]);
+}
+
+/* Those that a wait is for. *ret_refused: the first that answered with an error. */
+static uint32_t waiting_for(struct worker_set *w, struct pollfd *fds,
+			    const struct worker_set_row **ret_refused)
+{
+	uint32_t n = 0;
+
+	for (uint32_t slot = 0; slot < w->n; slot++) {
+		const struct worker_set_row *row = &w->row[slot];
+
+		if (row->watch.fd < 0)
+			continue;
+		if (row->answered == w->number && row->status && !*ret_refused)
+			*ret_refused = row;
+		if (row->answered != w->number)
+			fds[n++] = (struct pollfd) { .fd = row->watch.fd, .events = POLLIN };
+	}
+	return n;
+}
+
+int worker_set_wait(struct worker_set *w, uint64_t timeout_ms, struct errmsg *err)
+{
+	const uint64_t until_ns = clock_now_ns() + timeout_ms * NS_PER_MS;
+	const struct worker_set_row *refused = NULL;
+	struct pollfd fds[MESSAGE_SLOTS_MAX];
+	uint32_t n;
+
+	while ((n = waiting_for(w, fds, &refused)) && !refused) {
+		uint64_t now_ns = clock_now_ns();
+
+		if (now_ns >= until_ns)
+			return 0;
+		if (poll(fds, n, (int)((until_ns - now_ns) / NS_PER_MS) + 1) < 0 && errno != EINTR)
+			return -errno;
+		for (uint32_t slot = 0; slot < w->n; slot++)
+			on_event(&w->row[slot].watch, LOOP_READ);
+	}
+	if (refused)
+		return errmsg_set(err, -EINVAL, "worker %u refused revision %llu: %s",
+				  slot_of(refused), (unsigned long long)w->number, refused->text);
+	return 0;
+}
+
+uint64_t worker_set_oldest(const struct worker_set *w)
+{
+	uint64_t oldest = w->number;
+
+	for (uint32_t slot = 0; slot < w->n; slot++) {
+		/* one without a revision has nothing that it could use */
+		if (w->info[slot].pid && w->info[slot].revision && w->row[slot].oldest < oldest)
+			oldest = w->row[slot].oldest;
+	}
+	return oldest;
+}
+
+uint32_t worker_set_current(const struct worker_set *w)
+{
+	uint32_t n = 0;
+
+	for (uint32_t slot = 0; slot < w->n; slot++)
+		n += w->info[slot].pid && w->info[slot].revision == w->number;
+	return n;
+}
+
+void worker_set_drain(struct worker_set *w)
+{
+	w->draining = true;
+	for (uint32_t slot = 0; slot < w->n; slot++) {
+		timer_stop(&w->row[slot].respawn);
+		if (w->row[slot].watch.fd >= 0)
+			(void)ipc_send(w->row[slot].watch.fd, WORKER_DRAIN, NULL, 0, NULL, 0);
+	}
+}
+
+uint32_t worker_set_undrained(const struct worker_set *w)
+{
+	uint32_t n = 0;
+
+	for (uint32_t slot = 0; slot < w->n; slot++)
+		n += w->info[slot].pid && !w->row[slot].drained;
+	return n;
+}
