@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "dataplane_state.h"
@@ -40,6 +41,18 @@ static int shape_check(const struct pinned_map *m, const struct map_shape *is, s
 	return 0;
 }
 
+/* The kernel gives every kind of object "info": only its link says which kind it is. */
+static bool is_map(int fd)
+{
+	static const char want[] = "anon_inode:bpf-map";
+	char path[32], text[sizeof(want)];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	n = readlink(path, text, sizeof(text));
+	return n == sizeof(want) - 1 && memcmp(text, want, sizeof(want) - 1) == 0;
+}
+
 /* 1: opened into m, 0: not pinned, or negative errno. */
 static int adopt_map(struct dataplane *dp, struct pinned_map *m, struct errmsg *err)
 {
@@ -55,7 +68,7 @@ static int adopt_map(struct dataplane *dp, struct pinned_map *m, struct errmsg *
 				  fd == -EACCES ? "; it belongs to another user: chown the bpffs "
 						  "directory and what is in it"
 						: "");
-	if (pinned_map_shape(fd, &is)) /* a program or a link has the name */
+	if (!is_map(fd) || pinned_map_shape(fd, &is))
 		return errmsg_set(err, -EPROTO, "pinned object %s is not a map" REMEDY, m->name);
 	e = shape_check(m, &is, err);
 	if (e)

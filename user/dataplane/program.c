@@ -16,6 +16,7 @@
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wconversion"
+#pragma GCC diagnostic ignored "-Wsign-conversion"
 #include "agent_maps.skel.h"
 #include "tc_ingress.skel.h"
 #include "xdp_ingress.skel.h"
