@@ -61,6 +61,12 @@ static void check_head(const struct http_head *h, bool response)
 	for (uint32_t i = 0; i < h->n_fields; i++)
 		check_field(h, &h->fields[i]);
 	CHECK(h->content_length <= INT64_MAX);
+	const struct http_field *te = http_field_known(h, HTTP_NAME_TRANSFER_ENCODING);
+	const struct http_field *cl = http_field_known(h, HTTP_NAME_CONTENT_LENGTH);
+
+	CHECK(!te || (!cl && str_ieq(http_field_value(h, te), STR_LIT("chunked"))));
+	CHECK(h->body != HTTP_BODY_CHUNKED || te);
+	CHECK(h->body != HTTP_BODY_LENGTH || cl);
 	if (response) {
 		CHECK(h->status >= 100 && h->status <= 599);
 		check_inside(h, h->reason);

@@ -88,7 +88,7 @@ static const struct head_case requests[] = {
 	{ "another protocol is refused", WIRE("OPTIONS * RTSP/1.0\r\n\r\n"),
 	  "400: no HTTP version in the start line" },
 	{ "the preface of HTTP/2 is refused", WIRE("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
-	  "400: asterisk-form with another method than OPTIONS" },
+	  "400: preface of HTTP/2" },
 
 	/* forms of the target */
 	{ "the authority of absolute-form wins over Host",
@@ -239,6 +239,12 @@ static const struct head_case requests[] = {
 	  GET("Transfer-Encoding: \x0b"
 	      "chunked\r\n"),
 	  "400: unexpected byte in a header line" },
+	{ "a tab behind a coding is refused", GET("Transfer-Encoding: chunked \t \r\n"),
+	  "400: tab beside the length or the coding of a body" },
+	{ "a tab before a length is refused", GET("Content-Length: \t3\r\n"),
+	  "400: tab beside the length or the coding of a body" },
+	{ "spaces around a length are not part of it", GET("Content-Length:  3  \r\n"),
+	  "GET|/||x|1.1 keep length=3 Host=x; Content-Length=3;" },
 	{ "xchunked is another coding", GET("Transfer-Encoding: xchunked\r\n"),
 	  "400: final transfer coding is not chunked" },
 

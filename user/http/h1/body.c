@@ -150,6 +150,50 @@ static int size_byte(struct h1_body *b, char c, struct h1_error *err)
 	}
 }
 
+/*
+ * What must not come this late (RFC 9110 s6.5.1) and somebody could obey none the less is refused,
+ * though all trailers are dropped.
+ */
+static const struct str forbidden_trailers[] = {
+	{ "content-length", 14 },
+	{ "transfer-encoding", 17 },
+	{ "connection", 10 },
+};
+#define N_FORBIDDEN (sizeof(forbidden_trailers) / sizeof(forbidden_trailers[0]))
+
+/* One more byte of a trailer's name: which of those can it still be? */
+static void trailer_match(struct h1_body *b, char c)
+{
+	for (size_t i = 0; i < N_FORBIDDEN; i++) {
+		const struct str *name = &forbidden_trailers[i];
+
+		if (b->name_len >= name->len || (c | 0x20) != name->ptr[b->name_len])
+			b->match &= (uint8_t) ~(1U << i);
+	}
+	b->name_len++;
+}
+
+static int trailer_name_end(struct h1_body *b, struct h1_error *err)
+{
+	for (size_t i = 0; i < N_FORBIDDEN; i++) {
+		if (b->match & 1U << i && b->name_len == forbidden_trailers[i].len)
+			return refuse(err, "framing or connection field in the trailers");
+	}
+	b->state = TRAILER_VALUE;
+	return 0;
+}
+
+/* A byte of a name, or what ends it. */
+static int trailer_name_byte(struct h1_body *b, char c, struct h1_error *err)
+{
+	if (c == ':' && b->name_len > 0)
+		return trailer_name_end(b, err);
+	if (!http_char_is(c, HTTP_CHAR_TOKEN))
+		return refuse(err, "malformed trailer");
+	trailer_match(b, c);
+	return 0;
+}
+
 static int trailer_byte(struct h1_body *b, char c, struct h1_error *err)
 {
 	if (++b->line_bytes > TRAILER_MAX_BYTES) {
@@ -163,13 +207,11 @@ static int trailer_byte(struct h1_body *b, char c, struct h1_error *err)
 			return 0;
 		}
 		b->state = TRAILER_NAME;
-		return http_char_is(c, HTTP_CHAR_TOKEN) ? 0 : refuse(err, "malformed trailer");
+		b->name_len = 0;
+		b->match = (1U << N_FORBIDDEN) - 1;
+		return trailer_name_byte(b, c, err);
 	case TRAILER_NAME:
-		if (c == ':')
-			b->state = TRAILER_VALUE;
-		else if (!http_char_is(c, HTTP_CHAR_TOKEN))
-			return refuse(err, "malformed trailer");
-		return 0;
+		return trailer_name_byte(b, c, err);
 	case TRAILER_VALUE:
 		if (c == '\r')
 			b->state = TRAILER_LF;

@@ -58,11 +58,33 @@ static int next_token(const char **p, const char *end, bool allow_empty, struct 
 	return 1;
 }
 
-static int transfer_encoding(struct h1_cursor *c, struct str value, struct framing *f)
+/*
+ * White space may hold tabs, but servers are known to take "chunked\t" for another coding and
+ * "3\t" for no number: around framing that is refused. Behind a value CR follows, so this ends.
+ */
+static int refuse_tabs(struct h1_cursor *c, const struct http_head *h, const struct http_field *f)
 {
-	const char *p = value.ptr;
-	const char *end = p + value.len;
+	const char *before = h->base + f->name + f->name_len + 1;
+	const char *value = h->base + f->value;
+	const char *after = value + f->value_len;
 
+	while (*after == ' ')
+		after++;
+	if (*after == '\t' || memchr(before, '\t', (size_t)(value - before)))
+		return h1_refuse(c, 400, "tab beside the length or the coding of a body");
+	return 0;
+}
+
+static int transfer_encoding(struct h1_cursor *c, const struct http_head *h,
+			     const struct http_field *field, struct framing *f)
+{
+	const char *p = h->base + field->value;
+	const char *end = p + field->value_len;
+	int err = refuse_tabs(c, h, field);
+
+	if (err)
+		return err;
+	f->n_encoding++;
 	do {
 		struct str coding;
 
@@ -156,10 +178,15 @@ static int connection(struct h1_cursor *c, struct http_head *h, struct str value
 }
 
 /* 1*DIGIT, below 2^63 (RFC 9110 s8.6); a list, even of equal numbers, is refused. */
-static int content_length(struct h1_cursor *c, struct str value, uint64_t *ret)
+static int content_length(struct h1_cursor *c, const struct http_head *h,
+			  const struct http_field *field, uint64_t *ret)
 {
+	struct str value = http_field_value(h, field);
 	uint64_t n = 0;
+	int err = refuse_tabs(c, h, field);
 
+	if (err)
+		return err;
 	if (value.len == 0)
 		return h1_refuse(c, 400, "empty Content-Length");
 	for (size_t i = 0; i < value.len; i++) {
@@ -179,10 +206,11 @@ static int content_length(struct h1_cursor *c, struct str value, uint64_t *ret)
 static int collect(struct h1_cursor *c, struct http_head *h, struct framing *f)
 {
 	for (uint32_t i = 0; i < h->n_fields; i++) {
-		struct str value = http_field_value(h, &h->fields[i]);
+		const struct http_field *field = &h->fields[i];
+		struct str value = http_field_value(h, field);
 		int err = 0;
 
-		switch (h->fields[i].known) {
+		switch (field->known) {
 		case HTTP_NAME_HOST:
 			f->n_host++;
 			f->host = value;
@@ -196,11 +224,10 @@ static int collect(struct h1_cursor *c, struct http_head *h, struct framing *f)
 		case HTTP_NAME_CONTENT_LENGTH:
 			if (f->n_length++)
 				return h1_refuse(c, 400, "repeated Content-Length");
-			err = content_length(c, value, &h->content_length);
+			err = content_length(c, h, field, &h->content_length);
 			break;
 		case HTTP_NAME_TRANSFER_ENCODING:
-			f->n_encoding++;
-			err = transfer_encoding(c, value, f);
+			err = transfer_encoding(c, h, field, f);
 			break;
 		case HTTP_NAME_EXPECT:
 			h->expect_continue = str_ieq(value, STR_LIT("100-continue"));

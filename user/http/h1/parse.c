@@ -65,6 +65,9 @@ static int request_line(struct h1_cursor *c, struct http_head *h)
 		return err;
 	if (h->method_text.len == 0)
 		return h1_refuse(c, 400, "start line without a method");
+	/* Reserved so that HTTP/2 by prior knowledge fails here (RFC 9113 s3.4). */
+	if (str_eq(h->method_text, STR_LIT("PRI")))
+		return h1_refuse(c, 400, "preface of HTTP/2");
 	h->method = http_method_of(h->method_text);
 	err = word(c, HTTP_CHAR_TARGET, c->limits->max_uri_bytes, long_target,
 		   "forbidden character in the request target", &target);

@@ -45,6 +45,8 @@ struct h1_body {
 	uint8_t state;
 	uint32_t line_bytes; /* of the chunk-size line or the trailers so far: bounded */
 	uint32_t ext_bytes;  /* of chunk extensions beyond the data so far: bounded */
+	uint16_t name_len;   /* of the trailer's name so far: below the limit of the trailers */
+	uint8_t match;	     /* forbidden names that it can still become, a bit each */
 	bool done;
 };
 
