@@ -17,6 +17,7 @@ struct loop {
 	int epoll_fd;
 	bool stopping;
 	uint64_t now_ns;
+	uint64_t (*clock_ns)(void);
 	struct wheel wheel;
 	struct deferred deferred; /* head of a ring, run from its next on */
 	int event_at, event_count;
@@ -37,7 +38,8 @@ int loop_new(struct loop **ret)
 		return err;
 	}
 	l->deferred.next = l->deferred.prev = &l->deferred;
-	l->now_ns = clock_now_ns();
+	l->clock_ns = clock_now_ns;
+	l->now_ns = l->clock_ns();
 	wheel_init(&l->wheel, l->now_ns / NS_PER_MS);
 	*ret = l;
 	return 0;
@@ -167,11 +169,11 @@ int loop_turn(struct loop *l, int wait_ms)
 	int n;
 
 	if (wait_ms)
-		l->now_ns = clock_now_ns(); /* the last turn's work took time */
+		l->now_ns = l->clock_ns(); /* the last turn's work took time */
 	n = epoll_wait(l->epoll_fd, l->events, LOOP_EVENTS, wait_limit(l, wait_ms));
 	if (n < 0 && errno != EINTR)
 		return -errno;
-	l->now_ns = clock_now_ns();
+	l->now_ns = l->clock_ns();
 	l->event_count = n < 0 ? 0 : n;
 	for (l->event_at = 0; l->event_at < l->event_count; l->event_at++) {
 		struct epoll_event *ev = &l->events[l->event_at];
@@ -200,6 +202,12 @@ int loop_run(struct loop *l)
 void loop_stop(struct loop *l)
 {
 	l->stopping = true;
+}
+
+void loop_set_clock(struct loop *l, uint64_t (*clock_ns)(void))
+{
+	l->clock_ns = clock_ns;
+	l->now_ns = l->clock_ns();
 }
 
 uint64_t loop_now_ns(const struct loop *l)

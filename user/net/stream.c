@@ -109,51 +109,58 @@ static bool send_queued(struct stream *s)
 	return !s->failed && !err && !flushed;
 }
 
+/* One read of at most want bytes into `in`, with its outcome noted; the bytes, 0 to stop. */
+static size_t read_once(struct stream *s, size_t want)
+{
+	char *at = buf_reserve(&s->in, want);
+	ssize_t n;
+
+	if (!at) {
+		fail(s, -ENOMEM);
+		return 0;
+	}
+	n = s->filter ? s->filter->ops->read(s, at, want) : stream_wire_recv(s, at, want);
+	if (n > 0) {
+		buf_commit(&s->in, (size_t)n);
+		return (size_t)n;
+	}
+	if (n == 0) {
+		s->read_ended = true;
+	} else if (n == -EINTR) { /* the filter has had its turn */
+		s->read_more = true;
+		loop_defer(s->loop, &s->deferred);
+	} else if (n != -EAGAIN) {
+		fail(s, (int)n);
+	}
+	return 0;
+}
+
+static size_t least(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
 /* Read into `in` until the wire, the room or the budget is exhausted; the bytes that came. */
 static size_t fill_in(struct stream *s, size_t budget)
 {
 	/* a filter that stopped short of -EAGAIN may hold bytes that no event will tell of */
 	bool pending = s->filter && s->read_more;
-	size_t got = 0;
+	size_t got = 0, n = 0;
 
 	s->read_more = false;
-	while (!s->read_ended && !s->failed) {
+	while (!s->read_ended && !s->failed && (!s->read_blocked || pending)) {
 		size_t want = got ? STREAM_NEXT_READ_BYTES : STREAM_FIRST_READ_BYTES;
-		ssize_t n;
-		char *at;
 
-		if (s->read_blocked && !pending)
-			break;
-		if (want > buf_room(&s->in))
-			want = buf_room(&s->in);
-		if (want > budget - got)
-			want = budget - got;
+		want = least(want, least(buf_room(&s->in), budget - got));
 		if (!want) {
 			s->read_more = true;
 			break;
 		}
-		at = buf_reserve(&s->in, want);
-		if (!at) {
-			fail(s, -ENOMEM);
+		n = read_once(s, want);
+		if (!n)
 			break;
-		}
-		n = s->filter ? s->filter->ops->read(s, at, want) : stream_wire_recv(s, at, want);
-		if (n == -EAGAIN)
-			break;
-		if (n == -EINTR) {
-			s->read_more = true;
-			loop_defer(s->loop, &s->deferred);
-			break;
-		}
-		if (n < 0)
-			fail(s, (int)n);
-		else if (n == 0)
-			s->read_ended = true;
-		else {
-			buf_commit(&s->in, (size_t)n);
-			got += (size_t)n;
-			pending = s->filter != NULL;
-		}
+		got += n;
+		pending = s->filter != NULL;
 	}
 	s->bytes_in += got;
 	buf_trim(&s->in);
