@@ -28,17 +28,17 @@ enum acl_answer {
 };
 
 struct client {
-	__u64 tat[LIMIT_UNITS];	  /* meters, by enum limit_unit; see algo/gcra.h */
-	__u64 verdict_until_ns;	  /* monotonic clock; 0: none */
-	__u64 dropped_packets;	  /* of this source, any reason; added to without a lock */
-	__u32 epoch;		  /* sum of the epochs under which the rest was looked up */
-	__u16 limit_class;	  /* LIMIT_CLASS_NONE: no limit by source */
-	__u8 acl;		  /* enum acl_answer */
-	__u8 verdict_action;	  /* enum verdict_action */
-	__u8 verdict_reason;	  /* enum verdict_reason */
-	__u8 flow_verdicts;	  /* 1: verdict_flow has entries of this source */
+	__u64 tat[LIMIT_UNITS]; /* meters, by enum limit_unit; see algo/gcra.h */
+	__u64 verdict_until_ns; /* monotonic clock; 0: none */
+	__u64 dropped_packets;	/* of this source, any reason; added to without a lock */
+	__u32 epoch;		/* sum of the epochs under which the rest was looked up */
+	__u16 limit_class;	/* LIMIT_CLASS_NONE: no limit by source */
+	__u8 acl;		/* enum acl_answer */
+	__u8 verdict_action;	/* enum verdict_action */
+	__u8 verdict_reason;	/* enum verdict_reason */
+	__u8 flow_verdicts;	/* 1: verdict_flow has entries of this source */
 	__u8 pad[2];
-	__u32 refreshing;	  /* 1 while a CPU rewrites the cached policy */
+	__u32 refreshing; /* 1 while a CPU rewrites the cached policy */
 	__u8 pad2[8];
 };
 ABI_SIZE(struct client, 64);
@@ -50,7 +50,7 @@ ABI_SIZE(struct client, 64);
  */
 #define CLIENT_EPOCH_BUCKETS 4096
 
-/* Of a record whose policy was never looked up: `all` skips it. */
+/* Of a record whose policy was never looked up; four billion changes of policy away. */
 #define CLIENT_EPOCH_NONE 0xffffffffU
 
 struct epochs {

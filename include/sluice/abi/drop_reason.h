@@ -5,21 +5,21 @@
  */
 #pragma once
 
-#define DROP_REASONS(X)                                                                            \
-	X(NONE, "none", "not dropped")                                                             \
-	X(MALFORMED, "malformed", "a header is truncated or contradicts itself")                   \
-	X(EXT_HEADERS, "ext_headers", "more headers than the parser follows")       \
-	X(UNKNOWN_L4, "unknown_l4", "a transport protocol that the policy unknown_l4 drops")       \
-	X(ACL_DENY, "acl_deny", "the source is in a deny prefix")                                  \
-	X(VERDICT_SOURCE, "verdict_source", "a verdict on the source is in force")                 \
-	X(VERDICT_FLOW, "verdict_flow", "a verdict on the flow is in force")                       \
-	X(LIMIT_PACKETS, "limit_packets", "the source is over a packet limit")                     \
-	X(LIMIT_BYTES, "limit_bytes", "the source is over a byte limit")                           \
-	X(LIMIT_CONNECTIONS, "limit_connections", "the source is over a new-connection limit")     \
-	X(LIMIT_CONTENDED, "limit_contended", "the meter's bounded tries were all lost")           \
-	X(NO_BACKEND, "no_backend", "the vip has no backend in its ring")                          \
-	X(BACKEND_GONE, "backend_gone", "the ring names a backend without a next hop")             \
-	X(TOO_BIG, "too_big", "larger than the backend's device can send")                         \
+#define DROP_REASONS(X)                                                                        \
+	X(NONE, "none", "not dropped")                                                         \
+	X(MALFORMED, "malformed", "a header is truncated or contradicts itself")               \
+	X(EXT_HEADERS, "ext_headers", "more headers than the parser follows")                  \
+	X(UNKNOWN_L4, "unknown_l4", "a transport protocol that the policy unknown_l4 drops")   \
+	X(ACL_DENY, "acl_deny", "the source is in a deny prefix")                              \
+	X(VERDICT_SOURCE, "verdict_source", "a verdict on the source is in force")             \
+	X(VERDICT_FLOW, "verdict_flow", "a verdict on the flow is in force")                   \
+	X(LIMIT_PACKETS, "limit_packets", "the source is over a packet limit")                 \
+	X(LIMIT_BYTES, "limit_bytes", "the source is over a byte limit")                       \
+	X(LIMIT_CONNECTIONS, "limit_connections", "the source is over a new-connection limit") \
+	X(LIMIT_CONTENDED, "limit_contended", "the meter's bounded tries were all lost")       \
+	X(NO_BACKEND, "no_backend", "the vip has no backend in its ring")                      \
+	X(BACKEND_GONE, "backend_gone", "the ring names a backend without a next hop")         \
+	X(TOO_BIG, "too_big", "larger than the backend's device can send")                     \
 	X(INTERNAL, "internal", "a map look-up failed that cannot fail")
 
 enum drop_reason {

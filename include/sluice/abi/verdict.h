@@ -15,9 +15,9 @@ enum verdict_action {
 };
 
 /* Append only, like drop reasons: label and documentation. */
-#define VERDICT_REASONS(X)                                                                         \
-	X(OPERATOR, "operator", "set by an operator")                                              \
-	X(LIMIT, "limit", "kept sending requests over its limit")                                  \
+#define VERDICT_REASONS(X)                                        \
+	X(OPERATOR, "operator", "set by an operator")             \
+	X(LIMIT, "limit", "kept sending requests over its limit") \
 	X(AUTH, "auth", "kept failing authentication")
 
 enum verdict_reason {

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The packet path under test: the programs of one hook, loaded with maps of their own (nothing is
+ * pinned), a clock that stands still unless told, and a ring of PLANE_RING slots per vip.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "packet.h"
+#include "sluice/abi/client.h"
+#include "sluice/abi/drop_reason.h"
+#include "sluice/abi/event.h"
+#include "sluice/abi/stats.h"
+#include "sluice/abi/verdict.h"
+#include "sluice/abi/vip.h"
+
+#define PLANE_RING	65537
+#define PLANE_VIPS	4
+#define PLANE_LOOPBACK	1 /* where BPF_PROG_TEST_RUN says that packets come from */
+#define PLANE_ELSEWHERE 99
+#define PLANE_SECOND	1000000000ULL
+
+enum plane_hook { PLANE_XDP, PLANE_TC, PLANE_HOOKS };
+enum plane_action { PLANE_PASS, PLANE_DROP, PLANE_TX, PLANE_REDIRECT };
+
+struct plane_settings {
+	bool unknown_l4_drop;
+	uint32_t events_per_s;
+	bool real_clock;
+	uint32_t max_clients; /* 0: 4096 */
+};
+
+struct plane {
+	enum plane_hook hook;
+	void *skeleton;
+	struct bpf_object *object;
+	int prog_fd;
+	volatile __u64 *now_ns;
+};
+
+/* What is said of merged packets (TC only). */
+struct plane_gso {
+	uint32_t segments;
+	uint32_t payload_bytes; /* of one */
+};
+
+extern const char *const plane_hook_name[PLANE_HOOKS];
+
+void plane_open(struct plane *p, enum plane_hook hook, const struct plane_settings *settings);
+void plane_close(struct plane *p);
+/* Run it once; out may be NULL, or is the packet as it leaves. */
+enum plane_action plane_run(struct plane *p, const struct packet *in, struct packet *out);
+enum plane_action plane_run_gso(struct plane *p, const struct packet *in,
+				const struct plane_gso *gso);
+enum plane_action plane_run_spec(struct plane *p, const struct packet_spec *spec);
+/* Run it many times, in one call; returns how many were not dropped. */
+uint64_t plane_run_many(struct plane *p, const struct packet *in, uint32_t times);
+
+int plane_map(const struct plane *p, const char *name);
+/* Per-CPU counters, summed. */
+void plane_sum(const struct plane *p, const char *map, uint32_t index, void *ret, size_t bytes);
+struct stats_count plane_drops(const struct plane *p, enum drop_reason reason);
+struct stats_count plane_actions(const struct plane *p, enum stats_action action);
+
+/* Policy, as the agent writes it: the map first, then the epoch. */
+void plane_acl(struct plane *p, const char *list, const char *address, uint32_t len_bits);
+void plane_acl_remove(struct plane *p, const char *list, const char *address, uint32_t len_bits);
+void plane_limit_prefix(struct plane *p, const char *address, uint32_t len_bits, uint32_t id);
+void plane_limit(struct plane *p, uint32_t id, enum limit_unit unit, uint64_t per_s, uint64_t burst,
+		 bool dry_run);
+void plane_verdict(struct plane *p, const char *address, uint32_t len_bits, uint8_t action,
+		   uint64_t until_ns, uint16_t flows);
+void plane_verdict_remove(struct plane *p, const char *address, uint32_t len_bits);
+void plane_epoch_all(struct plane *p);
+void plane_epoch_source(struct plane *p, const char *address);
+
+/* Balancing. A vip id doubles as its place among the rings. */
+void plane_vip(struct plane *p, uint32_t id, const char *address, uint16_t port, uint8_t proto,
+	       uint32_t limit_class);
+void plane_backend(struct plane *p, uint32_t id, uint32_t ifindex, uint16_t mtu);
+/* Fill the vip's ring with backends first..first+n-1 of equal weight. */
+void plane_ring(struct plane *p, uint32_t vip, uint32_t first, uint32_t n);
+bool plane_client(const struct plane *p, const char *source, uint32_t scope, struct client *ret);

@@ -1,0 +1,548 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The accessors, against the programs that read the same maps. */
+#include "dataplane_lab.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <linux/bpf.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/addr.h"
+#include "base/clock.h"
+#include "dataplane/acl_map.h"
+#include "dataplane/dataplane_state.h"
+#include "dataplane/event_map.h"
+#include "dataplane/limit_map.h"
+#include "dataplane/meter_map.h"
+#include "dataplane/stats_map.h"
+#include "dataplane/verdict_map.h"
+
+struct world {
+	struct lab *lab;
+	struct dataplane *dp;
+};
+
+static int world_open(void **state)
+{
+	struct world *w = calloc(1, sizeof(*w));
+	struct conf_dataplane c = lab_conf(NULL);
+
+	assert_non_null(w);
+	lab_open((void **)&w->lab);
+	c.max_verdicts = 16;
+	c.max_meters = 8;
+	w->dp = lab_dataplane(w->lab, &c);
+	*state = w;
+	return 0;
+}
+
+static int world_close(void **state)
+{
+	struct world *w = *state;
+
+	dataplane_close(w->dp);
+	lab_close((void **)&w->lab);
+	free(w);
+	return 0;
+}
+
+static uint32_t udp_from(struct world *w, const char *src, uint16_t sport)
+{
+	struct lab_frame f = lab_ipv4(src, "192.0.2.1", 17, sport, 2000);
+
+	return lab_test_run(w->lab, f.bytes, f.n);
+}
+
+static void deny_and_allow_act_on_the_next_packet(void **state)
+{
+	struct prefix wide = lab_prefix("203.0.113.0/24"), one = lab_prefix("203.0.113.5");
+	struct world *w = *state;
+
+	assert_int_equal(udp_from(w, "203.0.113.5", 1), XDP_PASS);
+	assert_int_equal(acl_map_add(w->dp, ACL_LIST_DENY, &wide, ACL_FROM_OPERATOR), 0);
+	assert_int_equal(udp_from(w, "203.0.113.5", 1), XDP_DROP);
+	assert_int_equal(acl_map_add(w->dp, ACL_LIST_ALLOW, &one, ACL_FROM_FILE), 0);
+	assert_int_equal(udp_from(w, "203.0.113.5", 1), XDP_PASS);
+	assert_int_equal(udp_from(w, "203.0.113.6", 1), XDP_DROP);
+	assert_true(acl_map_allows(w->dp, &one.addr));
+	assert_false(acl_map_allows(w->dp, &wide.addr));
+	assert_int_equal(acl_map_del(w->dp, ACL_LIST_DENY, &wide), 0);
+	assert_int_equal(acl_map_del(w->dp, ACL_LIST_DENY, &wide), -ENOENT);
+	assert_int_equal(udp_from(w, "203.0.113.6", 1), XDP_PASS);
+}
+
+static int count_prefix(const struct prefix *p, const struct acl_value *v, void *ctx)
+{
+	(void)p;
+	*(int *)ctx += v->origin == ACL_FROM_FILE ? 1 : 100;
+	return 0;
+}
+
+static void an_applied_list_is_exactly_what_was_asked_for(void **state)
+{
+	struct prefix before[] = { lab_prefix("10.0.0.0/8"), lab_prefix("2001:db8::/32"),
+				   lab_prefix("0.0.0.0/0") };
+	struct prefix after[] = { lab_prefix("2001:db8::/32"), lab_prefix("172.16.0.0/12") };
+	struct world *w = *state;
+	int n = 0;
+
+	assert_int_equal(acl_map_apply(w->dp, ACL_LIST_DENY, before, 3, ACL_FROM_FILE), 0);
+	assert_int_equal(udp_from(w, "198.51.100.1", 1), XDP_DROP);
+	assert_int_equal(acl_map_apply(w->dp, ACL_LIST_DENY, after, 2, ACL_FROM_FILE), 0);
+	assert_int_equal(acl_map_each(w->dp, ACL_LIST_DENY, count_prefix, &n), 0);
+	assert_int_equal(n, 2);
+	assert_int_equal(udp_from(w, "10.1.1.1", 1), XDP_PASS);
+	assert_int_equal(udp_from(w, "172.20.1.1", 1), XDP_DROP);
+	assert_int_equal(acl_map_apply(w->dp, ACL_LIST_DENY, NULL, 0, ACL_FROM_FILE), 0);
+	assert_int_equal(udp_from(w, "172.20.1.1", 1), XDP_PASS);
+}
+
+static void a_verdict_on_a_source_is_in_force_until_it_expires(void **state)
+{
+	struct prefix host = lab_prefix("192.0.2.7"), wide = lab_prefix("192.0.2.0/24");
+	struct world *w = *state;
+	struct verdict v;
+
+	assert_int_equal(udp_from(w, "192.0.2.7", 1), XDP_PASS);
+	assert_int_equal(verdict_map_set(w->dp, &host, VERDICT_DROP, VERDICT_REASON_OPERATOR,
+					 clock_now_ns() + 60 * NS_PER_S),
+			 0);
+	assert_int_equal(udp_from(w, "192.0.2.7", 1), XDP_DROP);
+	assert_int_equal(udp_from(w, "192.0.2.8", 1), XDP_PASS);
+	assert_int_equal(verdict_map_set(w->dp, &wide, VERDICT_DROP, VERDICT_REASON_LIMIT,
+					 UINT64_MAX),
+			 0);
+	assert_int_equal(udp_from(w, "192.0.2.8", 1), XDP_DROP);
+	assert_int_equal(verdict_map_del(w->dp, &wide), 0);
+	assert_int_equal(udp_from(w, "192.0.2.8", 1), XDP_PASS);
+	assert_int_equal(verdict_map_get(w->dp, &host, &v), 0);
+	assert_int_equal(v.reason, VERDICT_REASON_OPERATOR);
+	/* Replaced by one that is over already. */
+	assert_int_equal(verdict_map_set(w->dp, &host, VERDICT_DROP, VERDICT_REASON_LIMIT, 1), 0);
+	assert_int_equal(udp_from(w, "192.0.2.7", 1), XDP_PASS);
+	assert_int_equal(verdict_map_sweep(w->dp, clock_now_ns()), 1);
+	assert_int_equal(verdict_map_get(w->dp, &host, &v), -ENOENT);
+	assert_int_equal(verdict_map_del(w->dp, &host), -ENOENT);
+}
+
+static void a_verdict_has_one_of_four_prefix_lengths(void **state)
+{
+	static const struct {
+		const char *text;
+		int want;
+	} cases[] = {
+		{ "192.0.2.1", 0 },
+		{ "192.0.2.0/24", 0 },
+		{ "192.0.2.0/25", -EINVAL },
+		{ "192.0.0.0/16", -EINVAL },
+		{ "2001:db8:1:2::/64", 0 },
+		{ "2001:db8:1::/48", 0 },
+		{ "2001:db8::1", -EINVAL },
+		{ "2001:db8::/32", -EINVAL },
+	};
+	struct world *w = *state;
+	size_t i;
+
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct prefix p = lab_prefix(cases[i].text);
+		int got = verdict_map_set(w->dp, &p, VERDICT_DROP, VERDICT_REASON_AUTH,
+					  UINT64_MAX);
+
+		if (got != cases[i].want)
+			fail_msg("%s: %d and not %d", cases[i].text, got, cases[i].want);
+	}
+}
+
+static struct flow_key flow(const char *src, uint16_t sport)
+{
+	return (struct flow_key){ .src = lab_addr(src), .dst = lab_addr("192.0.2.1"),
+				  .sport = __builtin_bswap16(sport),
+				  .dport = __builtin_bswap16(2000), .proto = 17 };
+}
+
+static int count_verdict(const struct verdict_entry *e, void *ctx)
+{
+	*(int *)ctx += e->is_flow ? 100 : 1;
+	return 0;
+}
+
+static int verdicts(struct world *w)
+{
+	int n = 0;
+
+	assert_int_equal(verdict_map_each(w->dp, count_verdict, &n), 0);
+	return n;
+}
+
+static void a_verdict_on_a_flow_leaves_the_sources_other_flows_alone(void **state)
+{
+	struct flow_key f = flow("192.0.2.7", 1111), g = flow("192.0.2.7", 2222);
+	struct prefix host = lab_prefix("192.0.2.7");
+	struct world *w = *state;
+	struct verdict v;
+
+	assert_int_equal(udp_from(w, "192.0.2.7", 1111), XDP_PASS);
+	assert_int_equal(verdict_map_set_flow(w->dp, &f, VERDICT_DROP, VERDICT_REASON_OPERATOR,
+					      UINT64_MAX),
+			 0);
+	assert_int_equal(udp_from(w, "192.0.2.7", 1111), XDP_DROP);
+	assert_int_equal(udp_from(w, "192.0.2.7", 2222), XDP_PASS);
+	/* The entry that only counts is no verdict on the source. */
+	assert_int_equal(verdict_map_get(w->dp, &host, &v), -ENOENT);
+	assert_int_equal(verdicts(w), 100);
+	assert_int_equal(verdict_map_set_flow(w->dp, &f, VERDICT_DROP, VERDICT_REASON_AUTH,
+					      UINT64_MAX),
+			 0);
+	assert_int_equal(verdict_map_set_flow(w->dp, &g, VERDICT_DROP, VERDICT_REASON_AUTH, 1), 0);
+	assert_int_equal(verdict_map_set(w->dp, &host, VERDICT_DROP_NEW, VERDICT_REASON_AUTH,
+					 UINT64_MAX),
+			 0);
+	assert_int_equal(verdict_map_get(w->dp, &host, &v), 0);
+	assert_int_equal(v.flows, 2);
+	/* Without the verdict on the source, the flow's is still in force. */
+	assert_int_equal(verdict_map_del(w->dp, &host), 0);
+	assert_int_equal(udp_from(w, "192.0.2.7", 2222), XDP_PASS);
+	assert_int_equal(udp_from(w, "192.0.2.7", 1111), XDP_DROP);
+	assert_int_equal(verdict_map_sweep(w->dp, clock_now_ns()), 1);
+	assert_int_equal(verdict_map_del_flow(w->dp, &f), 0);
+	assert_int_equal(verdict_map_del_flow(w->dp, &f), -ENOENT);
+	assert_int_equal(udp_from(w, "192.0.2.7", 1111), XDP_PASS);
+	assert_int_equal(verdicts(w), 0);
+	assert_int_equal(bpf_map_get_next_key(pinned_map_fd(w->dp, "verdict_source"), NULL, &v),
+			 -1);
+}
+
+static void a_full_map_refuses_a_verdict_and_counts_it(void **state)
+{
+	struct prefix p = lab_prefix("198.51.100.1");
+	struct flow_key f = flow("192.0.2.7", 1111);
+	struct world *w = *state;
+	int i;
+
+	for (i = 0; i < 16; i++) {
+		p.addr.b[15] = (uint8_t)i;
+		assert_int_equal(verdict_map_set(w->dp, &p, VERDICT_DROP, VERDICT_REASON_AUTH,
+						 UINT64_MAX),
+				 0);
+	}
+	p.addr.b[15] = 99;
+	assert_int_equal(
+		verdict_map_set(w->dp, &p, VERDICT_DROP, VERDICT_REASON_AUTH, UINT64_MAX), -ENOSPC);
+	assert_int_equal(verdict_map_refused(w->dp), 1);
+	/* No room for the counting entry: the flow's is taken back. */
+	assert_int_equal(
+		verdict_map_set_flow(w->dp, &f, VERDICT_DROP, VERDICT_REASON_AUTH, UINT64_MAX),
+		-ENOSPC);
+	assert_int_equal(verdicts(w), 16);
+}
+
+static void drops_of_a_source_show_in_its_verdict(void **state)
+{
+	struct prefix host = lab_prefix("192.0.2.7");
+	struct client client;
+	struct world *w = *state;
+
+	assert_int_equal(
+		verdict_map_set(w->dp, &host, VERDICT_DROP, VERDICT_REASON_AUTH, UINT64_MAX), 0);
+	udp_from(w, "192.0.2.7", 1);
+	udp_from(w, "192.0.2.7", 1);
+	assert_int_equal(limit_map_client(w->dp, &host.addr, 0, &client), 0);
+	assert_int_equal(client.dropped_packets, 2);
+}
+
+static struct conf_limit limit(char *name, uint64_t count, uint64_t burst, struct prefix *source)
+{
+	return (struct conf_limit){ .name = name,
+				    .sources = source,
+				    .n_sources = source ? 1 : 0,
+				    .unit[LIMIT_PACKETS] = { count, NS_PER_S, burst } };
+}
+
+static void apply_limits(struct world *w, const struct conf_limit *limits, size_t n)
+{
+	struct errmsg err = { 0 };
+
+	if (limit_map_apply(w->dp, limits, n, &err))
+		fail_msg("limit_map_apply: %s", err.text);
+}
+
+/* How many of n packets pass. */
+static int passed(struct world *w, const char *src, int n)
+{
+	int ok = 0;
+
+	while (n--)
+		ok += udp_from(w, src, 1) == XDP_PASS;
+	return ok;
+}
+
+static void a_change_of_rate_keeps_the_class_and_the_meter(void **state)
+{
+	struct prefix net = lab_prefix("192.0.2.0/24");
+	/* One packet in 1,000 s: what passes here is burst alone. */
+	struct conf_limit web = { .name = "web", .sources = &net, .n_sources = 1,
+				  .unit[LIMIT_PACKETS] = { 1, 1000 * NS_PER_S, 10 } };
+	struct world *w = *state;
+	struct limit_rates before, after;
+	struct stats_limit stats;
+	struct client client;
+	uint64_t meter;
+	uint32_t id;
+
+	apply_limits(w, &web, 1);
+	id = limit_map_class(w->dp, "web");
+	assert_int_not_equal(id, LIMIT_CLASS_NONE);
+	assert_int_equal(passed(w, "192.0.2.7", 20), 10);
+	assert_int_equal(limit_map_client(w->dp, &net.addr, 0, &client), -ENOENT);
+	net.addr.b[15] = 7;
+	assert_int_equal(limit_map_client(w->dp, &net.addr, 0, &client), 0);
+	meter = client.tat[LIMIT_PACKETS];
+	net.addr.b[15] = 0;
+	assert_int_equal(limit_map_rates(w->dp, id, &before), 0);
+	web.unit[LIMIT_PACKETS].burst = 15;
+	apply_limits(w, &web, 1);
+	assert_int_equal(limit_map_class(w->dp, "web"), id);
+	assert_int_equal(limit_map_rates(w->dp, id, &after), 0);
+	assert_true(after.unit[0].tolerance_fp > before.unit[0].tolerance_fp);
+	net.addr.b[15] = 7;
+	assert_int_equal(limit_map_client(w->dp, &net.addr, 0, &client), 0);
+	assert_int_equal(client.tat[LIMIT_PACKETS], meter);
+	/* Ten are spent: the larger burst has five more. */
+	assert_int_equal(passed(w, "192.0.2.7", 20), 5);
+	assert_int_equal(limit_map_stats(w->dp, id, &stats), 0);
+	assert_int_equal(stats.admitted.packets, 15);
+	assert_int_equal(stats.dropped[LIMIT_PACKETS].packets, 25);
+}
+
+static void classes_survive_a_restart_and_a_removal(void **state)
+{
+	struct prefix a = lab_prefix("10.1.0.0/16"), b = lab_prefix("10.2.0.0/16");
+	struct conf_limit two[] = { limit("one", 100, 10, &a), limit("two", 200, 20, &b) };
+	struct conf_dataplane c = lab_conf(NULL);
+	struct world *w = *state;
+	struct limit_rates rates;
+	uint32_t id;
+
+	c.max_verdicts = 16;
+	c.max_meters = 8;
+	apply_limits(w, two, 2);
+	id = limit_map_class(w->dp, "two");
+	dataplane_close(w->dp);
+	w->dp = lab_dataplane(w->lab, &c);
+	apply_limits(w, &two[1], 1);
+	assert_int_equal(limit_map_class(w->dp, "two"), id);
+	/* The one that is gone has no rates, and its sources no class. */
+	assert_int_equal(limit_map_rates(w->dp, limit_map_class(w->dp, "one"), &rates), 0);
+	assert_int_equal(rates.unit[LIMIT_PACKETS].tolerance_fp, 0);
+	assert_int_equal(passed(w, "10.1.2.3", 30), 30);
+	assert_true(passed(w, "10.2.2.3", 60) < 60);
+	apply_limits(w, two, 2);
+	assert_true(limit_map_class(w->dp, "one") != id);
+	assert_true(passed(w, "10.1.2.4", 30) < 30);
+}
+
+static void long_names_stay_apart(void **state)
+{
+	char a[] = "a-limit-with-a-very-long-name-for-clients",
+	     b[] = "a-limit-with-a-very-long-name-for-partners";
+	struct conf_limit limits[] = { limit(a, 100, 10, NULL), limit(b, 200, 20, NULL) };
+	struct world *w = *state;
+
+	apply_limits(w, limits, 2);
+	assert_int_not_equal(limit_map_class(w->dp, a), limit_map_class(w->dp, b));
+	assert_int_equal(limit_map_class(w->dp, "a-limit-with-a-very-long-name"), 0);
+}
+
+static void ids_are_taken_again_only_when_all_are_used(void **state)
+{
+	struct conf_limit *limits = calloc(255, sizeof(*limits));
+	struct prefix net = lab_prefix("10.9.0.0/16");
+	char (*names)[16] = calloc(255, sizeof(*names));
+	struct conf_limit extra = limit("extra", 50, 5, NULL);
+	struct world *w = *state;
+	struct stats_limit stats;
+	struct errmsg err;
+	uint32_t id;
+	int i;
+
+	for (i = 0; i < 255; i++) {
+		snprintf(names[i], sizeof(names[i]), "limit-%d", i);
+		limits[i] = limit(names[i], 1000, 10, i == 254 ? &net : NULL);
+	}
+	apply_limits(w, limits, 255);
+	assert_true(passed(w, "10.9.1.1", 40) < 40);
+	id = limit_map_class(w->dp, "limit-254");
+	limits[0] = extra;
+	/* 255 limits with a new one: the place of limit-0 is the only one. */
+	apply_limits(w, limits, 254);
+	assert_int_not_equal(limit_map_class(w->dp, "extra"), LIMIT_CLASS_NONE);
+	assert_int_equal(limit_map_class(w->dp, "limit-0"), LIMIT_CLASS_NONE);
+	limits[1].name = "another";
+	limits[2].name = "a-third";
+	apply_limits(w, limits, 254);
+	/* limit-254 gave its place up by now, or keeps it unused: never shared, counters from 0. */
+	if (limit_map_class(w->dp, "limit-254") == LIMIT_CLASS_NONE) {
+		assert_int_equal(limit_map_stats(w->dp, id, &stats), 0);
+		assert_int_equal(stats.admitted.packets, 0);
+	}
+	assert_int_equal(passed(w, "10.9.1.2", 40), 40);
+	limits[254] = limit("too-many", 1, 1, NULL);
+	apply_limits(w, limits, 255);
+	free(names);
+	free(limits);
+	(void)err;
+}
+
+static void one_prefix_in_two_limits_is_refused(void **state)
+{
+	struct prefix net = lab_prefix("10.1.0.0/16");
+	struct conf_limit two[] = { limit("one", 100, 10, &net), limit("two", 200, 20, &net) };
+	struct world *w = *state;
+	struct errmsg err;
+
+	assert_int_equal(limit_map_apply(w->dp, two, 2, &err), -EEXIST);
+	assert_non_null(strstr(err.text, "10.1.0.0/16"));
+}
+
+static bool keep_bob(const char *name, void *ctx)
+{
+	(void)ctx;
+	return strncmp(name, "bob", 3) == 0;
+}
+
+static void meter_slots_are_stable_bounded_and_swept(void **state)
+{
+	char longer[80];
+	struct world *w = *state;
+	uint64_t *words = pinned_map_mem(w->dp, "meters");
+	int alice, bob, i;
+
+	memset(longer, 'x', sizeof(longer) - 1);
+	longer[sizeof(longer) - 1] = 0;
+	memcpy(longer, "bob/", 4);
+	alice = meter_map_slot(w->dp, "alice/requests");
+	bob = meter_map_slot(w->dp, longer);
+	assert_true(alice > 0 && bob > 0 && alice != bob);
+	assert_int_equal(meter_map_slot(w->dp, "alice/requests"), alice);
+	assert_int_equal(meter_map_slot(w->dp, longer), bob);
+	longer[78] = 'y';
+	assert_int_not_equal(meter_map_slot(w->dp, longer), bob);
+	words[alice] = 99;
+	for (i = 0; i < 4; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "carol%d", i);
+		assert_true(meter_map_slot(w->dp, name) > 0);
+	}
+	assert_int_equal(meter_map_slot(w->dp, "dave"), -ENOSPC);
+	assert_int_equal(meter_map_refused(w->dp), 1);
+	assert_int_equal(meter_map_sweep(w->dp, keep_bob, NULL), 5);
+	longer[78] = 'x';
+	assert_int_equal(meter_map_slot(w->dp, longer), bob);
+	/* A slot that is given out again is a full bucket. */
+	for (i = 0; i < 5; i++) {
+		char name[16];
+		int slot;
+
+		snprintf(name, sizeof(name), "erin%d", i);
+		slot = meter_map_slot(w->dp, name);
+		assert_true(slot > 0);
+		assert_int_equal(words[slot], 0);
+	}
+}
+
+struct got {
+	int n;
+	struct event last;
+};
+
+static void on_event(const struct event *e, void *ctx)
+{
+	struct got *g = ctx;
+
+	g->n++;
+	g->last = *e;
+}
+
+static bool has_event(void *ctx)
+{
+	return ((struct got *)ctx)->n > 0;
+}
+
+static void a_drop_is_an_event_on_the_loop(void **state)
+{
+	struct prefix net = lab_prefix("203.0.113.0/24");
+	struct world *w = *state;
+	struct got got = { 0 };
+	struct stats_count drops[DROP_REASON_COUNT], actions[STATS_ACTIONS];
+	int i;
+
+	assert_int_equal(event_map_start(w->dp, w->lab->loop, on_event, &got), 0);
+	assert_int_equal(acl_map_add(w->dp, ACL_LIST_DENY, &net, ACL_FROM_FILE), 0);
+	for (i = 0; i < 3; i++) {
+		got.n = 0;
+		assert_int_equal(udp_from(w, "203.0.113.9", 4242), XDP_DROP);
+		lab_until(w->lab, has_event, &got);
+	}
+	assert_int_equal(got.last.type, EVENT_DROP);
+	assert_int_equal(got.last.reason, DROP_ACL_DENY);
+	assert_int_equal(got.last.flow.sport, __builtin_bswap16(4242));
+	assert_int_equal(stats_map_drops(w->dp, drops), 0);
+	assert_int_equal(drops[DROP_ACL_DENY].packets, 3);
+	assert_int_equal(stats_map_actions(w->dp, actions), 0);
+	assert_int_equal(actions[STATS_DROP].packets, 3);
+	event_map_stop(w->dp);
+}
+
+static void a_sampled_count_is_near_the_true_one(void **state)
+{
+	struct world *w = *state;
+	struct conf_dataplane c = lab_conf(NULL);
+	struct client_key key = { .source = lab_addr("10.0.0.0") };
+	struct client client = { 0 };
+	uint32_t i, all, some;
+	int fd;
+
+	dataplane_close(w->dp);
+	c.max_clients = 65536;
+	c.max_verdicts = 16;
+	c.max_meters = 8;
+	w->dp = lab_dataplane(w->lab, &c);
+	fd = pinned_map_fd(w->dp, "clients");
+	for (i = 0; i < 20000; i++) {
+		key.source.b[14] = (uint8_t)(i >> 8);
+		key.source.b[15] = (uint8_t)i;
+		assert_int_equal(bpf_map_update_elem(fd, &key, &client, 0), 0);
+	}
+	assert_int_equal(pinned_map_count(fd, 0, &all), 0);
+	assert_int_equal(all, 20000);
+	assert_int_equal(pinned_map_count(fd, 4096, &some), 0);
+	assert_in_range(some, 18000, 22000);
+}
+
+int main(void)
+{
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, world_open, world_close)
+	const struct CMUnitTest tests[] = {
+		TEST(deny_and_allow_act_on_the_next_packet),
+		TEST(an_applied_list_is_exactly_what_was_asked_for),
+		TEST(a_verdict_on_a_source_is_in_force_until_it_expires),
+		TEST(a_verdict_has_one_of_four_prefix_lengths),
+		TEST(a_verdict_on_a_flow_leaves_the_sources_other_flows_alone),
+		TEST(a_full_map_refuses_a_verdict_and_counts_it),
+		TEST(drops_of_a_source_show_in_its_verdict),
+		TEST(a_change_of_rate_keeps_the_class_and_the_meter),
+		TEST(classes_survive_a_restart_and_a_removal),
+		TEST(long_names_stay_apart),
+		TEST(ids_are_taken_again_only_when_all_are_used),
+		TEST(one_prefix_in_two_limits_is_refused),
+		TEST(meter_slots_are_stable_bounded_and_swept),
+		TEST(a_drop_is_an_event_on_the_loop),
+		TEST(a_sampled_count_is_near_the_true_one),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
