@@ -77,9 +77,9 @@ static const char *const text_5xx[] = {
 	[11] = "Network Authentication Required",
 };
 
-#define CLASS(t)                            \
-	{                                   \
-		t, sizeof(t) / sizeof(t[0]) \
+#define CLASS(t)                              \
+	{                                     \
+		t, sizeof(t) / sizeof((t)[0]) \
 	}
 
 static const struct {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "write.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <time.h>
 
@@ -91,14 +92,16 @@ static void two_digits(char *p, int value)
 }
 
 /* IMF-fixdate (RFC 9110 s5.6.7), not by strftime: that follows the locale. */
-static void format_date(char text[H1_DATE_BYTES], time_t wall_s)
+static void format_date(char text[H1_DATE_BYTES + 1], time_t wall_s)
 {
 	static const char days[] = "SunMonTueWedThuFriSat";
+	static const char form[] = "Date: Day, 00 Mon 0000 00:00:00 GMT\r\n";
 	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
 	struct tm tm;
 
+	static_assert(sizeof(form) == H1_DATE_BYTES + 1, "H1_DATE_BYTES");
 	gmtime_r(&wall_s, &tm);
-	memcpy(text, "Date: Day, 00 Mon 0000 00:00:00 GMT\r\n", H1_DATE_BYTES);
+	memcpy(text, form, sizeof(form));
 	memcpy(text + 6, days + 3 * tm.tm_wday, 3);
 	two_digits(text + 11, tm.tm_mday);
 	memcpy(text + 14, months + 3 * tm.tm_mon, 3);
@@ -113,13 +116,13 @@ int h1_write_date_at(struct buf *out, time_t wall_s)
 {
 	/* A process has one loop and no threads: what it wrote last serves the whole second. */
 	static time_t cached_s = -1;
-	static char cached[H1_DATE_BYTES];
+	static char cached[H1_DATE_BYTES + 1];
 
 	if (wall_s != cached_s) {
 		format_date(cached, wall_s);
 		cached_s = wall_s;
 	}
-	return buf_add(out, cached, sizeof(cached));
+	return buf_add(out, cached, H1_DATE_BYTES);
 }
 
 int h1_write_date(struct buf *out)
