@@ -48,7 +48,7 @@ char *buf_reserve(struct buf *b, size_t want)
 	data = malloc(cap ? cap : 1);
 	if (!data)
 		return NULL;
-	if (len)
+	if (b->data)
 		memcpy(data, b->data + b->start, len);
 	free(b->data);
 	b->data = data;

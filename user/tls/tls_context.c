@@ -97,8 +97,8 @@ static int new_ssl_ctx(struct tls_context *c, SSL_CTX **ret)
 	return 0;
 }
 
-/* The slot for this kind of key, NULL when the group has one already. */
-static int *free_key_type(struct tls_group *g, int type)
+/* Where to note the kind of key; NULL when the group has one of it already. */
+static int *key_type_slot(struct tls_group *g, int type)
 {
 	for (size_t i = 0; i < sizeof(g->key_types) / sizeof(g->key_types[0]); i++) {
 		if (g->key_types[i] == type)
@@ -109,56 +109,58 @@ static int *free_key_type(struct tls_group *g, int type)
 	return NULL;
 }
 
-/*
- * ECDSA and RSA certificates for the same names go together: the client's algorithms choose. Takes
- * names_key. Returns the group and where to note the kind of key, or -ENOMEM.
- */
-static int group_for(struct tls_context *c, char *names_key, int type, struct tls_group **ret,
-		     int **ret_type)
+/* ECDSA and RSA certificates for the same names go together: the client's algorithms choose. */
+static struct tls_group *find_group(struct tls_context *c, const char *names_key, int type)
 {
-	CLEANUP_FREE char *key = names_key;
-	struct tls_group *g;
-	int err;
+	for (size_t i = 0; i < c->group_count; i++) {
+		struct tls_group *g = &c->groups[i];
 
-	for (g = c->groups; g < c->groups + c->group_count; g++) {
-		if (strcmp(g->names_key, key) != 0)
-			continue;
-		*ret_type = free_key_type(g, type);
-		if (*ret_type) {
-			*ret = g;
-			return 0;
-		}
+		if (strcmp(g->names_key, names_key) == 0 && key_type_slot(g, type))
+			return g;
 	}
-	err = new_ssl_ctx(c, &g->ctx);
-	if (err)
-		return err;
-	g->names_key = take_ptr(&key);
-	c->group_count++;
-	*ret = g;
-	*ret_type = &g->key_types[0];
-	return 0;
+	return NULL;
 }
 
-static int add_pair(struct tls_context *c, const struct tls_pair *pair, struct tls_cert *cert,
+/* A group that serves the names of this certificate. c->groups has room for one a pair. */
+static int new_group(struct tls_context *c, const char *names_key, X509 *leaf,
+		     struct tls_group **ret)
+{
+	struct tls_group *g = &c->groups[c->group_count];
+	int err;
+
+	g->names_key = strdup(names_key);
+	if (!g->names_key)
+		return -ENOMEM;
+	err = new_ssl_ctx(c, &g->ctx);
+	if (err) {
+		free(g->names_key);
+		return err;
+	}
+	c->group_count++;
+	*ret = g;
+	return tls_names_add_cert(&c->names, leaf, g->ctx);
+}
+
+static int add_pair(struct tls_context *c, const struct tls_pair *pair, const struct tls_cert *cert,
 		    struct errmsg *err)
 {
-	struct tls_group *group;
-	int *type_slot, type = EVP_PKEY_get_base_id(cert->key), code;
-	size_t groups_before = c->group_count;
-	char *names_key;
+	int type = EVP_PKEY_get_base_id(cert->key), code;
+	CLEANUP_FREE char *names_key = NULL;
+	struct tls_group *group = NULL;
 
 	code = tls_names_key(cert->leaf, &names_key);
 	if (!code)
-		code = group_for(c, names_key, type, &group, &type_slot);
-	if (code)
-		return errmsg_set(err, code, "%s: no memory for a TLS context", pair->name);
-	*type_slot = type;
+		group = find_group(c, names_key, type);
+	if (!code && !group)
+		code = new_group(c, names_key, cert->leaf, &group);
+	if (code) {
+		errmsg_set(err, code, "%s: no memory for a TLS context", pair->name);
+		return code;
+	}
+	*key_type_slot(group, type) = type;
 	ERR_clear_error();
 	if (SSL_CTX_use_cert_and_key(group->ctx, cert->leaf, cert->key, cert->chain, 1) != 1)
 		return tls_cert_error(pair, err, "OpenSSL refuses the pair");
-	if (c->group_count != groups_before &&
-	    tls_names_add_cert(&c->names, cert->leaf, group->ctx))
-		return errmsg_set(err, -ENOMEM, "%s: no memory for its names", pair->name);
 	if (!c->expires_s || cert->expires_s < c->expires_s)
 		c->expires_s = cert->expires_s;
 	return 0;
@@ -176,14 +178,12 @@ int tls_context_new(const struct tls_pair *pairs, size_t n, const struct tls_tic
 	if (tickets && tickets->n > TLS_TICKET_KEYS_MAX)
 		return errmsg_set(err, -EINVAL, "%u ticket keys; there are at most %d", tickets->n,
 				  TLS_TICKET_KEYS_MAX);
-	c = calloc(1, sizeof(*c));
+	c = calloc(1, sizeof(*c) + n * sizeof(c->groups[0]));
 	if (!c)
 		return errmsg_set(err, -ENOMEM, "no memory for a TLS context");
 	c->refs = 1;
-	tls_context_set_tickets(c, tickets);
-	c->groups = calloc(n, sizeof(*c->groups));
-	if (!c->groups)
-		code = errmsg_set(err, -ENOMEM, "no memory for a TLS context");
+	if (tickets)
+		c->tickets = *tickets;
 	for (size_t i = 0; !code && i < n; i++) {
 		struct tls_cert cert = { 0 };
 
@@ -224,7 +224,6 @@ void tls_context_unref(struct tls_context *ctx)
 		SSL_CTX_free(ctx->groups[i].ctx);
 		free(ctx->groups[i].names_key);
 	}
-	free(ctx->groups);
 	tls_names_clear(&ctx->names);
 	OPENSSL_cleanse(&ctx->tickets, sizeof(ctx->tickets));
 	free(ctx);

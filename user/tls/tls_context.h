@@ -17,8 +17,8 @@ struct tls_group {
 struct tls_context {
 	unsigned int refs; /* not atomic: a process has one thread */
 	size_t group_count;
-	struct tls_group *groups; /* the first serves clients without a known name */
 	struct tls_names names;
 	struct tls_tickets tickets;
 	int64_t expires_s;
+	struct tls_group groups[]; /* the first serves clients without a known name */
 };
