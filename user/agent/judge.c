@@ -27,7 +27,8 @@ struct row {
 	uint64_t slice; /* number of the slice that count[slice % n] is for */
 	uint32_t count[JUDGE_SLICES];
 	uint64_t last_ns;  /* refusal */
-	uint64_t until_ns; /* of the last verdict */
+	uint64_t ruled_ns; /* the last verdict */
+	uint64_t until_ns; /* its end */
 	uint64_t quiet_ns; /* without refusals after until_ns that takes one step down */
 	uint64_t logged_ns;
 };
@@ -101,12 +102,12 @@ static struct row *set_of(struct judge *j, const struct addr *source)
 	return j->row[siphash_end(&h, 3) % SETS];
 }
 
-/* Whether a should be given away rather than b. */
-static bool dearer(const struct row *b, const struct row *a, uint64_t now_ns)
+/* Whether a should be kept rather than b. */
+static bool dearer(const struct row *a, const struct row *b, uint64_t now_ns)
 {
 	const bool a_runs = a->until_ns > now_ns, b_runs = b->until_ns > now_ns;
 
-	return a_runs != b_runs ? b_runs : b->last_ns > a->last_ns;
+	return a_runs != b_runs ? a_runs : a->last_ns > b->last_ns;
 }
 
 static struct row *find(struct judge *j, const struct addr *source, uint64_t now_ns)
@@ -224,6 +225,7 @@ static void climb(struct judge *j, struct row *r, const struct judge_ruling *rul
 {
 	uint64_t ttl_ns = ruling->ttl_ms * NS_PER_MS, window_ns = j->conf->window_ms * NS_PER_MS;
 
+	r->ruled_ns = now_ns;
 	r->until_ns = until_ns;
 	r->quiet_ns = ttl_ns > window_ns ? ttl_ns : window_ns;
 	if (r->level < UINT8_MAX)
@@ -276,6 +278,8 @@ void judge_refused(struct judge *j, const struct addr *source, uint32_t consumer
 		return;
 	slice_ns = conf->window_ms * NS_PER_MS / JUDGE_SLICES;
 	r = find(j, &unit, now_ns);
+	if (r->ruled_ns && now_ns - r->ruled_ns < JUDGE_SETTLE_MS * NS_PER_MS)
+		return;
 	cool_down(r, now_ns);
 	sum = slide(r, now_ns / (slice_ns ? slice_ns : 1));
 	note_consumer(r, consumer, sum == 0);

@@ -4,7 +4,8 @@
  * who was served are inputs.
  *
  * Per source (its unit) refusals of the last window are counted. At the threshold the source climbs
- * one step of the ladder, unless something forbids it; the count begins anew. A source that stays quiet
+ * one step of the ladder, unless something forbids it; the count begins anew, JUDGE_SETTLE_MS later,
+ * because refusals that were on their way say nothing about the verdict. A source that stays quiet
  * after its verdict goes down a step per quiet period, which is the window or the verdict's length,
  * whichever is longer. A withheld verdict does not climb.
  */
@@ -21,6 +22,7 @@
 #define JUDGE_SOURCES_MAX 65536U
 #define JUDGE_WAYS	  8U
 #define JUDGE_SLICES	  8U /* of a window: what is counted is between 7/8 and all of it old */
+#define JUDGE_SETTLE_MS	  100U
 
 /* What was decided, as logs and counters name it. Append only. */
 #define JUDGE_OUTCOMES(X)                                                                 \
@@ -84,7 +86,8 @@ struct judge;
 /* seed: 16 secret bytes, since peers choose the sources. -ENOMEM. */
 int judge_new(const struct judge_env *env, const uint64_t seed[2], struct judge **ret);
 void judge_free(struct judge *j);
-/* conf has to stay until the next call. What is counted and who stands where on the ladder stays. */
+/* conf has to stay until the next call. Who stands where on the ladder stays; counts do under the same
+ * window. */
 void judge_configure(struct judge *j, const struct conf_pushdown *conf);
 
 /* count refusals of a source at now_ns, by the consumer that was refused (0: not identified). */

@@ -66,7 +66,7 @@ int privilege_harden(void)
 
 static int keep_kernel(void)
 {
-	const capng_type_t sets = CAPNG_EFFECTIVE | CAPNG_PERMITTED | CAPNG_BOUNDING_SET;
+	const capng_type_t sets = CAPNG_EFFECTIVE | CAPNG_PERMITTED;
 
 	return capng_updatev(CAPNG_ADD, sets, CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON, -1);
 }

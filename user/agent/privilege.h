@@ -27,9 +27,9 @@ void privilege_raise_limits(void);
 int privilege_harden(void);
 
 /*
- * Become the account for good: no supplementary groups, an empty inheritable and ambient set, and
- * bounding, permitted and effective sets of exactly what is kept. Needs root. On an error the process
- * is in between and must end.
+ * Become the account for good: no supplementary groups; bounding, inheritable and ambient sets empty,
+ * so that no exec could bring anything back; permitted and effective sets of exactly what is kept.
+ * Needs root. On an error the process is in between and must end.
  */
 int privilege_drop(const struct privilege_account *to, enum privilege_keep keep,
 		   struct errmsg *err);
