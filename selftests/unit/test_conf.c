@@ -160,56 +160,53 @@ static void test_yaml_that_a_configuration_has_no_use_for_is_refused_by_name(voi
 	assert_true(conf_fixture_says(&errors, 2, 1, "control character 0x00"));
 }
 
+static const struct wrong wrong_settings[] = {
+	{ "agnet: {}", 1, 1, "agnet: no such setting; did you mean agent?" },
+	{ "zzzzzz: {}", 1, 1, "zzzzzz: no such setting; there are agent, dataplane" },
+	{ "agent: {\n  worker: 3}", 2, 3, "agent.worker: no such setting; did you mean" },
+	{ "agent: {user: a, user: b}", 1, 18, "agent.user: given twice; first in line 1" },
+	{ "agent: {user: [a]}", 1, 15, "has to be text; this is a list" },
+	{ "agent: {user: {}}", 1, 15, "has to be text; this is a map" },
+	{ "agent: {user: ''}", 1, 15, "is empty" },
+	{ "agent: [a]", 1, 8, "agent: has to be a map of settings; this is a list" },
+	{ "agent: {workers: 65}", 1, 18, "'65' is out of range; from 1 to 64" },
+	{ "agent: {workers: 0}", 1, 18, "'0' is out of range; from 1 to 64" },
+	{ "agent: {workers: many}", 1, 18, "'many' is not a whole number or auto" },
+	{ "agent: {log_level: inof}", 1, 20, "did you mean info?" },
+	{ "agent: {access_log: yes}", 1, 21, "'yes' is not true or false" },
+	{ "agent: {internal: localhost:80}", 1, 19, "is not an address and port" },
+	{ "agent: {state_dir: var}", 1, 20, "'var' is not an absolute path" },
+	{ "agent: {drain_delay: 10}", 1, 22, "'10' is not a duration; write e.g." },
+	{ "agent: {drain_delay: 2h}", 1, 22, "'2h' is out of range; from 0s to 1h" },
+	{ "dataplane: {ring_size: 65536}", 1, 24, "65536 is not a prime" },
+	{ "dataplane: {ring_size: 65538}", 1, 24, "out of range; from 3 to 65537" },
+	{ "dataplane: {enabled: true}", 1, 22, "needs a device" },
+	{ "dataplane: {devices: [a/b]}", 1, 23, "devices[0]: 'a/b' is not the name" },
+	{ "dataplane: {devices: eth0}", 1, 22,
+	  "has to be a list; this is a single value, write [it]" },
+	{ "dataplane: {devices: [eth0, {name: eth0}]}", 1, 36, "is there already" },
+	{ "acl: {deny: [192.0.2.1/24]}", 1, 14,
+	  "has bits set behind the prefix; write 192.0.2.0/24" },
+	{ "acl: {deny: ['2001:db8::1/32']}", 1, 14, "write 2001:db8::/32" },
+	{ "acl: {deny: [10.0.0.0/33]}", 1, 14, "is not a prefix" },
+	{ "acl: {deny: [10.0.0.0/8, 10.0.0.0/8]}", 1, 26,
+	  "is there already: acl.deny[0] in line 1" },
+	{ "listeners: [{name: a, address: 0.0.0.0}]", 1, 13, "listeners[a]: port is missing" },
+	{ "listeners: [{name: a, address: ::, port: 0}]", 1, 32, "needs quotes" },
+	{ "listeners: [{name: a, address: 10.1.1.1, port: 0}]", 1, 48, "from 1 to 65535" },
+	{ "listeners: [{name: a, address: 10.1.1.1, port: 70000}]", 1, 48, "from 1 to 65535" },
+	{ "clusters: [{name: A, endpoints: []}]", 1, 19, "'A' is not a name" },
+	{ "clusters: [{name: a}]", 1, 12, "clusters[a]: endpoints is missing" },
+	{ "clusters: [{name: a, endpoints: [1.2.3.4]}]", 1, 34, "is not an address and port" },
+	{ "consumers: [{name: a, plan: p, keys_sha256: [ab]}]", 1, 46,
+	  "64 hex digits; this has 2" },
+	{ "consumers: [{name: a, plan: p, keys: [\"a b\"]}]", 1, 39, "could not be sent" },
+};
+
 static void test_each_wrong_setting_is_named_with_what_would_be_right(void **state)
 {
-	static const struct wrong rows[] = {
-		{ "agnet: {}", 1, 1, "agnet: no such setting; did you mean agent?" },
-		{ "zzzzzz: {}", 1, 1, "zzzzzz: no such setting; there are agent, dataplane" },
-		{ "agent: {\n  worker: 3}", 2, 3, "agent.worker: no such setting; did you mean" },
-		{ "agent: {user: a, user: b}", 1, 18, "agent.user: given twice; first in line 1" },
-		{ "agent: {user: [a]}", 1, 15, "has to be text; this is a list" },
-		{ "agent: {user: {}}", 1, 15, "has to be text; this is a map" },
-		{ "agent: {user: ''}", 1, 15, "is empty" },
-		{ "agent: [a]", 1, 8, "agent: has to be a map of settings; this is a list" },
-		{ "agent: {workers: 65}", 1, 18, "'65' is out of range; from 1 to 64" },
-		{ "agent: {workers: 0}", 1, 18, "'0' is out of range; from 1 to 64" },
-		{ "agent: {workers: many}", 1, 18, "'many' is not a whole number or auto" },
-		{ "agent: {log_level: inof}", 1, 20, "did you mean info?" },
-		{ "agent: {access_log: yes}", 1, 21, "'yes' is not true or false" },
-		{ "agent: {internal: localhost:80}", 1, 19, "is not an address and port" },
-		{ "agent: {state_dir: var}", 1, 20, "'var' is not an absolute path" },
-		{ "agent: {drain_delay: 10}", 1, 22, "'10' is not a duration; write e.g." },
-		{ "agent: {drain_delay: 2h}", 1, 22, "'2h' is out of range; from 0s to 1h" },
-		{ "dataplane: {ring_size: 65536}", 1, 24, "65536 is not a prime" },
-		{ "dataplane: {ring_size: 65538}", 1, 24, "out of range; from 3 to 65537" },
-		{ "dataplane: {enabled: true}", 1, 22, "needs a device" },
-		{ "dataplane: {devices: [a/b]}", 1, 23, "devices[0]: 'a/b' is not the name" },
-		{ "dataplane: {devices: eth0}", 1, 22,
-		  "has to be a list; this is a single value, write [it]" },
-		{ "dataplane: {devices: [eth0, {name: eth0}]}", 1, 36, "is there already" },
-		{ "acl: {deny: [192.0.2.1/24]}", 1, 14,
-		  "has bits set behind the prefix; write 192.0.2.0/24" },
-		{ "acl: {deny: ['2001:db8::1/32']}", 1, 14, "write 2001:db8::/32" },
-		{ "acl: {deny: [10.0.0.0/33]}", 1, 14, "is not a prefix" },
-		{ "acl: {deny: [10.0.0.0/8, 10.0.0.0/8]}", 1, 26,
-		  "is there already: acl.deny[0] in line 1" },
-		{ "listeners: [{name: a, address: 0.0.0.0}]", 1, 13,
-		  "listeners[a]: port is missing" },
-		{ "listeners: [{name: a, address: ::, port: 0}]", 1, 32, "needs quotes" },
-		{ "listeners: [{name: a, address: 10.1.1.1, port: 0}]", 1, 48, "from 1 to 65535" },
-		{ "listeners: [{name: a, address: 10.1.1.1, port: 70000}]", 1, 48,
-		  "from 1 to 65535" },
-		{ "clusters: [{name: A, endpoints: []}]", 1, 19, "'A' is not a name" },
-		{ "clusters: [{name: a}]", 1, 12, "clusters[a]: endpoints is missing" },
-		{ "clusters: [{name: a, endpoints: [1.2.3.4]}]", 1, 34,
-		  "is not an address and port" },
-		{ "consumers: [{name: a, plan: p, keys_sha256: [ab]}]", 1, 46,
-		  "64 hex digits; this has 2" },
-		{ "consumers: [{name: a, plan: p, keys: [\"a b\"]}]", 1, 39, "could not be sent" },
-	};
-
 	(void)state;
-	CHECK_WRONG(rows);
+	CHECK_WRONG(wrong_settings);
 }
 
 static void test_keys_are_never_shown_in_errors(void **state)
@@ -304,44 +301,43 @@ static void test_vips_that_contradict_each_other_are_refused(void **state)
 			       "backends: [{name: b, address: 10.0.0.1, weight: 0}]}]"));
 }
 
+static const struct wrong wrong_gateways[] = {
+	{ "listeners: [{name: a, address: 0.0.0.0, port: 443},\n"
+	  " {name: b, address: 127.0.0.1, port: 443}]",
+	  2, 21, "port 443 is taken by listeners[a].address" },
+	{ "listeners: [{name: a, address: 0.0.0.0, port: 9901}]", 1, 32,
+	  "port 9901 is taken by agent.internal" },
+	{ "listeners: [{name: a, address: 10.1.1.1, port: 1, certificates: [{certificate: /c}]}]",
+	  1, 66, "key is missing" },
+	{ "listeners: [{name: a, address: 10.1.1.1, port: 1, max_header_bytes: 1KiB}]", 1, 13,
+	  "max_uri_bytes is more than max_header_bytes" },
+	{ "routes: [{name: r, cluster: c}]", 1, 29, "there is no cluster 'c'" },
+	{ "clusters: [{name: c, endpoints: []}]\nroutes: [{name: r, cluster: c, listeners: [l]}]",
+	  2, 44, "there is no listener 'l'" },
+	{ "clusters: [{name: c, endpoints: []}]\nplans: [{name: p}]\n"
+	  "routes: [{name: r, cluster: c, policies: {authorise: {plans: [p, q]}}}]",
+	  3, 66, "there is no plan 'q'" },
+	{ "clusters: [{name: c, endpoints: []}]\nplans: [{name: p}]\n"
+	  "routes: [{name: r, cluster: c, policies: {authorise: {plans: [p]}}}]",
+	  3, 54, "add api_key" },
+	{ "routes: [{name: r, cluster: c, hosts: ['a.b:80']}]", 1, 40, "has a port" },
+	{ "routes: [{name: r, cluster: c, hosts: ['a.*']}]", 1, 40, "is not a host" },
+	{ "routes: [{name: r, cluster: c, paths: [v1]}]", 1, 40, "is not a path" },
+	{ "routes: [{name: r, cluster: c, paths: [/a/../b]}]", 1, 40, "can match nothing" },
+	{ "routes: [{name: r, cluster: c, paths: [/a%2]}]", 1, 40, "without two hex digits" },
+	{ "plans: [{name: p}]\nconsumers: [{name: a, plan: p, keys: [k]},\n"
+	  " {name: b, plan: p, keys: [k]}]",
+	  3, 28, "a key belongs to one consumer; this one is also consumers[a].keys[0]" },
+	{ "dataplane: {max_meters: 2}\nplans: [{name: p, limits: [{name: l, rate: 1/s}]}]\n"
+	  "consumers: [{name: a, plan: p}, {name: b, plan: p}]",
+	  3, 12, "need 2 meters; dataplane.max_meters is 2" },
+	{ "pushdown: {mode: enforce, steps: []}", 1, 34, "there is no step" },
+};
+
 static void test_a_gateway_that_contradicts_itself_is_refused(void **state)
 {
-	static const struct wrong rows[] = {
-		{ "listeners: [{name: a, address: 0.0.0.0, port: 443},\n"
-		  " {name: b, address: 127.0.0.1, port: 443}]",
-		  2, 21, "port 443 is taken by listeners[a].address" },
-		{ "listeners: [{name: a, address: 0.0.0.0, port: 9901}]", 1, 32,
-		  "port 9901 is taken by agent.internal" },
-		{ "listeners: [{name: a, address: 10.1.1.1, port: 1, certificates: [{certificate: /c}]}]",
-		  1, 66, "key is missing" },
-		{ "listeners: [{name: a, address: 10.1.1.1, port: 1, max_header_bytes: 1KiB}]", 1,
-		  13, "max_uri_bytes is more than max_header_bytes" },
-		{ "routes: [{name: r, cluster: c}]", 1, 29, "there is no cluster 'c'" },
-		{ "clusters: [{name: c, endpoints: []}]\nroutes: [{name: r, cluster: c, listeners: [l]}]",
-		  2, 44, "there is no listener 'l'" },
-		{ "clusters: [{name: c, endpoints: []}]\nplans: [{name: p}]\n"
-		  "routes: [{name: r, cluster: c, policies: {authorise: {plans: [p, q]}}}]",
-		  3, 66, "there is no plan 'q'" },
-		{ "clusters: [{name: c, endpoints: []}]\nplans: [{name: p}]\n"
-		  "routes: [{name: r, cluster: c, policies: {authorise: {plans: [p]}}}]",
-		  3, 54, "add api_key" },
-		{ "routes: [{name: r, cluster: c, hosts: ['a.b:80']}]", 1, 40, "has a port" },
-		{ "routes: [{name: r, cluster: c, hosts: ['a.*']}]", 1, 40, "is not a host" },
-		{ "routes: [{name: r, cluster: c, paths: [v1]}]", 1, 40, "is not a path" },
-		{ "routes: [{name: r, cluster: c, paths: [/a/../b]}]", 1, 40, "can match nothing" },
-		{ "routes: [{name: r, cluster: c, paths: [/a%2]}]", 1, 40,
-		  "without two hex digits" },
-		{ "plans: [{name: p}]\nconsumers: [{name: a, plan: p, keys: [k]},\n"
-		  " {name: b, plan: p, keys: [k]}]",
-		  3, 28, "a key belongs to one consumer; this one is also consumers[a].keys[0]" },
-		{ "dataplane: {max_meters: 2}\nplans: [{name: p, limits: [{name: l, rate: 1/s}]}]\n"
-		  "consumers: [{name: a, plan: p}, {name: b, plan: p}]",
-		  3, 12, "need 2 meters; dataplane.max_meters is 2" },
-		{ "pushdown: {mode: enforce, steps: []}", 1, 34, "there is no step" },
-	};
-
 	(void)state;
-	CHECK_WRONG(rows);
+	CHECK_WRONG(wrong_gateways);
 	/* the families do not meet, nor do two addresses */
 	conf_free(conf_fixture(
 		"listeners: [{name: a, address: 0.0.0.0, port: 1},"

@@ -83,84 +83,86 @@ static void test_a_new_file_is_private_and_empty(void **state)
 }
 
 /* Each row is a history of edits of one kind, and what is replayed after it. */
+static const struct {
+	struct {
+		const char *kind, *name, *op, *edit;
+	} step[6];
+	const char *replayed;
+} histories[] = {
+	{ { { "limit", "a", "set", "{\"name\":\"a\",\"packets\":{\"rate\":\"1/s\"}}" } },
+	  "[{\"name\":\"a\",\"packets\":{\"rate\":\"1/s\"},\"kind\":\"limit\",\"op\":\"set\"}]" },
+	/* sets are merged as conf_edit merges them */
+	{ { { "limit", "a", "set", "{\"name\":\"a\",\"packets\":{\"rate\":\"1/s\"}}" },
+	    { "limit", "a", "set", "{\"name\":\"a\",\"packets\":{\"burst\":5}}" },
+	    { "limit", "a", "set",
+	      "{\"name\":\"a\",\"packets\":{\"rate\":\"2/s\"},\"dry_run\":true}" } },
+	  "[{\"name\":\"a\",\"packets\":{\"rate\":\"2/s\",\"burst\":5},\"kind\":\"limit\",\"op\":\"set\","
+	  "\"dry_run\":true}]" },
+	/* a map that was cleared starts from nothing: that cannot be merged */
+	{ { { "limit", "a", "set", "{\"name\":\"a\",\"packets\":null}" },
+	    { "limit", "a", "set", "{\"name\":\"a\",\"packets\":{\"rate\":\"2/s\"}}" } },
+	  "[{\"name\":\"a\",\"packets\":null,\"kind\":\"limit\",\"op\":\"set\"},\n"
+	  "{\"name\":\"a\",\"packets\":{\"rate\":\"2/s\"},\"kind\":\"limit\",\"op\":\"set\"}]" },
+	{ { { "consumer", "b", "add", "{\"name\":\"b\",\"plan\":\"p\"}" },
+	    { "consumer", "b", "set", "{\"name\":\"b\",\"plan\":\"q\"}" } },
+	  "[{\"name\":\"b\",\"plan\":\"q\",\"kind\":\"consumer\",\"op\":\"add\"}]" },
+	{ { { "consumer", "b", "add", "{\"name\":\"b\",\"plan\":\"p\"}" },
+	    { "consumer", "b", "set", "{\"name\":\"b\",\"plan\":\"q\"}" },
+	    { "consumer", "b", "del", "{\"name\":\"b\"}" } },
+	  "[]" },
+	{ { { "consumer", "b", "set", "{\"name\":\"b\",\"plan\":\"q\"}" },
+	    { "consumer", "b", "del", "{\"name\":\"b\"}" } },
+	  "[{\"name\":\"b\",\"kind\":\"consumer\",\"op\":\"del\"}]" },
+	{ { { "consumer", "b", "del", "{\"name\":\"b\"}" },
+	    { "consumer", "b", "add", "{\"name\":\"b\",\"plan\":\"p\"}" },
+	    { "consumer", "b", "set", "{\"name\":\"b\",\"plan\":\"q\"}" } },
+	  "[{\"name\":\"b\",\"kind\":\"consumer\",\"op\":\"del\"},\n"
+	  "{\"name\":\"b\",\"plan\":\"q\",\"kind\":\"consumer\",\"op\":\"add\"}]" },
+	/* it was in the file, whatever was added in between */
+	{ { { "consumer", "b", "del", "{\"name\":\"b\"}" },
+	    { "consumer", "b", "add", "{\"name\":\"b\",\"plan\":\"p\"}" },
+	    { "consumer", "b", "del", "{\"name\":\"b\"}" } },
+	  "[{\"name\":\"b\",\"kind\":\"consumer\",\"op\":\"del\"}]" },
+	/* new keys replace both forms of old ones */
+	{ { { "consumer", "b", "set", "{\"name\":\"b\",\"keys\":[\"k\"]}" },
+	    { "consumer", "b", "set", "{\"name\":\"b\",\"keys_sha256\":[\"00\"]}" } },
+	  "[{\"name\":\"b\",\"kind\":\"consumer\",\"op\":\"set\",\"keys_sha256\":[\"00\"]}]" },
+	/* one prefix in two spellings; the lists are apart */
+	{ { { "acl", NULL, "add", "{\"list\":\"deny\",\"prefix\":\"2001:db8::/32\"}" },
+	    { "acl", NULL, "add", "{\"list\":\"allow\",\"prefix\":\"2001:db8::/32\"}" },
+	    { "acl", NULL, "del", "{\"list\":\"deny\",\"prefix\":\"2001:DB8:0::/32\"}" } },
+	  "[{\"list\":\"allow\",\"prefix\":\"2001:db8::/32\",\"kind\":\"acl\",\"op\":\"add\"}]" },
+	/* backends of the same name in two vips are two */
+	{ { { "backend", "b", "set", "{\"vip\":\"v\",\"name\":\"b\",\"weight\":1}" },
+	    { "backend", "b", "set", "{\"vip\":\"w\",\"name\":\"b\",\"weight\":2}" },
+	    { "backend", "b", "set", "{\"vip\":\"v\",\"name\":\"b\",\"weight\":0}" } },
+	  "[{\"vip\":\"v\",\"name\":\"b\",\"weight\":0,\"kind\":\"backend\",\"op\":\"set\"},\n"
+	  "{\"vip\":\"w\",\"name\":\"b\",\"weight\":2,\"kind\":\"backend\",\"op\":\"set\"}]" },
+	/* a vip that goes, or gets another list, takes edits of its backends along */
+	{ { { "backend", "b", "set", "{\"vip\":\"v\",\"name\":\"b\",\"weight\":1}" },
+	    { "backend", "c", "add", "{\"vip\":\"v\",\"name\":\"c\"}" },
+	    { "backend", "b", "set", "{\"vip\":\"w\",\"name\":\"b\",\"weight\":2}" },
+	    { "vip", "v", "del", "{\"name\":\"v\"}" },
+	    { "vip", "w", "set", "{\"name\":\"w\",\"backends\":[]}" } },
+	  "[{\"name\":\"v\",\"kind\":\"vip\",\"op\":\"del\"},\n"
+	  "{\"name\":\"w\",\"backends\":[],\"kind\":\"vip\",\"op\":\"set\"}]" },
+};
+
 static void test_edits_are_folded_by_their_item(void **state)
 {
-	static const struct {
-		struct {
-			const char *kind, *name, *op, *edit;
-		} step[6];
-		const char *replayed;
-	} rows[] = {
-		{ { { "limit", "a", "set", "{\"name\":\"a\",\"packets\":{\"rate\":\"1/s\"}}" } },
-		  "[{\"name\":\"a\",\"packets\":{\"rate\":\"1/s\"},\"kind\":\"limit\",\"op\":\"set\"}]" },
-		/* sets are merged as conf_edit merges them */
-		{ { { "limit", "a", "set", "{\"name\":\"a\",\"packets\":{\"rate\":\"1/s\"}}" },
-		    { "limit", "a", "set", "{\"name\":\"a\",\"packets\":{\"burst\":5}}" },
-		    { "limit", "a", "set",
-		      "{\"name\":\"a\",\"packets\":{\"rate\":\"2/s\"},\"dry_run\":true}" } },
-		  "[{\"name\":\"a\",\"packets\":{\"rate\":\"2/s\",\"burst\":5},\"kind\":\"limit\",\"op\":\"set\","
-		  "\"dry_run\":true}]" },
-		/* a map that was cleared starts from nothing: that cannot be merged */
-		{ { { "limit", "a", "set", "{\"name\":\"a\",\"packets\":null}" },
-		    { "limit", "a", "set", "{\"name\":\"a\",\"packets\":{\"rate\":\"2/s\"}}" } },
-		  "[{\"name\":\"a\",\"packets\":null,\"kind\":\"limit\",\"op\":\"set\"},\n"
-		  "{\"name\":\"a\",\"packets\":{\"rate\":\"2/s\"},\"kind\":\"limit\",\"op\":\"set\"}]" },
-		{ { { "consumer", "b", "add", "{\"name\":\"b\",\"plan\":\"p\"}" },
-		    { "consumer", "b", "set", "{\"name\":\"b\",\"plan\":\"q\"}" } },
-		  "[{\"name\":\"b\",\"plan\":\"q\",\"kind\":\"consumer\",\"op\":\"add\"}]" },
-		{ { { "consumer", "b", "add", "{\"name\":\"b\",\"plan\":\"p\"}" },
-		    { "consumer", "b", "set", "{\"name\":\"b\",\"plan\":\"q\"}" },
-		    { "consumer", "b", "del", "{\"name\":\"b\"}" } },
-		  "[]" },
-		{ { { "consumer", "b", "set", "{\"name\":\"b\",\"plan\":\"q\"}" },
-		    { "consumer", "b", "del", "{\"name\":\"b\"}" } },
-		  "[{\"name\":\"b\",\"kind\":\"consumer\",\"op\":\"del\"}]" },
-		{ { { "consumer", "b", "del", "{\"name\":\"b\"}" },
-		    { "consumer", "b", "add", "{\"name\":\"b\",\"plan\":\"p\"}" },
-		    { "consumer", "b", "set", "{\"name\":\"b\",\"plan\":\"q\"}" } },
-		  "[{\"name\":\"b\",\"kind\":\"consumer\",\"op\":\"del\"},\n"
-		  "{\"name\":\"b\",\"plan\":\"q\",\"kind\":\"consumer\",\"op\":\"add\"}]" },
-		/* it was in the file, whatever was added in between */
-		{ { { "consumer", "b", "del", "{\"name\":\"b\"}" },
-		    { "consumer", "b", "add", "{\"name\":\"b\",\"plan\":\"p\"}" },
-		    { "consumer", "b", "del", "{\"name\":\"b\"}" } },
-		  "[{\"name\":\"b\",\"kind\":\"consumer\",\"op\":\"del\"}]" },
-		/* new keys replace both forms of old ones */
-		{ { { "consumer", "b", "set", "{\"name\":\"b\",\"keys\":[\"k\"]}" },
-		    { "consumer", "b", "set", "{\"name\":\"b\",\"keys_sha256\":[\"00\"]}" } },
-		  "[{\"name\":\"b\",\"kind\":\"consumer\",\"op\":\"set\",\"keys_sha256\":[\"00\"]}]" },
-		/* one prefix in two spellings; the lists are apart */
-		{ { { "acl", NULL, "add", "{\"list\":\"deny\",\"prefix\":\"2001:db8::/32\"}" },
-		    { "acl", NULL, "add", "{\"list\":\"allow\",\"prefix\":\"2001:db8::/32\"}" },
-		    { "acl", NULL, "del", "{\"list\":\"deny\",\"prefix\":\"2001:DB8:0::/32\"}" } },
-		  "[{\"list\":\"allow\",\"prefix\":\"2001:db8::/32\",\"kind\":\"acl\",\"op\":\"add\"}]" },
-		/* backends of the same name in two vips are two */
-		{ { { "backend", "b", "set", "{\"vip\":\"v\",\"name\":\"b\",\"weight\":1}" },
-		    { "backend", "b", "set", "{\"vip\":\"w\",\"name\":\"b\",\"weight\":2}" },
-		    { "backend", "b", "set", "{\"vip\":\"v\",\"name\":\"b\",\"weight\":0}" } },
-		  "[{\"vip\":\"v\",\"name\":\"b\",\"weight\":0,\"kind\":\"backend\",\"op\":\"set\"},\n"
-		  "{\"vip\":\"w\",\"name\":\"b\",\"weight\":2,\"kind\":\"backend\",\"op\":\"set\"}]" },
-		/* a vip that goes, or gets another list, takes edits of its backends along */
-		{ { { "backend", "b", "set", "{\"vip\":\"v\",\"name\":\"b\",\"weight\":1}" },
-		    { "backend", "c", "add", "{\"vip\":\"v\",\"name\":\"c\"}" },
-		    { "backend", "b", "set", "{\"vip\":\"w\",\"name\":\"b\",\"weight\":2}" },
-		    { "vip", "v", "del", "{\"name\":\"v\"}" },
-		    { "vip", "w", "set", "{\"name\":\"w\",\"backends\":[]}" } },
-		  "[{\"name\":\"v\",\"kind\":\"vip\",\"op\":\"del\"},\n"
-		  "{\"name\":\"w\",\"backends\":[],\"kind\":\"vip\",\"op\":\"set\"}]" },
-	};
 	struct fixture *f = *state;
 
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+	for (size_t i = 0; i < sizeof(histories) / sizeof(histories[0]); i++) {
 		assert_int_equal(storage_edits_clear(f->storage), 0);
-		for (size_t j = 0; j < 6 && rows[i].step[j].kind; j++)
-			assert_int_equal(storage_edit_add(f->storage, rows[i].step[j].kind,
-							  rows[i].step[j].name, rows[i].step[j].op,
-							  rows[i].step[j].edit),
+		for (size_t j = 0; j < 6 && histories[i].step[j].kind; j++)
+			assert_int_equal(storage_edit_add(f->storage, histories[i].step[j].kind,
+							  histories[i].step[j].name,
+							  histories[i].step[j].op,
+							  histories[i].step[j].edit),
 					 0);
-		expect_edits(f, rows[i].replayed);
+		expect_edits(f, histories[i].replayed);
 		reopen(f);
-		expect_edits(f, rows[i].replayed);
+		expect_edits(f, histories[i].replayed);
 	}
 }
 

@@ -64,8 +64,10 @@ int conf_diff(const struct conf *from, const struct conf *to, struct buf *text);
 
 /*
  * Apply operators' changes: edits are one JSON array of objects
- *   {"kind":"limit"|"consumer"|"vip"|"backend"|"acl", "name":…, "op":"set"|"add"|"del", …fields}
- * in the order in which they were made, fields named as in the file; backends name their "vip", acl a "list" and a "prefix".
+ *   {"kind":"limit"|"consumer"|"plan"|"vip"|"backend"|"acl", "name":…, "op":"set"|"add"|"del", …}
+ * in the order in which they were made, fields named as in the file. Maps are merged, a null takes
+ * back to the default. A backend names its "vip", acl a "list" and a "prefix" (add, del); plans can
+ * be set only, their limits by name: "limits":{"burst":{"rate":"20/s"}}.
  * 0 and a new conf, or -EINVAL with *err and errors in *errors when the result does not check.
  */
 int conf_edit(const struct conf *from, const char *edits_json, struct conf **ret,

@@ -52,11 +52,12 @@ static int decode_text(struct decode *d, const struct conf_row *row, struct conf
 static int decode_item(struct decode *d, const struct conf_row *row, struct conf_node *node,
 		       void *item)
 {
-	const char *shorthand = row->table ? row->table->shorthand : NULL;
+	const char *shorthand;
 	int err;
 
 	if (row->shape == CONF_VALUES)
 		return decode_text(d, row, node, item, NULL);
+	shorthand = row->table->shorthand;
 	if (node->kind != CONF_SCALAR || !shorthand)
 		return decode_map(d, row->table, node, item);
 	/* A lone word stands for {shorthand: word}. */

@@ -57,6 +57,12 @@ static void empty(struct buf *b)
 	buf_consume(b, buf_len(b));
 }
 
+/* What is in a buffer; never a NULL pointer, even when nothing is. */
+static struct str written(const struct buf *b)
+{
+	return b->data ? buf_str(b) : STR_LIT("");
+}
+
 /* 1 when the setting is the same on both sides, 0 when not, or -ENOSPC. */
 static int is_same(struct diff *d, const struct conf_row *row, const void *from, const void *to)
 {
@@ -67,7 +73,7 @@ static int is_same(struct diff *d, const struct conf_row *row, const void *from,
 	err = conf_dump_row(row, from, CONF_DUMP_FULL, &d->left);
 	if (!err)
 		err = conf_dump_row(row, to, CONF_DUMP_FULL, &d->right);
-	return err ? err : str_eq(buf_str(&d->left), buf_str(&d->right));
+	return err ? err : str_eq(written(&d->left), written(&d->right));
 }
 
 /* A value for people: JSON without the quotes of a lone string, cut. */
@@ -101,7 +107,7 @@ static int sorted_items(struct diff *d, const struct conf_row *row, const void *
 		empty(&d->left);
 		err = conf_dump_item(row, conf_row_item(row, base, i), CONF_DUMP_FULL, &d->left);
 		if (!err)
-			items[i] = conf_arena_copy(d->arena, buf_str(&d->left));
+			items[i] = conf_arena_copy(d->arena, written(&d->left));
 		if (!err && !items[i])
 			err = -ENOMEM;
 	}
@@ -198,8 +204,8 @@ static int diff_value(struct diff *d, const struct conf_row *row, const struct p
 {
 	char was[VALUE_SHOWN], is[VALUE_SHOWN];
 
-	report(d, at, "%s -> %s", show(row, buf_str(&d->left), was),
-	       show(row, buf_str(&d->right), is));
+	report(d, at, "%s -> %s", show(row, written(&d->left), was),
+	       show(row, written(&d->right), is));
 	return 0;
 }
 

@@ -6,10 +6,18 @@
 
 #define SECRET_SHOWN 8 /* digits of a key's hash that people see */
 
+/* What was written from the byte at mark on; never a NULL pointer. */
+static struct str written(const struct buf *out, size_t mark)
+{
+	struct str all = out->data ? buf_str(out) : STR_LIT("");
+
+	return mark <= all.len ? (struct str) { all.ptr + mark, all.len - mark } : STR_LIT("");
+}
+
 /* The text of buf from the byte at mark on, as the inside of a JSON string (RFC 8259 s7). */
 static int escape(struct buf *out, size_t mark)
 {
-	struct str text = { buf_head(out) + mark, buf_len(out) - mark };
+	struct str text = written(out, mark);
 	char *copy;
 	int err = 0;
 
@@ -59,7 +67,7 @@ static int dump_text(const struct conf_row *row, const void *field, const void *
 	if (mode == CONF_DUMP_REDACTED && (row->flags & CONF_SECRET) &&
 	    buf_len(out) > mark + SECRET_SHOWN)
 		out->end = out->start + mark + SECRET_SHOWN;
-	if (row->type->raw && is_raw((struct str) { buf_head(out) + mark, buf_len(out) - mark })) {
+	if (row->type->raw && is_raw(written(out, mark))) {
 		memmove(buf_head(out) + quote, buf_head(out) + mark, buf_len(out) - mark);
 		out->end--;
 		return 0;

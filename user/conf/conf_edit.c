@@ -185,6 +185,33 @@ static int edit_backend(struct edits *e, struct edit *edit)
 	return edit_named(e, edit, vip, "backends");
 }
 
+/* {"kind":"plan","op":"set","name":…,"limits":{"burst":{"rate":…}}}: limits by their names. */
+static int edit_plan(struct edits *e, struct edit *edit)
+{
+	json_t *plans, *plan, *limits, *limit, *changes, *fields;
+	const char *name;
+	int err = by_name(e, edit, e->root, "plans", &plans);
+
+	if (err)
+		return err;
+	plan = edit->name ? json_object_get(plans, edit->name) : NULL;
+	changes = json_object_get(edit->fields, "limits");
+	if (!plan)
+		return refuse(e, edit, "there is no plan of this name");
+	if (edit->op != OP_SET || !json_is_object(changes) || json_object_size(edit->fields) != 1)
+		return refuse(e, edit, "op is set, and limits is a map by name");
+	err = by_name(e, edit, plan, "limits", &limits);
+	json_object_foreach(changes, name, fields) {
+		if (err)
+			return err;
+		limit = json_object_get(limits, name);
+		if (!limit || !json_is_object(fields))
+			return refuse(e, edit, "there is no limit '%.63s' in it", name);
+		err = merge(limit, fields);
+	}
+	return err;
+}
+
 static int edit_prefixes(struct edits *e, struct edit *edit, const char *list, const char *prefix)
 {
 	json_t *prefixes;
@@ -235,10 +262,12 @@ static int apply_kind(struct edits *e, struct edit *edit)
 	edit->name = take_text(edit, "name", &owner);
 	if (strcmp(edit->kind, "backend") == 0)
 		return edit_backend(e, edit);
+	if (strcmp(edit->kind, "plan") == 0)
+		return edit_plan(e, edit);
 	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
 		if (strcmp(edit->kind, lists[i].kind) == 0)
 			return edit_named(e, edit, e->root, lists[i].list);
-	return refuse(e, edit, "kind is limit, consumer, vip, backend or acl");
+	return refuse(e, edit, "kind is limit, consumer, plan, vip, backend or acl");
 }
 
 static int apply(struct edits *e, json_t *json, size_t number)
@@ -253,31 +282,40 @@ static int apply(struct edits *e, json_t *json, size_t number)
 	edit.kind = take_text(&edit, "kind", &kind_owner);
 	op = take_text(&edit, "op", &op_owner);
 	if (!edit.kind)
-		return refuse(e, &edit, "kind is limit, consumer, vip, backend or acl");
+		return refuse(e, &edit, "kind is limit, consumer, plan, vip, backend or acl");
 	for (edit.op = OP_SET; op && edit.op <= OP_DEL; edit.op++)
 		if (strcmp(op, op_names[edit.op]) == 0)
 			return apply_kind(e, &edit);
 	return refuse(e, &edit, "op is set, add or del");
 }
 
-/* Undo by_name everywhere. */
+/* Undo by_name in a list of the root, and in the list that each of its items holds. */
+static int settle_list(json_t *root, const char *key, const char *held)
+{
+	json_t *item;
+	size_t i;
+	int err = to_array(root, key);
+
+	json_array_foreach(json_object_get(root, key), i, item)
+		if (!err && held)
+			err = to_array(item, held);
+	return err;
+}
+
 static int settle(json_t *root)
 {
-	json_t *vips, *vip;
-	size_t i;
-	int err = to_array(root, "limits");
+	json_t *acl = json_object_get(root, "acl");
+	int err = settle_list(root, "limits", NULL);
 
 	if (!err)
-		err = to_array(root, "consumers");
+		err = settle_list(root, "consumers", NULL);
 	if (!err)
-		err = to_array(root, "vips");
-	vips = json_object_get(root, "vips");
-	json_array_foreach(vips, i, vip)
-		if (!err)
-			err = to_array(vip, "backends");
+		err = settle_list(root, "plans", "limits");
 	if (!err)
-		err = to_array(json_object_get(root, "acl"), "allow");
-	return err ? err : to_array(json_object_get(root, "acl"), "deny");
+		err = settle_list(root, "vips", "backends");
+	if (!err)
+		err = settle_list(acl, "allow", NULL);
+	return err ? err : settle_list(acl, "deny", NULL);
 }
 
 static json_t *load(const char *text, size_t len, struct conf_errors *errors)
