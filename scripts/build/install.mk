@@ -47,9 +47,11 @@ install: all $(BUILD)/install/sluicectl.bash $(BUILD)/install/sluiced.service
 ## uninstall: remove what install put there; without DESTDIR also links and maps (sluicectl detach)
 .PHONY: uninstall
 uninstall:
-	@if [ -z '$(DESTDIR)' ] && [ -d /sys/fs/bpf/sluice ] && [ -x '$(BINDIR)/sluicectl' ]; then \
+	@# Through the agent while it runs, else without it.
+	@if [ -z '$(DESTDIR)' ] && [ -d /sys/fs/bpf/sluice ] && [ -x '$(SBINDIR)/sluiced' ]; then \
 		echo '  DETACH  /sys/fs/bpf/sluice'; \
-		'$(BINDIR)/sluicectl' detach || echo 'uninstall: links and maps stay in /sys/fs/bpf/sluice' >&2; \
+		'$(BINDIR)/sluicectl' detach 2>/dev/null || '$(SBINDIR)/sluiced' --detach || \
+			echo 'uninstall: links and maps stay in /sys/fs/bpf/sluice' >&2; \
 	fi
 	@for row in $(INSTALLED); do \
 		target=$${row#*:}; target='$(DESTDIR)'$${target%:*}; \
