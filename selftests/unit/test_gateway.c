@@ -278,59 +278,59 @@ struct refused {
 	bool kept;
 };
 
+static const struct refused refused_cases[] = {
+	{ "no route", "GET /nowhere HTTP/1.1\r\nHost: h\r\n\r\n", "HTTP/1.1 404 ", "no_route",
+	  true },
+	{ "a path that climbs out is a path from the root",
+	  "GET /app/../nowhere HTTP/1.1\r\nHost: h\r\n\r\n", "HTTP/1.1 404 ", "no_route", true },
+	{ "an encoded slash", "GET /app%2fx HTTP/1.1\r\nHost: h\r\n\r\n", "HTTP/1.1 400 ",
+	  "uri_invalid", true },
+	{ "CONNECT", "CONNECT h:443 HTTP/1.1\r\nHost: h:443\r\n\r\n", "HTTP/1.1 501 ",
+	  "method_refused", true },
+	{ "TRACE", "TRACE /app HTTP/1.1\r\nHost: h\r\n\r\n", "HTTP/1.1 405 ", "method_refused",
+	  true },
+	{ "a body over the limit",
+	  "POST /app HTTP/1.1\r\nHost: h\r\nContent-Length: 100001\r\n\r\n", "HTTP/1.1 413 ",
+	  "body_too_large", false },
+	{ "a body over the limit that waits for 100",
+	  "POST /app HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\n"
+	  "Content-Length: 100001\r\n\r\n",
+	  "HTTP/1.1 413 ", "body_too_large", false },
+	{ "a short body is read past",
+	  "POST /nowhere HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc", "HTTP/1.1 404 ",
+	  "no_route", true },
+	{ "and a chunked one",
+	  "POST /nowhere HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+	  "3\r\nabc\r\n0\r\n\r\n",
+	  "HTTP/1.1 404 ", "no_route", true },
+};
+
 static void what_is_refused_before_it_reaches_anybody(void **state)
 {
-	static const struct refused cases[] = {
-		{ "no route", "GET /nowhere HTTP/1.1\r\nHost: h\r\n\r\n", "HTTP/1.1 404 ",
-		  "no_route", true },
-		{ "a path that climbs out is a path from the root",
-		  "GET /app/../nowhere HTTP/1.1\r\nHost: h\r\n\r\n", "HTTP/1.1 404 ", "no_route",
-		  true },
-		{ "an encoded slash", "GET /app%2fx HTTP/1.1\r\nHost: h\r\n\r\n", "HTTP/1.1 400 ",
-		  "uri_invalid", true },
-		{ "CONNECT", "CONNECT h:443 HTTP/1.1\r\nHost: h:443\r\n\r\n", "HTTP/1.1 501 ",
-		  "method_refused", true },
-		{ "TRACE", "TRACE /app HTTP/1.1\r\nHost: h\r\n\r\n", "HTTP/1.1 405 ",
-		  "method_refused", true },
-		{ "a body over the limit",
-		  "POST /app HTTP/1.1\r\nHost: h\r\nContent-Length: 100001\r\n\r\n",
-		  "HTTP/1.1 413 ", "body_too_large", false },
-		{ "a body over the limit that waits for 100",
-		  "POST /app HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\n"
-		  "Content-Length: 100001\r\n\r\n",
-		  "HTTP/1.1 413 ", "body_too_large", false },
-		{ "a short body is read past",
-		  "POST /nowhere HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc",
-		  "HTTP/1.1 404 ", "no_route", true },
-		{ "and a chunked one",
-		  "POST /nowhere HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
-		  "3\r\nabc\r\n0\r\n\r\n",
-		  "HTTP/1.1 404 ", "no_route", true },
-	};
-
 	(void)state;
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+	for (size_t i = 0; i < sizeof(refused_cases) / sizeof(refused_cases[0]); i++) {
+		const struct refused *r = &refused_cases[i];
 		struct world w = { 0 };
 		struct peer c, e;
 		const char *head;
 
-		print_message("  %s\n", cases[i].what);
+		print_message("  %s\n", r->what);
 		start(&w, &c,
 		      "listeners: [{name: web, address: 127.0.0.1, port: 80,"
 		      " max_body_bytes: 100000}]\n"
 		      "clusters: [{name: app, endpoints: [\"127.0.0.1:$0\"]}]\n"
 		      "routes: [{name: app, paths: [/app], cluster: app}]\n");
-		peer_send(&c, cases[i].request);
+		peer_send(&c, r->request);
 		head = peer_head(&c);
-		assert_int_equal(strncmp(head, cases[i].status_line, 13), 0);
+		assert_int_equal(strncmp(head, r->status_line, 13), 0);
 		assert_string_equal(head_field(head, "Content-Type"), "application/problem+json");
-		assert_non_null(strstr(head_field(head, "Proxy-Status"), cases[i].code));
+		assert_non_null(strstr(head_field(head, "Proxy-Status"), r->code));
 		WORLD_WAIT(&w, (peer_receive(&c),
 				c.len >= strtoul(head_field(c.head, "Content-Length"), NULL, 10)));
-		assert_non_null(strstr(c.data, cases[i].code));
+		assert_non_null(strstr(c.data, r->code));
 		peer_take(&c, c.len);
 		assert_false(peer_try_accept(&e, &w, 0));
-		if (cases[i].kept) {
+		if (r->kept) {
 			assert_null(head_field(c.head, "Connection"));
 			peer_send(&c, "GET /nowhere HTTP/1.1\r\nHost: h\r\n\r\n");
 			assert_int_equal(strncmp(peer_head(&c), "HTTP/1.1 404 ", 13), 0);

@@ -362,9 +362,10 @@ void conn_close_idle(struct gateway *g, const struct listener *l)
 
 void conn_free_all(struct gateway *g)
 {
-	while (g->conns) {
-		struct conn *c = g->conns;
+	struct conn *next;
 
+	for (struct conn *c = g->conns; c; c = next) {
+		next = c->next;
 		if (c->exchange)
 			exchange_abort(c->exchange, TERMINATION_SHUTDOWN);
 		conn_close(c, false);
