@@ -66,7 +66,7 @@ static void add_violated(struct policy_exchange *x, size_t i, const __u64 *word,
 static void find_violated(struct policy_exchange *x, uint64_t now_fp)
 {
 	for (size_t i = 0; i < x->consumer->plan->n_limits; i++) {
-		const __u64 *word = meter_of(x, i);
+		__u64 *word = meter_of(x, i);
 
 		if (word && !gcra_peek(word, &x->consumer->rate[i], now_fp, 1))
 			add_violated(x, i, word, now_fp);
