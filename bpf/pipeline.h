@@ -62,6 +62,7 @@ struct client_policy {
 	__u32 barrier; /* nothing: a word to be atomic on */
 };
 
+/* Starts as all zero: before 6.3, the verifier wants all of it written before it is handed over. */
 struct pkt {
 	/* Of the device, before parsing. */
 	__u32 frame_bytes;   /* in memory, all buffers */
@@ -97,29 +98,6 @@ struct pkt {
 	struct vip *vip;       /* NULL: to the host */
 	struct backend *backend;
 };
-
-/* What the stages have not decided yet. The device's part is the caller's, the rest the parser's. */
-static __always_inline void pkt_init(struct pkt *p)
-{
-	__u32 i;
-
-	p->flags = 0;
-	p->proto = 0;
-	p->reason = 0;
-	p->header_bytes = 0;
-	p->l3_bytes = 0;
-	p->l2_bytes = 0;
-	p->now_ns = 0;
-	p->vip_id = 0;
-	p->backend_id = 0;
-	p->egress_ifindex = 0;
-	p->exempt = 0;
-	for (i = 0; i < LIMIT_SCOPES; i++)
-		p->limit[i].outcome = LIMIT_UNASKED;
-	p->policy = (struct client_policy) {};
-	__builtin_memset(&p->source, 0, sizeof(p->source));
-	__builtin_memset(&p->flow, 0, sizeof(p->flow));
-}
 
 static __always_inline enum stage_result drop(struct pkt *p, enum drop_reason reason)
 {

@@ -33,7 +33,6 @@ __noinline int tc_parse(struct __sk_buff *ctx, struct pkt *p)
 	if ((void *)(long)ctx->data + want > (void *)(long)ctx->data_end)
 		bpf_skb_pull_data(ctx,
 				  want); /* failing leaves what can be read: the parser looks */
-	pkt_init(p);
 	p->frame_bytes = ctx->len;
 	p->tag_bytes = ctx->vlan_present ? TC_TAG_BYTES : 0;
 	p->segment_bytes = ctx->gso_size;
@@ -53,7 +52,7 @@ SEC("tc")
 int tc_ingress(struct __sk_buff *ctx)
 {
 	enum stage_result result;
-	struct pkt p;
+	struct pkt p = {};
 
 	result = tc_parse(ctx, &p);
 	p.data = (void *)(long)ctx->data;

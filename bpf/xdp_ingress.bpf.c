@@ -15,11 +15,8 @@ __noinline int xdp_parse(struct xdp_md *ctx, struct pkt *p)
 {
 	if (!p) /* never; a global function's argument may be, for the verifier */
 		return STAGE_PASS;
-	pkt_init(p);
 	p->frame_bytes = xdp_frags ? bpf_xdp_get_buff_len(ctx) : ctx->data_end - ctx->data;
-	p->tag_bytes = 0;
 	p->packets = 1;
-	p->segment_bytes = 0;
 	p->ifindex = ctx->ingress_ifindex;
 	return stage_parse(p, (void *)(long)ctx->data, (void *)(long)ctx->data_end);
 }
@@ -37,7 +34,7 @@ SEC("xdp.frags")
 int xdp_ingress(struct xdp_md *ctx)
 {
 	enum stage_result result;
-	struct pkt p;
+	struct pkt p = {};
 
 	result = xdp_parse(ctx, &p);
 	p.data = (void *)(long)ctx->data;

@@ -67,7 +67,7 @@ static __always_inline const struct limit_rates *limit_rates_of(__u32 id)
 
 /* The first unit whose meter refuses the packet now, LIMIT_UNITS if none does. */
 static __always_inline __u32 limit_peek(struct pkt *p, const struct limit_rates *rates,
-					const struct client *c)
+					struct client *c)
 {
 	__u64 now_fp = gcra_now_fp(pkt_now(p));
 	__u32 unit;
@@ -117,8 +117,7 @@ static __always_inline enum stage_result limit_refuse(struct pkt *p, struct limi
 
 /* Ask: drops if a class that is not on trial refuses. */
 static __always_inline enum stage_result limit_ask(struct pkt *p, const struct limit_rates *rates,
-						   const struct client *c,
-						   struct limit_answer *answer)
+						   struct client *c, struct limit_answer *answer)
 {
 	__u32 unit = limit_peek(p, rates, c);
 

@@ -85,12 +85,26 @@ static inline __u64 gcra_level(__u64 word, __u64 now_fp, __u64 tolerance_fp)
 	return word;
 }
 
-/* Would n units be admitted now? Writes nothing. */
-static inline int gcra_peek(const __u64 *word, const struct gcra_rate *rate, __u64 now_fp, __u32 n)
+/*
+ * A refusal's one write: a word beyond now + tolerance becomes an empty bucket. Without it the bucket
+ * would stay "just empty" until the clock has reached the old word.
+ */
+static inline void gcra_clamp(__u64 *word, __u64 seen, __u64 level)
 {
-	__u64 level = gcra_level(*(const volatile __u64 *)word, now_fp, rate->tolerance_fp);
+	if (seen != 0 && (__s64)(seen - level) > 0)
+		__sync_val_compare_and_swap(word, seen, level);
+}
 
-	return level + gcra_cost_fp(rate, n) - now_fp <= rate->tolerance_fp;
+/* Would n units be admitted now? Spends nothing; a refusal may clamp the word. */
+static inline int gcra_peek(__u64 *word, const struct gcra_rate *rate, __u64 now_fp, __u32 n)
+{
+	__u64 seen = *(volatile __u64 *)word;
+	__u64 level = gcra_level(seen, now_fp, rate->tolerance_fp);
+
+	if (level + gcra_cost_fp(rate, n) - now_fp <= rate->tolerance_fp)
+		return 1;
+	gcra_clamp(word, seen, level);
+	return 0;
 }
 
 /*
@@ -112,8 +126,7 @@ static inline enum gcra_result gcra_spend(__u64 *word, const struct gcra_rate *r
 		__u64 next = level + cost;
 
 		if (next - now_fp > rate->tolerance_fp) {
-			if ((__s64)(seen - level) > 0 && seen != 0)
-				__sync_val_compare_and_swap(word, seen, level);
+			gcra_clamp(word, seen, level);
 			return GCRA_REFUSE;
 		}
 		if (next == 0) /* the one instant in 2.28 years that would read as "never used" */
