@@ -55,7 +55,7 @@ $(BENCH_BINS): $(BUILD)/bench-bin/%: $(BUILD)/obj/selftests/bench/%.o $(BUILD)/o
 FUZZ_SAN    := address,undefined
 FUZZ_CFLAGS  = $(LANGUAGE) -g -O1 -fno-omit-frame-pointer $(INCLUDES) -Ibpf -Iselftests -Iscripts/gen -I$(BUILD)/gen \
 	$(LIB_CFLAGS) -Wall -Wextra -Werror -fno-sanitize-recover=undefined -MMD -MP \
-	-DSLUICE_VERSION='"fuzz"'
+	-DSLUICE_VERSION='"fuzz"' $(CFLAGS)
 FUZZ_LIB_OBJS := $(patsubst $(BUILD)/obj/%,$(BUILD)/fuzz/obj/%,$(LIB_OBJS))
 fuzz_objs      = $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,$(call extras,$1,$2))
 $(eval $(call library,$(BUILD)/fuzz/obj/fuzz.a,$(call fuzz_objs,fuzz,fuzz)))
