@@ -127,9 +127,12 @@ def certificate(folder, *names):
 class Agent:
     """sluiced on the edge of a lab, with folders and a bpffs directory of its own."""
 
+    made = 0
+
     def __init__(self, lab):
         self.lab = lab
-        self.folder = os.path.join(TMP, f"agent-{os.getpid()}")
+        Agent.made += 1
+        self.folder = os.path.join(TMP, f"agent-{os.getpid()}-{Agent.made}")
         os.makedirs(self.folder, mode=0o755, exist_ok=True)
         self.config = os.path.join(self.folder, "sluice.yaml")
         self.socket = os.path.join(self.folder, "run", "control.sock")

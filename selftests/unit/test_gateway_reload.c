@@ -161,11 +161,12 @@ static void on_drained(void *ctx)
 static void a_drain_lets_requests_finish_and_ends(void **state)
 {
 	struct world w = { 0 };
-	struct peer idle, busy, half, e, e2;
+	struct peer idle, late, busy, half, e, e2, e3;
 
 	(void)state;
 	world_start(&w, TO("$0"));
 	peer_connect(&idle, &w);
+	peer_connect(&late, &w);
 	peer_connect(&busy, &w);
 	peer_connect(&half, &w);
 	peer_send(&busy, GET);
@@ -174,6 +175,15 @@ static void a_drain_lets_requests_finish_and_ends(void **state)
 	peer_send(&half, "GET /half HTTP/1.1\r\nHo");
 	peer_expect_silence(&half);
 	gateway_drain(w.gateway, on_drained, &w);
+	peer_send(&late, GET);
+	peer_accept(&e3, &w, 0);
+	peer_head(&e3);
+	peer_send(&e3, OK);
+	assert_string_equal(head_field(peer_head(&late), "Connection"), "close");
+	peer_expect(&late, "ok");
+	peer_expect_end(&late);
+	peer_close(&late);
+	peer_close(&e3);
 	peer_expect_end(&idle);
 	peer_expect_silence(&busy);
 	peer_send(&half, "st: h\r\n\r\n");

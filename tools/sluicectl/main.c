@@ -211,9 +211,10 @@ static int call(const struct command *c, const struct options *o, json_t *args)
 		fprintf(stderr, "sluicectl: no answer from the agent: %s\n", strerror(-err));
 		err = EXIT_REFUSED;
 	} else {
-		err = print_answer(c, o, answer);
-		if (!err && !strcmp(c->noun, "events"))
-			err = follow(&client, o);
+		bool stream = !strcmp(c->noun, "events") &&
+			      json_is_true(json_object_get(answer, CTL_KEY_OK));
+
+		err = stream ? follow(&client, o) : print_answer(c, o, answer);
 	}
 	json_decref(answer);
 	client_close(&client);

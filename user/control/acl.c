@@ -43,8 +43,8 @@ static int acl_change(struct control_request *r)
 		err = request_guard(r, &prefix, what);
 	if (err)
 		return err;
-	return request_edit(r, json_pack("{s:s,s:s,s:s,s:s,s:s}", "kind", "acl", "op", r->verb,
-					 "name", text, "list", list, "prefix", text));
+	return request_edit(r, json_pack("{s:s,s:s,s:s,s:s}", "kind", "acl", "op", r->verb, "list",
+					 list, "prefix", text));
 }
 
 int control_acl(struct control_request *r)

@@ -95,6 +95,14 @@ bool conn_closes_soon(const struct conn *c)
 	return c->gateway->draining || c->listener->removed;
 }
 
+/* A drain waits for the request that may be on its way, to answer it with Connection: close. */
+static uint64_t idle_ms(const struct conn *c)
+{
+	uint64_t ms = c->listener->conf.idle_timeout_ms;
+
+	return c->gateway->draining && ms > CONN_LAST_REQUEST_MS ? CONN_LAST_REQUEST_MS : ms;
+}
+
 static void go_idle(struct conn *c)
 {
 	c->state = CONN_IDLE;
@@ -104,10 +112,10 @@ static void go_idle(struct conn *c)
 		return;
 	}
 	buf_trim(&c->stream.in);
-	if (conn_closes_soon(c) || c->stream.read_ended)
+	if (c->listener->removed || c->stream.read_ended)
 		conn_finish(c);
 	else
-		conn_timer(c, c->listener->conf.idle_timeout_ms);
+		conn_timer(c, idle_ms(c));
 }
 
 static void discard_body(struct conn *c)
@@ -140,7 +148,7 @@ void conn_exchange_done(struct conn *c, bool keep, const struct h1_body *body)
 	if (c->state == CONN_CLOSED)
 		return;
 	timer_stop(&c->timer);
-	if (!keep || conn_closes_soon(c)) {
+	if (!keep) {
 		conn_finish(c);
 		return;
 	}
@@ -355,8 +363,12 @@ void conn_close_idle(struct gateway *g, const struct listener *l)
 	for (struct conn *c = g->conns; c; c = c->next) {
 		if (l && c->listener != l)
 			continue;
-		if (c->state == CONN_IDLE && !buf_len(&c->stream.in))
+		if (c->state != CONN_IDLE || buf_len(&c->stream.in))
+			continue;
+		if (l)
 			conn_finish(c);
+		else
+			conn_timer(c, idle_ms(c));
 	}
 }
 

@@ -13,6 +13,8 @@
 #define CONN_OUT_MAX (64U << 10)
 /* A body that nobody will read is read past up to here, to keep the connection. */
 #define CONN_DISCARD_MAX (64U << 10)
+/* How long an idle connection is kept for a last request in a drain. */
+#define CONN_LAST_REQUEST_MS 1000
 
 enum conn_state {
 	CONN_HANDSHAKE,
