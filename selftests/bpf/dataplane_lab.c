@@ -32,6 +32,19 @@ void lab_run(const char *format, ...)
 		fail_msg("failed: %s", command);
 }
 
+/* The lab that is open: a setup that fails has no teardown. */
+static struct lab *open_lab;
+
+static void clean_up(void)
+{
+	struct errmsg err;
+
+	if (!open_lab)
+		return;
+	dataplane_detach_all(open_lab->dir_fd, &err);
+	rmdir(open_lab->dir);
+}
+
 static int current_netns(void)
 {
 	return open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
@@ -45,6 +58,9 @@ int lab_open(void **state)
 	*state = l;
 	assert_int_equal(unshare(CLONE_NEWNET), 0);
 	l->netns = current_netns();
+	if (!open_lab)
+		atexit(clean_up);
+	open_lab = l;
 	snprintf(l->dir, sizeof(l->dir), "/sys/fs/bpf/t-dataplane-%d", (int)getpid());
 	assert_true(mkdir(l->dir, 0700) == 0 || errno == EEXIST);
 	l->dir_fd = open(l->dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -64,6 +80,7 @@ int lab_close(void **state)
 	assert_int_equal(dataplane_detach_all(l->dir_fd, &err), 0);
 	close(l->dir_fd);
 	assert_int_equal(rmdir(l->dir), 0);
+	open_lab = NULL;
 	loop_free(l->loop);
 	close(l->netns);
 	free(l);
