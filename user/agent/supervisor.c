@@ -121,7 +121,8 @@ void supervisor_audit(struct supervisor *s, const struct supervisor_caller *who,
 	else
 		snprintf(name, sizeof(name), "%s", who ? "signal" : "sluiced");
 	ret = s->storage && text ? storage_audit_add(s->storage, clock_wall_ns(), name, text) : 0;
-	log_info("audit", LOG_STR("who", name), LOG_STR("what", text ? text : ""));
+	if (who) /* what the agent does by itself has a line of its own */
+		log_info("audit", LOG_STR("who", name), LOG_STR("what", text ? text : ""));
 	if (ret)
 		log_error("audit.lost", LOG_STR("error", strerror(-ret)), LOG_STR("what", text));
 }
