@@ -314,7 +314,7 @@ static void a_refused_connect_is_told_and_counted(void **state)
 	stop(&w);
 }
 
-/* A listening socket as the only endpoint. */
+/* A listening socket as the only endpoint, of a cluster that takes the place of the first one. */
 static int listen_as_endpoint(struct upstream_world *w, uint16_t *port)
 {
 	struct sockaddr_storage ss;
@@ -325,7 +325,10 @@ static int listen_as_endpoint(struct upstream_world *w, uint16_t *port)
 	assert_true(fd >= 0);
 	assert_int_equal(getsockname(fd, (struct sockaddr *)&ss, &len), 0);
 	assert_int_equal(addr_from_sockaddr((struct sockaddr *)&ss, &a, port), 0);
-	w->cluster->endpoints[0].pool->port = *port;
+	w->endpoint[0].port = *port;
+	cluster_free(w->cluster);
+	assert_int_equal(cluster_new(w->upstream, &w->conf, 0, &w->cluster), 0);
+	cluster_activate(w->cluster);
 	return fd;
 }
 

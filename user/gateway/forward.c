@@ -158,10 +158,11 @@ static int write_request_line(const struct exchange *x, const struct http_head *
 	return err ? err : h1_write_request_line(out, h->method_text, buf_str(target));
 }
 
-/* HTTP/1.0 clients may send none, and the request goes on as 1.1: it gets an empty one. */
+/* HTTP/1.0 clients may send none, and servers refuse an empty one: the cluster's name then. */
 static int write_host(const struct exchange *x, struct buf *out)
 {
-	return h1_write_field(out, F("Host"), x->host);
+	return h1_write_field(out, F("Host"),
+			      x->host.len ? x->host : str_of(x->route->conf->cluster));
 }
 
 int forward_head(struct exchange *x, const struct http_head *h, const struct policy_exchange *p)

@@ -60,7 +60,9 @@ static bool find_route(struct exchange *x, const struct http_head *h)
 		return false;
 	}
 	if (h->method == HTTP_CONNECT || h->method == HTTP_TRACE) {
-		/* RFC 9110 s9.3.6, s9.3.8: a tunnel to anywhere, and an echo of our own fields */
+		/* RFC 9110 s9.3.6, s9.3.8: a tunnel to anywhere, and an echo of our own fields.
+		 * What follows a CONNECT may be meant for the tunnel. */
+		x->request_broken = h->method == HTTP_CONNECT;
 		exchange_fail(x, TERMINATION_METHOD_REFUSED, h->method == HTTP_CONNECT ? 501 : 405,
 			      NULL);
 		return false;

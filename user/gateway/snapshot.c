@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "snapshot.h"
 
 static int allocate(struct snapshot *s)
@@ -30,35 +31,58 @@ static int build_clusters(struct snapshot *s, const struct gateway_revision *r, 
 	return 0;
 }
 
-static struct cluster *find_cluster(const struct snapshot *s, const char *name)
+static int compare_names(const void *a, const void *b)
 {
-	for (size_t i = 0; i < s->conf->n_clusters; i++) {
-		if (strcmp(s->conf->clusters[i].name, name) == 0)
-			return s->clusters[i];
-	}
-	return NULL;
+	return strcmp((*(struct cluster *const *)a)->conf->name,
+		      (*(struct cluster *const *)b)->conf->name);
+}
+
+/* There may be 10,000 of both, and requests wait while a revision is applied: no search in n^2. */
+static struct cluster *find_cluster(struct cluster **sorted, size_t n, char *name)
+{
+	struct conf_cluster conf = { .name = name };
+	struct cluster wanted = { .conf = &conf }, *key = &wanted;
+	struct cluster **found = bsearch(&key, sorted, n, sizeof(struct cluster *), compare_names);
+
+	return found ? *found : NULL;
+}
+
+static int build_route(struct snapshot *s, size_t i, uint32_t stat_id, struct cluster **sorted,
+		       struct errmsg *err)
+{
+	const struct conf_route *conf = &s->conf->routes[i];
+	struct policy_chain *chain = NULL;
+	int code = policy_chain_new(s->policies, conf, &chain);
+
+	s->routes[i] = (struct route) {
+		.conf = conf,
+		.index = (uint32_t)i,
+		.stat_id = stat_id,
+		.policies = chain,
+		.cluster = find_cluster(sorted, s->conf->n_clusters, conf->cluster),
+	};
+	if (code)
+		return errmsg_set(err, code, "route \"%s\": %s", conf->name, strerror(-code));
+	if (!s->routes[i].cluster)
+		return errmsg_set(err, -EINVAL, "route \"%s\": its cluster does not exist",
+				  conf->name);
+	return 0;
 }
 
 static int build_routes(struct snapshot *s, const struct gateway_revision *r, struct errmsg *err)
 {
-	for (size_t i = 0; i < s->conf->n_routes; i++) {
-		const struct conf_route *conf = &s->conf->routes[i];
-		struct policy_chain *chain = NULL;
-		int code = policy_chain_new(s->policies, conf, &chain);
+	size_t n = s->conf->n_clusters;
+	CLEANUP_FREE struct cluster **sorted = calloc(n + 1, sizeof(struct cluster *));
 
-		s->routes[i] = (struct route) {
-			.conf = conf,
-			.index = (uint32_t)i,
-			.stat_id = r->route_stat_ids[i],
-			.policies = chain,
-			.cluster = find_cluster(s, conf->cluster),
-		};
-		if (!code && !s->routes[i].cluster)
-			code = -EINVAL;
+	if (!sorted)
+		return errmsg_set(err, -ENOMEM, "no memory for routes");
+	memcpy(sorted, s->clusters, n * sizeof(struct cluster *));
+	qsort(sorted, n, sizeof(struct cluster *), compare_names);
+	for (size_t i = 0; i < s->conf->n_routes; i++) {
+		int code = build_route(s, i, r->route_stat_ids[i], sorted, err);
+
 		if (code)
-			return errmsg_set(err, code, "route \"%s\": %s", conf->name,
-					  code == -EINVAL ? "its cluster does not exist"
-							  : strerror(-code));
+			return code;
 	}
 	return 0;
 }

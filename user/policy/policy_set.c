@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "policy_set.h"
 
 static int compile_plans(struct policy_set *s)
@@ -26,12 +27,44 @@ static int compile_plans(struct policy_set *s)
 	return 0;
 }
 
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp((*(const struct conf_plan *const *)a)->name,
+		      (*(const struct conf_plan *const *)b)->name);
+}
+
+/* Consumers are many, plans may be: requests wait while a revision is applied. */
+static const struct conf_plan *find_plan(const struct conf_plan **sorted, size_t n, char *name)
+{
+	const struct conf_plan wanted = { .name = name }, *key = &wanted;
+	const struct conf_plan **found =
+		bsearch(&key, sorted, n, sizeof(const struct conf_plan *), compare_names);
+
+	return found ? *found : NULL;
+}
+
+static const struct conf_plan **sort_plans(const struct conf *conf)
+{
+	const struct conf_plan **sorted =
+		calloc(conf->n_plans + 1, sizeof(const struct conf_plan *));
+
+	for (size_t i = 0; sorted && i < conf->n_plans; i++)
+		sorted[i] = &conf->plans[i];
+	if (sorted)
+		qsort(sorted, conf->n_plans, sizeof(const struct conf_plan *), compare_names);
+	return sorted;
+}
+
 static int compile_consumers(struct policy_set *s, const uint32_t *ids)
 {
 	const struct conf *conf = s->conf;
+	CLEANUP_FREE const struct conf_plan **sorted = sort_plans(conf);
 
+	if (!sorted)
+		return -ENOMEM;
 	for (size_t i = 0; i < conf->n_consumers; i++) {
-		const struct conf_plan *plan = conf_plan(conf, conf->consumers[i].plan);
+		const struct conf_plan *plan =
+			find_plan(sorted, conf->n_plans, conf->consumers[i].plan);
 
 		if (!plan)
 			return -EINVAL;

@@ -44,16 +44,38 @@ static void close_idle(struct pool *p)
 void upstream_drain(struct upstream *u)
 {
 	u->keep_idle = false;
-	for (struct pool *p = u->pools; p; p = p->next)
-		close_idle(p); /* their references go with their memory, later */
+	for (size_t i = 0; i < UPSTREAM_BUCKETS; i++) {
+		for (struct pool *p = u->bucket[i]; p; p = p->next)
+			close_idle(p); /* their references go with their memory, later */
+	}
+}
+
+/* FNV-1a. Names and endpoints are the operator's: nobody else chooses what collides. */
+static uint32_t hash_bytes(uint32_t h, const void *data, size_t n)
+{
+	const uint8_t *at = data;
+
+	for (size_t i = 0; i < n; i++)
+		h = (h ^ at[i]) * 16777619U;
+	return h;
+}
+
+static struct pool **bucket_of(struct upstream *u, const char *cluster, const struct addr *a,
+			       uint16_t port)
+{
+	uint32_t h = hash_bytes(2166136261U, cluster, strlen(cluster));
+
+	h = hash_bytes(h, a, sizeof(*a));
+	h = hash_bytes(h, &port, sizeof(port));
+	return &u->bucket[h % UPSTREAM_BUCKETS];
 }
 
 int pool_get(struct upstream *u, const char *cluster, const struct conf_endpoint *e,
 	     struct pool **ret)
 {
-	struct pool *p;
+	struct pool **head = bucket_of(u, cluster, &e->address, e->port), *p;
 
-	for (p = u->pools; p; p = p->next) {
+	for (p = *head; p; p = p->next) {
 		if (p->port == e->port && addr_eq(&p->address, &e->address) &&
 		    strcmp(p->cluster, cluster) == 0)
 			break;
@@ -66,8 +88,8 @@ int pool_get(struct upstream *u, const char *cluster, const struct conf_endpoint
 		p->address = e->address;
 		p->port = e->port;
 		snprintf(p->cluster, sizeof(p->cluster), "%s", cluster);
-		p->next = u->pools;
-		u->pools = p;
+		p->next = *head;
+		*head = p;
 	}
 	p->refs++;
 	p->clusters++;
@@ -77,10 +99,11 @@ int pool_get(struct upstream *u, const char *cluster, const struct conf_endpoint
 
 void pool_unref(struct pool *p)
 {
-	struct pool **at = &p->upstream->pools;
+	struct pool **at;
 
 	if (--p->refs)
 		return;
+	at = bucket_of(p->upstream, p->cluster, &p->address, p->port);
 	while (*at != p)
 		at = &(*at)->next;
 	*at = p->next;

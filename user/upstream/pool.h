@@ -17,11 +17,13 @@
 #define POOL_EJECT_MIN_MS 1000
 #define POOL_EJECT_MAX_MS 60000
 
+#define UPSTREAM_BUCKETS 1024 /* a cluster may have 10,000 endpoints */
+
 struct upstream_conn;
 struct upstream;
 
 struct pool {
-	struct pool *next; /* of the registry */
+	struct pool *next; /* in its bucket */
 	struct upstream *upstream;
 	uint32_t refs;	   /* clusters and connections */
 	uint32_t clusters; /* of those, clusters: without any, nothing is kept */
@@ -54,10 +56,10 @@ static inline bool pool_full(const struct pool *p)
 
 struct upstream {
 	struct loop *loop;
-	struct pool *pools;
-	struct upstream_conn *connections; /* all of them, closed ones included until freed */
-	uint64_t random;		   /* state of the balancer's generator, never 0 */
-	bool keep_idle;			   /* false: draining */
+	struct pool *bucket[UPSTREAM_BUCKETS]; /* by cluster name, address and port */
+	struct upstream_conn *connections;     /* all of them, closed ones included until freed */
+	uint64_t random;		       /* state of the balancer's generator, never 0 */
+	bool keep_idle;			       /* false: draining */
 };
 
 int upstream_new(struct loop *l, struct upstream **ret);
