@@ -185,7 +185,7 @@ static int assign_ids(struct apply *a, struct errmsg *err)
 			e = reset_class(a, a->ids[i]);
 		if (e)
 			return errmsg_set(err, e, "limits[%s]: %s", a->limits[i].name,
-					  e == -ENOSPC ? "more than 255 limits" : strerror(-e));
+					  strerror(-e));
 		a->used[a->ids[i]] = true;
 		class_name(a->limits[i].name, a->classes[a->ids[i]].name);
 	}
@@ -208,7 +208,7 @@ static void write_rates(struct apply *a, bool *flipped)
 
 struct source {
 	struct prefix prefix;
-	uint32_t limit_class;
+	size_t limit; /* index of the limit that has it */
 };
 
 static int by_prefix(const void *x, const void *y)
@@ -235,13 +235,12 @@ static int collect_sources(const struct apply *a, struct source **ret, size_t *r
 
 			all[n].prefix.len_bits = p->len_bits;
 			all[n].prefix.addr = addr_mask(&p->addr, p->len_bits);
-			all[n].limit_class = a->ids[i];
+			all[n].limit = i;
 		}
 	}
 	qsort(all, n, sizeof(*all), by_prefix);
 	for (i = 1; i < n; i++) {
-		if (by_prefix(&all[i - 1], &all[i]) == 0 &&
-		    all[i - 1].limit_class != all[i].limit_class)
+		if (by_prefix(&all[i - 1], &all[i]) == 0 && all[i - 1].limit != all[i].limit)
 			return errmsg_set(err, -EEXIST, "limits: %s is a source of two limits",
 					  prefix_format(&all[i].prefix, text));
 	}
@@ -259,7 +258,7 @@ static int write_sources(struct apply *a, const struct source *want, size_t n, s
 	size_t n_keys = 0, i;
 
 	for (i = 0; i < n; i++) {
-		struct limit_prefix_value v = { want[i].limit_class };
+		struct limit_prefix_value v = { a->ids[want[i].limit] };
 
 		if (bpf_map_update_elem(fd, &want[i].prefix, &v, BPF_ANY))
 			return errmsg_set(err, -errno, "cannot write map limit_prefix: %s%s",
@@ -294,13 +293,15 @@ int limit_map_apply(struct dataplane *dp, const struct conf_limit *limits, size_
 
 	if (!ids || !rates || !a.classes)
 		return errmsg_set(err, -ENOMEM, "cannot map limit_class");
+	if (n >= LIMIT_CLASSES)
+		return errmsg_set(err, -ENOSPC, "%zu limits, at most %d", n, LIMIT_CLASSES - 1);
 	/* What can be wrong with the input is found before anything is written. */
 	for (i = 0; !e && i < n; i++)
 		e = compile(&limits[i], &rates[i], err);
 	if (!e)
-		e = assign_ids(&a, err);
-	if (!e)
 		e = collect_sources(&a, &sources, &n_sources, err);
+	if (!e)
+		e = assign_ids(&a, err);
 	if (e)
 		return e;
 	write_rates(&a, &flipped);

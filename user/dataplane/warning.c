@@ -63,42 +63,49 @@ static int ethtool(int fd, const char *device, void *command)
 /* The number of the kernel's feature bits; 0 when it does not say. */
 static uint32_t feature_count(int fd, const char *device)
 {
-	struct {
-		struct ethtool_sset_info head;
-		uint32_t count;
-	} info = { .head = { .cmd = ETHTOOL_GSSET_INFO, .sset_mask = 1ULL << ETH_SS_FEATURES } };
+	uint64_t buf[(sizeof(struct ethtool_sset_info) + sizeof(uint32_t) + 7) / 8] = { 0 };
+	struct ethtool_sset_info *info = (struct ethtool_sset_info *)buf;
 
-	if (ethtool(fd, device, &info) || !info.head.sset_mask || info.count > FEATURES_MAX)
+	info->cmd = ETHTOOL_GSSET_INFO;
+	info->sset_mask = 1ULL << ETH_SS_FEATURES;
+	if (ethtool(fd, device, info) || !info->sset_mask || info->data[0] > FEATURES_MAX)
 		return 0;
-	return info.count;
+	return info->data[0];
 }
 
 static bool feature_bit(int fd, const char *device, uint32_t bit)
 {
-	struct {
-		struct ethtool_gfeatures head;
-		struct ethtool_get_features_block block[FEATURES_MAX / 32];
-	} features = { .head = { .cmd = ETHTOOL_GFEATURES, .size = FEATURES_MAX / 32 } };
+	const uint32_t blocks = FEATURES_MAX / 32;
+	CLEANUP_FREE struct ethtool_gfeatures *f =
+		calloc(1, sizeof(*f) + blocks * sizeof(f->features[0]));
 
-	if (ethtool(fd, device, &features) || bit / 32 >= features.head.size)
+	if (!f)
 		return false;
-	return features.block[bit / 32].active & (1U << bit % 32);
+	f->cmd = ETHTOOL_GFEATURES;
+	f->size = blocks;
+	if (ethtool(fd, device, f) || bit / 32 >= f->size || bit / 32 >= blocks)
+		return false;
+	return f->features[bit / 32].active & (1U << bit % 32);
 }
 
 /* Is this feature, by ethtool's name, active? */
 static bool feature_active(int fd, const char *device, const char *name)
 {
-	struct {
-		struct ethtool_gstrings head;
-		char text[FEATURES_MAX][ETH_GSTRING_LEN];
-	} strings = { .head = { .cmd = ETHTOOL_GSTRINGS, .string_set = ETH_SS_FEATURES } };
 	uint32_t n = feature_count(fd, device), i;
+	CLEANUP_FREE struct ethtool_gstrings *s =
+		calloc(1, sizeof(*s) + (size_t)FEATURES_MAX * ETH_GSTRING_LEN);
 
-	strings.head.len = n;
-	if (!n || ethtool(fd, device, &strings))
+	if (!n || !s)
+		return false;
+	s->cmd = ETHTOOL_GSTRINGS;
+	s->string_set = ETH_SS_FEATURES;
+	s->len = n;
+	if (ethtool(fd, device, s))
 		return false;
 	for (i = 0; i < n; i++) {
-		if (strncmp(strings.text[i], name, ETH_GSTRING_LEN) == 0)
+		const char *text = (const char *)s->data + (size_t)i * ETH_GSTRING_LEN;
+
+		if (strncmp(text, name, ETH_GSTRING_LEN) == 0)
 			return feature_bit(fd, device, i);
 	}
 	return false;
