@@ -22,6 +22,7 @@ INSTALLED := \
 	scripts/packaging/sysusers.conf:$(USERSDIR)/sluice.conf:644 \
 	scripts/packaging/tmpfiles.conf:$(TMPDIR_D)/sluice.conf:644 \
 	LICENSE:$(DOCDIR)/LICENSE:644 \
+	docs/sluice.schema.json:$(DOCDIR)/sluice.schema.json:644 \
 	$(foreach f,$(EXAMPLES),$f:$(DOCDIR)/example/$(notdir $f):644) \
 	$(foreach f,$(MAN_PAGES),$f:$(MANDIR)/man$(patsubst .%,%,$(suffix $f))/$(notdir $f):644)
 

@@ -76,6 +76,7 @@ def environment(ctx, program, tmp):
     })
     if ctx.long:
         env["SLUICE_LONG"] = "1"
+        env.setdefault("CONFORM_CASES", "1000000")
     for name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL"):
         env.pop(name, None)
     env.update(program.env)

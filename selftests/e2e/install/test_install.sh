@@ -28,6 +28,7 @@ wanted() {
 		$prefix/lib/sysusers.d/sluice.conf
 		$prefix/lib/tmpfiles.d/sluice.conf
 		$prefix/share/doc/sluice/LICENSE
+		$prefix/share/doc/sluice/sluice.schema.json
 	EOF
 	[ ! -f "$SLUICE_ROOT/docs/example/sluice.yaml" ] || echo "$prefix/share/doc/sluice/example/sluice.yaml"
 	for page in "$SLUICE_ROOT"/docs/man/*.[1-9]; do
