@@ -21,6 +21,15 @@ static void answer(struct peer *e, struct peer *c)
 	peer_expect(c, "ok");
 }
 
+/* A connection that has been used, and waits for its next request. */
+static void connect_and_ask(struct peer *c, struct world *w)
+{
+	peer_connect(c, w);
+	peer_send(c, "GET /%zz HTTP/1.1\r\nHost: h\r\n\r\n");
+	peer_head(c);
+	peer_take(c, strtoul(head_field(c->head, "Content-Length"), NULL, 10));
+}
+
 static void a_request_in_flight_keeps_the_revision_that_decided_it(void **state)
 {
 	struct world w = { 0 };
@@ -110,7 +119,7 @@ static void a_listener_that_goes_lets_its_connections_finish(void **state)
 			"clusters: [{name: app, endpoints: [\"127.0.0.1:$0\"]}]\n"
 			"routes: [{name: all, cluster: app}]\n");
 	peer_connect(&c, &w);
-	peer_connect(&idle, &w);
+	connect_and_ask(&idle, &w);
 	peer_send(&c, GET);
 	peer_accept(&e, &w, 0);
 	peer_head(&e);
@@ -186,6 +195,13 @@ static void a_drain_lets_requests_finish_and_ends(void **state)
 	peer_close(&e3);
 	peer_expect_end(&idle);
 	peer_expect_silence(&busy);
+	/* one that connected a moment ago is going to ask */
+	peer_expect_silence(&fresh);
+	peer_send(&fresh, "GET /%zz HTTP/1.1\r\nHost: h\r\n\r\n");
+	assert_string_equal(head_field(peer_head(&fresh), "Connection"), "close");
+	peer_take(&fresh, strtoul(head_field(fresh.head, "Content-Length"), NULL, 10));
+	peer_expect_end(&fresh);
+	peer_close(&fresh);
 	peer_send(&half, "st: h\r\n\r\n");
 	peer_accept(&e2, &w, 0);
 	peer_head(&e2);

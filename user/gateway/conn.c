@@ -103,6 +103,14 @@ static uint64_t idle_ms(const struct conn *c)
 	return c->gateway->draining && ms > CONN_LAST_REQUEST_MS ? CONN_LAST_REQUEST_MS : ms;
 }
 
+/* A client that connected just before a drain gets its first answer, if it asks soon. */
+static void wait_for_request(struct conn *c)
+{
+	const struct conf_listener *conf = &c->listener->conf;
+
+	conn_timer(c, conn_closes_soon(c) ? conf->header_timeout_ms : conf->idle_timeout_ms);
+}
+
 static void go_idle(struct conn *c)
 {
 	c->state = CONN_IDLE;
@@ -145,6 +153,7 @@ static void discard_body(struct conn *c)
 void conn_exchange_done(struct conn *c, bool keep, const struct h1_body *body)
 {
 	c->exchange = NULL;
+	c->served = true;
 	if (c->state == CONN_CLOSED)
 		return;
 	timer_stop(&c->timer);
@@ -171,9 +180,6 @@ static void on_open(struct stream *s)
 	if (c->tls) {
 		tls_info(s, &info);
 		c->tls_version = info.version;
-		metric_add(METRIC_TLS_HANDSHAKES, 1);
-		if (info.resumed)
-			metric_add(METRIC_TLS_RESUMED, 1);
 	}
 	go_idle(c);
 }
@@ -215,8 +221,6 @@ static void on_end(struct stream *s, int err)
 
 	switch (c->state) {
 	case CONN_HANDSHAKE:
-		if (c->tls)
-			metric_add(METRIC_TLS_HANDSHAKE_FAILURES, 1);
 		conn_close(c, false);
 		break;
 	case CONN_EXCHANGE:
@@ -282,12 +286,7 @@ static void on_timer(struct timer *t)
 		metric_add(METRIC_TIMEOUTS_CLIENT, 1);
 		break;
 	}
-	if (c->state == CONN_HANDSHAKE) {
-		metric_add(METRIC_TLS_HANDSHAKE_FAILURES, 1);
-		conn_close(c, false);
-	} else {
-		conn_finish(c);
-	}
+	conn_finish(c); /* one that is not open yet is closed */
 }
 
 static void link_conn(struct conn *c)

@@ -41,6 +41,7 @@ struct conn {
 	struct h1_body discard;
 	size_t discard_left;
 	bool tls;
+	bool served;		 /* a request; a client that was not is about to send one */
 	const char *tls_version; /* NULL: clear text */
 	struct presence_holds holds;
 };
@@ -61,7 +62,7 @@ void conn_close(struct conn *c, bool reset);
 /* New responses are to say Connection: close. */
 bool conn_closes_soon(const struct conn *c);
 
-/* Close connections without a request; of this listener, NULL: all. */
+/* Close connections between two requests; of this listener, NULL: all. */
 void conn_close_idle(struct gateway *g, const struct listener *l);
 /* Close and free at once; outside of all handlers. */
 void conn_free_all(struct gateway *g);
