@@ -350,7 +350,16 @@ static void anothers_program_is_named_and_left_alone(void **state)
 	assert_non_null(strstr(device_of(dp)->error, "(somebodys)"));
 	assert_non_null(strstr(device_of(dp)->error, "ip link set dev edge0 xdp off"));
 	assert_int_equal(lab_xdp_on("edge0"), id);
+	/* auto would share by a dispatcher, which this kernel refuses: still nothing is lost. */
+	dev.attach = CONF_ATTACH_AUTO;
+	if (dataplane_attach(dp, &c)) {
+		assert_non_null(strstr(device_of(dp)->error, "libxdp cannot share edge0"));
+		assert_int_equal(lab_xdp_on("edge0"), id);
+	} else {
+		assert_true(device_of(dp)->through_libxdp);
+	}
 	lab_run("ip link set dev edge0 xdp off");
+	dev.attach = CONF_ATTACH_LINK;
 	attach(dp, &c);
 	close(fd);
 	dataplane_close(dp);
