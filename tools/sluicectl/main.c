@@ -158,9 +158,8 @@ static int print_answer(const struct command *c, const struct options *o, const 
 static int follow(struct client *client, const struct options *o)
 {
 	json_t *line;
-	int err;
 
-	while ((err = client_next(client, &line)) == 0) {
+	while (client_next(client, &line) == 0) {
 		json_t *event = json_object_get(line, "event");
 
 		if (o->json) {

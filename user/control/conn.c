@@ -139,7 +139,7 @@ static void conn_lines(struct control_conn *c)
 {
 	while (!c->closed) {
 		struct str in = buf_str(&c->in);
-		const char *end = in.len > c->scanned
+		const char *end = in.ptr && in.len > c->scanned
 					  ? memchr(in.ptr + c->scanned, '\n', in.len - c->scanned)
 					  : NULL;
 

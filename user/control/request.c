@@ -93,7 +93,7 @@ void request_lines(struct control_request *r, struct str text)
 {
 	if (!r->lines)
 		r->lines = json_array();
-	while (text.len > 0) {
+	while (text.ptr && text.len > 0) {
 		const char *end = memchr(text.ptr, '\n', text.len);
 		size_t n = end ? (size_t)(end - text.ptr) : text.len;
 

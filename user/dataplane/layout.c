@@ -64,8 +64,7 @@ static int adopt_map(struct dataplane *dp, struct pinned_map *m, struct errmsg *
 		return 0;
 	if (fd < 0)
 		return errmsg_set(err, fd == -EACCES ? -EPROTO : fd,
-				  "cannot open pinned map %s: %s%s", m->name,
-				  strerror(-fd),
+				  "cannot open pinned map %s: %s%s", m->name, strerror(-fd),
 				  fd == -EACCES ? "; it belongs to another user: chown the bpffs "
 						  "directory and what is in it"
 						: "");

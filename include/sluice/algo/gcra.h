@@ -85,10 +85,7 @@ static inline __u64 gcra_level(__u64 word, __u64 now_fp, __u64 tolerance_fp)
 	return word;
 }
 
-/*
- * A refusal's one write: a word beyond now + tolerance becomes an empty bucket. Without it the bucket
- * would stay "just empty" until the clock has reached the old word.
- */
+/* A refusal's one write: else the bucket would stay just empty until the clock reaches the word. */
 static inline void gcra_clamp(__u64 *word, __u64 seen, __u64 level)
 {
 	if (seen != 0 && (__s64)(seen - level) > 0)
