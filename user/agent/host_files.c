@@ -78,7 +78,10 @@ static int make_parents(const char *path, struct errmsg *err)
 		return errmsg_set(err, -ENAMETOOLONG, "%s: the path is too long", path);
 	for (char *p = strchr(part + 1, '/'); p; p = strchr(p + 1, '/')) {
 		*p = '\0';
-		if (mkdir(part, 0755) && errno != EEXIST)
+		if (mkdir(part, 0755) == 0)
+			(void)chmod(part,
+				    0755); /* whatever the umask: the group has to get through */
+		else if (errno != EEXIST)
 			return errmsg_set(err, -errno, "%s: cannot make it: %s", part,
 					  strerror(errno));
 		*p = '/';

@@ -32,7 +32,7 @@ int kept_fds_put(struct kept_fds *k, const char *name, int fd)
 		k->row[i] = k->row[--k->n];
 		return 0;
 	}
-	strcpy(k->row[i].name, name);
+	memcpy(k->row[i].name, name, strlen(name) + 1);
 	k->row[i].fd = own;
 	return 0;
 }

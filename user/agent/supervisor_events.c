@@ -25,7 +25,7 @@ void supervisor_emit(struct supervisor *s, json_t *event)
 static const char *reason_name(uint32_t reason)
 {
 	static const char *const names[] = {
-#define DROP_NAME(id, label, doc) [DROP_##id] = label,
+#define DROP_NAME(id, label, doc) [DROP_##id] = (label),
 		DROP_REASONS(DROP_NAME)
 #undef DROP_NAME
 	};

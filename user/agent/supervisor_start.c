@@ -210,8 +210,10 @@ int supervisor_start(struct supervisor *s, struct errmsg *err)
 
 	if (ret == -ENOENT)
 		ret = read_file(s, &conf, err);
-	if (!ret)
-		ret = open_rooms(s, kept ? kept->conf : conf, err);
+	if (kept)
+		ret = open_rooms(s, kept->conf, err);
+	else if (conf)
+		ret = open_rooms(s, conf, err);
 	if (!ret)
 		ret = first_revision(s, kept, conf, err);
 	if (!ret)

@@ -175,7 +175,7 @@ static void tell_all(void)
 	size_t n = 0;
 
 	for (size_t i = 0; i < monitor.kept.n; i++) {
-		strcpy(r.path, monitor.kept.row[i].name);
+		memcpy(r.path, monitor.kept.row[i].name, sizeof(monitor.kept.row[i].name));
 		tell(monitor.link.fd, MONITOR_KEPT, &r, &monitor.kept.row[i].fd, 1);
 	}
 	for (uint32_t slot = 0; slot < MESSAGE_SLOTS_MAX; slot++) {
