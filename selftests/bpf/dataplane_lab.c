@@ -32,6 +32,9 @@ void lab_run(const char *format, ...)
 		fail_msg("failed: %s", command);
 }
 
+/* libxdp makes it as soon as it is asked for anything; gone again unless it was there, or is in use. */
+#define LIBXDP_DIR "/sys/fs/bpf/xdp"
+
 /* The lab that is open: a setup that fails has no teardown. */
 static struct lab *open_lab;
 
@@ -43,6 +46,8 @@ static void clean_up(void)
 		return;
 	dataplane_detach_all(open_lab->dir_fd, &err);
 	rmdir(open_lab->dir);
+	if (!open_lab->had_libxdp_dir)
+		rmdir(LIBXDP_DIR);
 }
 
 static int current_netns(void)
@@ -61,6 +66,7 @@ int lab_open(void **state)
 	if (!open_lab)
 		atexit(clean_up);
 	open_lab = l;
+	l->had_libxdp_dir = access(LIBXDP_DIR, F_OK) == 0;
 	snprintf(l->dir, sizeof(l->dir), "/sys/fs/bpf/t-dataplane-%d", (int)getpid());
 	assert_true(mkdir(l->dir, 0700) == 0 || errno == EEXIST);
 	l->dir_fd = open(l->dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -80,6 +86,8 @@ int lab_close(void **state)
 	assert_int_equal(dataplane_detach_all(l->dir_fd, &err), 0);
 	close(l->dir_fd);
 	assert_int_equal(rmdir(l->dir), 0);
+	if (!l->had_libxdp_dir)
+		rmdir(LIBXDP_DIR);
 	open_lab = NULL;
 	loop_free(l->loop);
 	close(l->netns);

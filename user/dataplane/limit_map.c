@@ -38,7 +38,7 @@ static void class_name(const char *name, char ret[24])
 {
 	memset(ret, 0, 24);
 	if (strlen(name) < 24)
-		memcpy(ret, name, strlen(name));
+		snprintf(ret, 24, "%s", name);
 	else
 		snprintf(ret, 24, "%.*s~%08x", NAME_KEPT, name, name_hash(name));
 }

@@ -163,6 +163,12 @@ static void report(struct neigh *n, struct hop_watch *w)
 	n->on_change(&a, w->known ? &w->hop : NULL, w->known ? "" : w->why, n->ctx);
 }
 
+static bool same_hop(const struct neigh_hop *a, const struct neigh_hop *b)
+{
+	return a->ifindex == b->ifindex && a->mtu == b->mtu && a->gateway == b->gateway &&
+	       memcmp(a->src_mac, b->src_mac, 6) == 0 && memcmp(a->dst_mac, b->dst_mac, 6) == 0;
+}
+
 /* Look again and tell what changed. A known hop survives failures shorter than NEIGH_LOST_MS. */
 static void look(struct neigh *n, struct hop_watch *w)
 {
@@ -172,7 +178,7 @@ static void look(struct neigh *n, struct hop_watch *w)
 
 	w->dirty = false;
 	if (resolve(n, w, now_ms, &hop, why) == 0) {
-		bool same = w->known && memcmp(&w->hop, &hop, sizeof(hop)) == 0;
+		bool same = w->known && same_hop(&w->hop, &hop);
 
 		w->failing_since_ms = 0;
 		w->known = true;

@@ -226,7 +226,7 @@ static int note_map(struct dataplane *dp, const struct bpf_map *m, struct errmsg
 	if (dp->n_maps == DATAPLANE_MAPS_MAX || strlen(name) >= sizeof(known->name))
 		return errmsg_set(err, -E2BIG, "map %s: too many maps or too long a name", name);
 	known = &dp->maps[dp->n_maps++];
-	strcpy(known->name, name);
+	snprintf(known->name, sizeof(known->name), "%s", name);
 	known->shape = shape;
 	known->fd = known->old_fd = -1;
 	return 0;

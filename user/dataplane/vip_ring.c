@@ -79,19 +79,21 @@ static int fill(const struct vip_service *s, uint32_t *ring, uint32_t size)
 	return maglev_fill(ring, size, endpoints, n);
 }
 
-static void count_slots(struct vip_service *s, const uint32_t *ring, uint32_t size)
+/* One pass over the ring, whatever the number of backends. */
+static int count_slots(const struct vip_map *m, struct vip_service *s, const uint32_t *ring,
+		       uint32_t size)
 {
+	CLEANUP_FREE uint32_t *count = calloc(m->max_backends, sizeof(*count));
 	uint32_t slot;
 	size_t i;
 
+	if (!count)
+		return -ENOMEM;
+	for (slot = 0; slot < size; slot++)
+		count[ring[slot]]++; /* ids of our own, below max_backends */
 	for (i = 0; i < s->n_backends; i++)
-		s->backends[i].slots = 0;
-	for (slot = 0; slot < size; slot++) {
-		for (i = 0; i < s->n_backends && s->backends[i].id != ring[slot]; i++)
-			;
-		if (i < s->n_backends)
-			s->backends[i].slots++;
-	}
+		s->backends[i].slots = count[s->backends[i].id];
+	return 0;
 }
 
 static bool same(const struct ring *in_force, const uint32_t *want)
@@ -153,11 +155,11 @@ int vip_ring_update(struct vip_map *m, struct vip_service *s, uint64_t now_ms)
 			return -EAGAIN;
 		err = flip(m, s, want, now_ms);
 	}
-	if (err)
-		return err;
-	count_slots(s, want, in_force.size);
-	s->dirty = false;
-	return 0;
+	if (!err)
+		err = count_slots(m, s, want, in_force.size);
+	if (!err)
+		s->dirty = false;
+	return err;
 }
 
 void vip_ring_zero(struct vip_map *m, uint32_t vip_id)
