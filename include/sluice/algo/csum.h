@@ -39,7 +39,10 @@ static inline __sum16 csum_fold(__u64 sum)
 	return (__sum16)(~sum & 0xffff);
 }
 
-/* The checksum after a 16-bit field of what it covers changed: HC' = ~(~HC + ~m + m') (RFC 1624). */
+/*
+ * The checksum after a 16-bit field of what it covers changed: HC' = ~(~HC + ~m + m') (RFC 1624).
+ * Not where all that it covers becomes zero: an echo reply without id, number and data.
+ */
 static inline __sum16 csum_replace_16(__sum16 check, __be16 from, __be16 to)
 {
 	return csum_fold((__u64)(~check & 0xffff) + (~from & 0xffff) + to);

@@ -200,7 +200,7 @@ static inline __u64 gcra_scale(__u64 x, __u64 units, __u32 shift)
  *   burst      what a full bucket admits at once; at least 1
  * The realised rate is never above the one asked for and at most 0.1 % below (gcra_rate_per_1000_s).
  * Returns 0, or -ERANGE with *ret untouched: a zero, or a burst that takes over 52 days to refill, or
- * a rate over 2^54 a second.
+ * a rate over 2^63 a second.
  */
 static inline int gcra_rate_set(struct gcra_rate *ret, __u64 units, __u64 period_ns, __u64 burst)
 {
