@@ -170,12 +170,13 @@ static void on_drained(void *ctx)
 static void a_drain_lets_requests_finish_and_ends(void **state)
 {
 	struct world w = { 0 };
-	struct peer idle, late, busy, half, e, e2, e3;
+	struct peer idle, late, fresh, busy, half, e, e2, e3;
 
 	(void)state;
 	world_start(&w, TO("$0"));
-	peer_connect(&idle, &w);
-	peer_connect(&late, &w);
+	connect_and_ask(&idle, &w);
+	connect_and_ask(&late, &w);
+	peer_connect(&fresh, &w);
 	peer_connect(&busy, &w);
 	peer_connect(&half, &w);
 	peer_send(&busy, GET);

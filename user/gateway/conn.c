@@ -95,20 +95,17 @@ bool conn_closes_soon(const struct conn *c)
 	return c->gateway->draining || c->listener->removed;
 }
 
-/* A drain waits for the request that may be on its way, to answer it with Connection: close. */
+/*
+ * Who is to be closed is answered once more, with Connection: close: a client that connected a moment
+ * ago is going to ask, and one between two requests may have the next on its way.
+ */
 static uint64_t idle_ms(const struct conn *c)
 {
-	uint64_t ms = c->listener->conf.idle_timeout_ms;
-
-	return c->gateway->draining && ms > CONN_LAST_REQUEST_MS ? CONN_LAST_REQUEST_MS : ms;
-}
-
-/* A client that connected just before a drain gets its first answer, if it asks soon. */
-static void wait_for_request(struct conn *c)
-{
 	const struct conf_listener *conf = &c->listener->conf;
+	uint64_t last_ms = c->served ? CONN_LAST_REQUEST_MS : conf->header_timeout_ms;
 
-	conn_timer(c, conn_closes_soon(c) ? conf->header_timeout_ms : conf->idle_timeout_ms);
+	return conn_closes_soon(c) && last_ms < conf->idle_timeout_ms ? last_ms
+								      : conf->idle_timeout_ms;
 }
 
 static void go_idle(struct conn *c)
@@ -120,7 +117,7 @@ static void go_idle(struct conn *c)
 		return;
 	}
 	buf_trim(&c->stream.in);
-	if (c->listener->removed || c->stream.read_ended)
+	if ((c->listener->removed && c->served) || c->stream.read_ended)
 		conn_finish(c);
 	else
 		conn_timer(c, idle_ms(c));
@@ -364,7 +361,7 @@ void conn_close_idle(struct gateway *g, const struct listener *l)
 			continue;
 		if (c->state != CONN_IDLE || buf_len(&c->stream.in))
 			continue;
-		if (l)
+		if (l && c->served)
 			conn_finish(c);
 		else
 			conn_timer(c, idle_ms(c));
