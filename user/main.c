@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "agent/host_files.h"
@@ -185,12 +187,29 @@ static int dump(const struct conf *conf)
 	return fflush(stdout) ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
-static int detach(const char *dir)
+/* Somebody answers on the control socket (NULL: not known). */
+static bool is_served(const char *socket_path)
+{
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	CLEANUP_FD int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 || !socket_path || strlen(socket_path) >= sizeof(to.sun_path))
+		return false;
+	memcpy(to.sun_path, socket_path, strlen(socket_path) + 1);
+	return connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0;
+}
+
+static int detach(const char *dir, const char *socket_path)
 {
 	struct errmsg err = { "" };
 	CLEANUP_FD int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int ret;
 
+	if (is_served(socket_path)) {
+		fprintf(stderr,
+			"sluiced: an agent runs: use `sluicectl detach`, or stop it first\n");
+		return EXIT_FAILURE;
+	}
 	if (fd < 0 && errno == ENOENT)
 		return EXIT_SUCCESS; /* nothing is left of it */
 	if (fd < 0) {
@@ -238,7 +257,7 @@ static int act(enum action action, const char *path, bool path_given)
 	if (action == ACTION_MAN)
 		return print_with(conf_man);
 	if (action == ACTION_DETACH && !path_given && access(path, F_OK))
-		return detach(DEFAULT_BPFFS);
+		return detach(DEFAULT_BPFFS, NULL);
 	conf = load(path);
 	if (!conf)
 		return EXIT_FAILURE;
@@ -247,7 +266,7 @@ static int act(enum action action, const char *path, bool path_given)
 	if (action == ACTION_DUMP)
 		ret = dump(conf);
 	else if (action == ACTION_DETACH)
-		ret = detach(conf->agent.bpffs_dir);
+		ret = detach(conf->agent.bpffs_dir, conf->agent.control_socket);
 	else
 		ret = run(path, conf);
 	conf_free(conf);

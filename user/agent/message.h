@@ -25,10 +25,11 @@ enum monitor_message {
 	/* monitor -> supervisor */
 	MONITOR_KEPT,	/* path, fd: told to a new supervisor, as MONITOR_WORKER is */
 	MONITOR_WORKER, /* slot, pid, fd: a worker that lives */
-	MONITOR_START,	/* slots: a bit per enum monitor_start, fds in that order; path: why there
-			    is no bpffs directory. After this one nothing old is told any more */
-	MONITOR_EXIT,	/* slot, pid, wait status: a worker ended */
-	MONITOR_DRAIN,	/* SIGTERM: drain and exit */
+	MONITOR_START, /* slots: a bit per enum monitor_start, fds in that order; path: why there is
+			  no bpffs directory; pid, status: of the supervisor before this one. After
+			  this one nothing old is told any more */
+	MONITOR_EXIT,  /* slot, pid, wait status: a worker ended */
+	MONITOR_DRAIN, /* SIGTERM: drain and exit */
 	MONITOR_RELOAD, /* SIGHUP */
 	/* monitor -> worker */
 	MONITOR_SUPERVISOR, /* fd of the socketpair to the (new) supervisor */

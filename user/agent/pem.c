@@ -57,6 +57,15 @@ static size_t read_file(const char *path, const struct conf_listener *l,
 	return 0;
 }
 
+/* The paths belong to the configuration, which the revision has. */
+static void name_pairs(struct revision *r)
+{
+	for (size_t i = 0; i < r->conf->n_listeners; i++) {
+		for (size_t k = 0; k < r->conf->listeners[i].n_certificates; k++)
+			r->pairs[i][k].name = r->conf->listeners[i].certificates[k].certificate;
+	}
+}
+
 static size_t read_pairs(struct revision *r, const struct pem_source *source, struct buf *to)
 {
 	size_t errors = 0;
@@ -68,7 +77,6 @@ static size_t read_pairs(struct revision *r, const struct pem_source *source, st
 			const struct conf_certificate *c = &l->certificates[k];
 			struct tls_pair *p = &r->pairs[i][k];
 
-			p->name = c->certificate;
 			errors += read_file(c->certificate, l, source, to, &p->certificate_len);
 			errors += read_file(c->key, l, source, to, &p->key_len);
 		}
@@ -113,6 +121,7 @@ size_t pem_load(struct revision *r, const struct pem_source *source)
 	struct buf files;
 	size_t errors;
 
+	name_pairs(r);
 	buf_init(&files, PEM_TOTAL_MAX_BYTES);
 	errors = read_pairs(r, source, &files);
 	r->blob_bytes = buf_len(&files);
@@ -129,4 +138,46 @@ size_t pem_load(struct revision *r, const struct pem_source *source)
 		return errors;
 	point(r);
 	return try_contexts(r, source);
+}
+
+int pem_copy(const struct revision *from, struct revision *to)
+{
+	size_t bytes = 0;
+	char *at;
+
+	if (from->n_pairs != to->n_pairs)
+		return -EINVAL;
+	for (size_t i = 0; i < from->n_pairs; i++)
+		bytes += from->flat_pairs[i].certificate_len + from->flat_pairs[i].key_len;
+	to->blob = at = malloc(bytes ? bytes : 1);
+	if (!at)
+		return -ENOMEM;
+	to->blob_bytes = bytes;
+	for (size_t i = 0; i < from->n_pairs; i++) {
+		const struct tls_pair *p = &from->flat_pairs[i];
+
+		memcpy(at, p->certificate, p->certificate_len);
+		memcpy(at + p->certificate_len, p->key, p->key_len);
+		at += p->certificate_len + p->key_len;
+		to->flat_pairs[i].certificate_len = p->certificate_len;
+		to->flat_pairs[i].key_len = p->key_len;
+	}
+	name_pairs(to);
+	point(to);
+	return 0;
+}
+
+bool pem_differ(const struct revision *a, const struct revision *b)
+{
+	if (a->n_pairs != b->n_pairs)
+		return true;
+	for (size_t i = 0; i < a->n_pairs; i++) {
+		const struct tls_pair *x = &a->flat_pairs[i], *y = &b->flat_pairs[i];
+
+		if (x->certificate_len != y->certificate_len || x->key_len != y->key_len ||
+		    memcmp(x->certificate, y->certificate, x->certificate_len) != 0 ||
+		    memcmp(x->key, y->key, x->key_len) != 0)
+			return true;
+	}
+	return false;
 }

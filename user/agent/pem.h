@@ -2,6 +2,8 @@
 /* Certificates of a configuration: read, and tried before anything uses them. */
 #pragma once
 
+#include <stdbool.h>
+
 #include "../base/errmsg.h"
 #include "revision.h"
 
@@ -19,3 +21,8 @@ struct pem_source {
  * usable when that is 0.
  */
 size_t pem_load(struct revision *r, const struct pem_source *source);
+
+/* Take the pairs of a revision over that has as many, in the same order. -EINVAL, -ENOMEM. */
+int pem_copy(const struct revision *from, struct revision *to);
+/* Is any certificate or key of b another than at the same place of a? */
+bool pem_differ(const struct revision *a, const struct revision *b);

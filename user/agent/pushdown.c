@@ -161,7 +161,7 @@ static void on_ruling(const struct judge_ruling *r, void *ctx)
 		return;
 	if (r->outcome == JUDGE_SET)
 		supervisor_audit(s, NULL, event);
-	supervisor_emit(s, event);
+	supervisor_emit(s, event, clock_now_ns());
 }
 
 static void on_sweep(struct timer *t)

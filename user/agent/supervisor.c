@@ -166,6 +166,8 @@ static void on_drain_due(struct timer *t)
 		return;
 	}
 	worker_set_drain(&s->workers);
+	/* the monitor's duplicates would go on queueing connections that nobody accepts */
+	supervisor_close_listeners(s, s->revision->conf, NULL);
 	timer_start(s->loop, t, s->revision->conf->agent.drain_timeout_ms);
 }
 
@@ -222,6 +224,8 @@ static void on_start_message(struct supervisor *s, const struct monitor_request 
 			*to[i] = fds[used++];
 	}
 	memcpy(s->bpffs_error, r->path, sizeof(s->bpffs_error));
+	s->last_pid = r->pid;
+	s->last_status = r->status;
 }
 
 static void reload(struct supervisor *s)

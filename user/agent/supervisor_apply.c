@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "net/ipc.h"
+#include "pem.h"
 #include "supervisor_state.h"
 
 #define WORKERS_TIMEOUT_MS 5000
@@ -71,7 +72,8 @@ static bool has_listener(const struct conf *conf, const struct conf_listener *l)
 }
 
 /* Close what the monitor holds for listeners of from that to has not. */
-static void close_listeners(struct supervisor *s, const struct conf *from, const struct conf *to)
+void supervisor_close_listeners(struct supervisor *s, const struct conf *from,
+				const struct conf *to)
 {
 	for (size_t i = 0; i < from->n_listeners; i++) {
 		const struct conf_listener *l = &from->listeners[i];
@@ -103,7 +105,7 @@ int supervisor_open_listeners(struct supervisor *s, const struct conf *from, con
 		if (!ret)
 			continue;
 		if (from)
-			close_listeners(s, to, from);
+			supervisor_close_listeners(s, to, from);
 		return errmsg_set(err, ret, "cannot listen on %s: %s (listener %s%s)",
 				  addr_format_port(&l->address, l->port, text), strerror(-ret),
 				  l->name,
@@ -132,10 +134,10 @@ static int replace(struct supervisor *s, struct revision *next, const char *diff
 		}
 	}
 	if (ret) {
-		close_listeners(s, next->conf, last->conf);
+		supervisor_close_listeners(s, next->conf, last->conf);
 		return ret;
 	}
-	close_listeners(s, last->conf, next->conf);
+	supervisor_close_listeners(s, last->conf, next->conf);
 	s->revision = next;
 	s->sweep_slots = next->number;
 	judge_configure(s->pushdown.judge, &next->conf->pushdown);
@@ -166,9 +168,9 @@ static int refuse_restart(const char *diff, const char *setting, struct errmsg *
 			  (int)strcspn(line, "\n"), line);
 }
 
-/* Takes conf. */
-static int change_to(struct supervisor *s, struct conf *conf, bool dry_run, struct buf *diff,
-		     struct conf_errors *errors, struct errmsg *err)
+/* Takes conf. fresh: certificates are read again, and their change is a change. */
+static int change_to(struct supervisor *s, struct conf *conf, bool fresh, bool dry_run,
+		     struct buf *diff, struct conf_errors *errors, struct errmsg *err)
 {
 	const struct conf *now = s->revision->conf;
 	const char *restart = kernel_needs_restart(now, conf);
@@ -184,13 +186,19 @@ static int change_to(struct supervisor *s, struct conf *conf, bool dry_run, stru
 		conf_free(conf);
 		return errmsg_set(err, -ENOSPC, "the list of differences is too long");
 	}
-	if (tiers == 0 || (tiers & CONF_TIER_RESTART) || restart) {
+	if ((tiers & CONF_TIER_RESTART) || restart || (!tiers && !fresh)) {
 		conf_free(conf);
 		return tiers ? refuse_restart(buf_head(&text), restart, err) : 0;
 	}
-	ret = supervisor_build(s, conf, &next, errors, err);
+	ret = supervisor_build(s, conf, fresh, &next, errors, err);
 	if (ret)
 		return ret;
+	if (!tiers && !pem_differ(s->revision, next)) {
+		revision_free(next);
+		return 0;
+	}
+	if (!tiers && diff)
+		(void)buf_printf(diff, "listeners: files of certificates have changed\n");
 	if (!dry_run)
 		ret = replace(s, next, buf_head(&text), err);
 	if (ret || dry_run) {
@@ -232,7 +240,7 @@ int supervisor_apply(struct supervisor *s, const char *text, size_t len, bool re
 		conf_free(conf);
 		return ret;
 	}
-	ret = change_to(s, edited, dry_run, diff, errors, err);
+	ret = change_to(s, edited, true, dry_run, diff, errors, err);
 	if (ret || dry_run)
 		return ret;
 	if (replace_edits)
@@ -250,7 +258,7 @@ int supervisor_edit(struct supervisor *s, json_t *edit, bool dry_run,
 	int ret = edits_try(s->revision->conf, edit, &conf, errors);
 
 	if (!ret)
-		ret = change_to(s, conf, dry_run, diff, errors, err);
+		ret = change_to(s, conf, false, dry_run, diff, errors, err);
 	if (ret || dry_run)
 		return ret;
 	audit_change(s, who, "config.edit", edit);

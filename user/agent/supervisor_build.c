@@ -113,7 +113,7 @@ static int number_rows(struct supervisor *s, struct revision *r, struct errmsg *
 	return ret ? errmsg_set(err, ret, "ids: %s", strerror(-ret)) : 0;
 }
 
-int supervisor_build(struct supervisor *s, struct conf *conf, struct revision **ret,
+int supervisor_build(struct supervisor *s, struct conf *conf, bool fresh, struct revision **ret,
 		     struct conf_errors *errors, struct errmsg *err)
 {
 	struct pem_context ctx = { s, errors, err };
@@ -129,8 +129,10 @@ int supervisor_build(struct supervisor *s, struct conf *conf, struct revision **
 	if (s->revision)
 		r->tickets = s->revision->tickets;
 	code = s->revision ? 0 : tickets_rotate(&r->tickets);
-	if (!code && pem_load(r, &source))
+	if (!code && fresh && pem_load(r, &source))
 		code = -EINVAL;
+	if (!code && !fresh)
+		code = pem_copy(s->revision, r);
 	if (!code)
 		code = number_rows(s, r, err);
 	if (!code)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Listeners: the kernel's sampled drops and the agent's own decisions, as JSON objects. */
 #include <arpa/inet.h>
+#include <stdio.h>
+#include <time.h>
 
 #include "base/addr.h"
 #include "base/clock.h"
@@ -11,10 +13,37 @@
 #include "sluice/abi/drop_reason.h"
 #include "supervisor_state.h"
 
-void supervisor_emit(struct supervisor *s, json_t *event)
+/* RFC 3339 in UTC with milliseconds, of an instant of the monotonic clock. */
+static json_t *format_time(uint64_t time_ns)
+{
+	uint64_t wall_ns = clock_wall_ns() - (clock_now_ns() - time_ns);
+	time_t s = (time_t)(wall_ns / NS_PER_S);
+	char text[40];
+	struct tm tm;
+	size_t n;
+
+	gmtime_r(&s, &tm);
+	n = strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
+	snprintf(text + n, sizeof(text) - n, ".%03uZ",
+		 (unsigned int)(wall_ns % NS_PER_S / NS_PER_MS));
+	return json_string(text);
+}
+
+void supervisor_emit(struct supervisor *s, json_t *body, uint64_t time_ns)
 {
 	struct supervisor_listener *next;
+	json_t *event;
 
+	if (!s->listeners || !body) {
+		json_decref(body);
+		return;
+	}
+	event = json_pack("{s:o}", "time", format_time(time_ns));
+	if (event && json_object_update(event, body)) {
+		json_decref(event);
+		event = NULL;
+	}
+	json_decref(body);
 	for (struct supervisor_listener *l = s->listeners; event && l; l = next) {
 		next = l->next; /* it may leave */
 		l->on_event(l, event);
@@ -66,13 +95,15 @@ static void on_kernel_event(const struct event *e, void *ctx)
 		return;
 	addr_format_port(&e->flow.src, ntohs(e->flow.sport), source);
 	addr_format_port(&e->flow.dst, ntohs(e->flow.dport), destination);
-	supervisor_emit(s, json_pack("{s:s,s:s,s:s,s:s,s:i,s:I,s:I,s:s,s:s}", "type",
-				     e->type == EVENT_WOULD_DROP ? "would_drop" : "drop", "reason",
-				     reason_name(e->reason), "source", source, "destination",
-				     destination, "protocol", (int)e->flow.proto, "ifindex",
-				     (json_int_t)e->ifindex, "bytes", (json_int_t)e->length_bytes,
-				     "vip", vip_name(s, e->vip_id), "limit",
-				     limit_name(s, e->limit_class)));
+	supervisor_emit(s,
+			json_pack("{s:s,s:s,s:s,s:s,s:i,s:I,s:I,s:s,s:s}", "type",
+				  e->type == EVENT_WOULD_DROP ? "would_drop" : "drop", "reason",
+				  reason_name(e->reason), "source", source, "destination",
+				  destination, "protocol", (int)e->flow.proto, "ifindex",
+				  (json_int_t)e->ifindex, "bytes", (json_int_t)e->length_bytes,
+				  "vip", vip_name(s, e->vip_id), "limit",
+				  limit_name(s, e->limit_class)),
+			e->time_ns);
 }
 
 /*

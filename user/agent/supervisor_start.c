@@ -179,7 +179,7 @@ static int first_revision(struct supervisor *s, struct revision *kept, struct co
 	}
 	ret = with_edits(s, conf, &edited, err);
 	if (!ret)
-		ret = supervisor_build(s, edited, &s->revision, &errors, err);
+		ret = supervisor_build(s, edited, true, &s->revision, &errors, err);
 	for (size_t i = 0; i < errors.n; i++)
 		fprintf(stderr, "%s: %s\n", s->config_path, errors.error[i].text);
 	return ret;
@@ -234,6 +234,9 @@ int supervisor_start(struct supervisor *s, struct errmsg *err)
 		return ret;
 	s->sweep_slots = s->revision->number;
 	s->ready = true;
+	if (s->last_pid)
+		log_error("supervisor.replaced", LOG_I64("pid", s->last_pid),
+			  LOG_I64("wait_status", s->last_status));
 	log_info("supervisor.ready", LOG_U64("revision", s->revision->number),
 		 LOG_BOOL("adopted", kept != NULL), LOG_U64("workers", s->memory.slots),
 		 LOG_BOOL("kernel_half", s->kernel.dp != NULL));

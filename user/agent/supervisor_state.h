@@ -53,6 +53,8 @@ struct supervisor {
 	uint64_t events_since_ns;
 	struct timer tick, rotate, drain;
 	uint64_t started_ns;
+	pid_t last_pid; /* the supervisor before this one; 0: none */
+	int last_status;
 	bool ready, draining;
 	int status;
 };
@@ -61,8 +63,8 @@ struct supervisor {
 int pushdown_open(struct supervisor *s);
 void pushdown_refusals(struct supervisor *s, const struct worker_refusal *r, size_t n);
 
-/* supervisor_events.c: to all listeners; takes the reference of event. */
-void supervisor_emit(struct supervisor *s, json_t *event);
+/* supervisor_events.c: to all listeners, with the time in front; takes the reference of body. */
+void supervisor_emit(struct supervisor *s, json_t *body, uint64_t time_ns);
 /* Start or stop reading the kernel's samples: after listeners or the dataplane changed. */
 void supervisor_events_switch(struct supervisor *s);
 
@@ -70,12 +72,19 @@ void supervisor_events_switch(struct supervisor *s);
 int supervisor_keep(struct supervisor *s, const char *name, int fd);
 /* Hand the revision to the workers under a new number and wait. Negative errno and *err. */
 int supervisor_publish(struct supervisor *s, struct revision *r, struct errmsg *err);
-/* Everything that a revision needs beside its text: certificates, ids, meters. Takes conf. */
-int supervisor_build(struct supervisor *s, struct conf *conf, struct revision **ret,
+/*
+ * Everything that a revision needs beside its text: certificates, ids, meters. Takes conf.
+ *   fresh  read the certificates' files; otherwise those in force are taken over, which needs the
+ *	    same listeners: a limit is not to wait for a certificate that has expired
+ */
+int supervisor_build(struct supervisor *s, struct conf *conf, bool fresh, struct revision **ret,
 		     struct conf_errors *errors, struct errmsg *err);
 /* Have the monitor open what to listens on and from (NULL: nothing) does not. */
 int supervisor_open_listeners(struct supervisor *s, const struct conf *from, const struct conf *to,
 			      struct errmsg *err);
+/* Have it close what from listens on and to (NULL: nothing) does not. */
+void supervisor_close_listeners(struct supervisor *s, const struct conf *from,
+				const struct conf *to);
 /* SIGHUP: the file again. The outcome goes to the log. */
 void supervisor_reload(struct supervisor *s);
 int supervisor_read_config(struct supervisor *s, char **ret, size_t *ret_len, struct errmsg *err);

@@ -17,6 +17,7 @@
 #define BACKOFF_MAX_MS	  10000
 #define LIVED_WELL_MS	  10000 /* a worker that lived as long starts again at once */
 #define REVISION_RETRY_MS 100
+#define REFUSED_RETRY_MS  1000
 
 static void send_newest(struct worker_set_row *row);
 
@@ -113,7 +114,7 @@ static void send_newest(struct worker_set_row *row)
 
 	if (row->watch.fd < 0 || w->blob_fd < 0 || row->sent == w->number)
 		return;
-	ret = send_sockets(row);
+	ret = info_of(row)->revision < w->listeners_since ? send_sockets(row) : 0;
 	if (!ret)
 		ret = ipc_send(row->watch.fd, WORKER_REVISION, &w->number, sizeof(w->number),
 			       &w->blob_fd, 1);
@@ -148,6 +149,13 @@ static void on_applied(struct worker_set_row *row, const struct worker_state *s)
 	snprintf(row->text, sizeof(row->text), "%.*s", (int)sizeof(s->text) - 1, s->text);
 	if (!s->status)
 		info_of(row)->revision = s->revision;
+	if (!s->status || row->set->waiting)
+		return;
+	/* one that was replaced, of a revision that the others have: it is not to stay without */
+	log_error("worker.revision_refused", LOG_U64("slot", slot_of(row)),
+		  LOG_U64("revision", s->revision), LOG_STR("error", row->text));
+	row->sent = 0;
+	timer_start(row->set->loop, &row->respawn, REFUSED_RETRY_MS);
 }
 
 static void on_state_message(struct worker_set_row *row, const struct ipc_msg *msg)
@@ -292,9 +300,25 @@ int worker_set_start(struct worker_set *w, uint32_t n, struct errmsg *err)
 	return 0;
 }
 
+static bool same_listeners(const struct conf *a, const struct conf *b)
+{
+	if (!a || a->n_listeners != b->n_listeners)
+		return false;
+	for (size_t i = 0; i < a->n_listeners; i++) {
+		const struct conf_listener *x = &a->listeners[i], *y = &b->listeners[i];
+
+		if (x->port != y->port || !addr_eq(&x->address, &y->address) ||
+		    strcmp(x->name, y->name) != 0)
+			return false;
+	}
+	return true;
+}
+
 void worker_set_revise(struct worker_set *w, uint64_t number, const struct conf *conf, int blob_fd)
 {
 	cleanup_fd(&w->blob_fd);
+	if (!same_listeners(w->conf, conf))
+		w->listeners_since = number;
 	w->number = number;
 	w->conf = conf;
 	w->blob_fd = blob_fd;
@@ -326,18 +350,18 @@ int worker_set_wait(struct worker_set *w, uint64_t timeout_ms, struct errmsg *er
 	const uint64_t until_ns = clock_now_ns() + timeout_ms * NS_PER_MS;
 	const struct worker_set_row *refused = NULL;
 	struct pollfd fds[MESSAGE_SLOTS_MAX];
+	uint64_t now_ns;
 	uint32_t n;
 
-	while ((n = waiting_for(w, fds, &refused)) && !refused) {
-		uint64_t now_ns = clock_now_ns();
-
-		if (now_ns >= until_ns)
-			return 0;
-		if (poll(fds, n, (int)((until_ns - now_ns) / NS_PER_MS) + 1) < 0 && errno != EINTR)
-			return -errno;
+	w->waiting = true;
+	while ((n = waiting_for(w, fds, &refused)) && !refused &&
+	       (now_ns = clock_now_ns()) < until_ns) {
+		/* with an error of poll the time passes, too */
+		(void)poll(fds, n, (int)((until_ns - now_ns) / NS_PER_MS) + 1);
 		for (uint32_t slot = 0; slot < w->n; slot++)
 			on_event(&w->row[slot].watch, LOOP_READ);
 	}
+	w->waiting = false;
 	if (refused)
 		return errmsg_set(err, -EINVAL, "worker %u refused revision %llu: %s",
 				  slot_of(refused), (unsigned long long)w->number, refused->text);

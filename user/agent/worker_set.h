@@ -47,6 +47,8 @@ struct worker_set {
 	uint64_t number; /* newest revision, its blob and its listeners */
 	int blob_fd;
 	const struct conf *conf;
+	uint64_t listeners_since; /* the first revision with these listeners */
+	bool waiting;		  /* somebody else deals with refusals */
 	bool draining;
 };
 

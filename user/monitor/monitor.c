@@ -16,7 +16,6 @@
 #include "agent/worker.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
-#include "base/log.h"
 #include "event/signals.h"
 #include "net/ipc.h"
 
@@ -33,7 +32,8 @@ static struct monitor {
 	struct watch link; /* to the supervisor; fd -1: none */
 	struct timer restart;
 	uint64_t started_ns, backoff_ms; /* of the supervisor */
-	pid_t supervisor;
+	pid_t supervisor, last;		 /* the last one is told of to its successor */
+	int last_status;
 	struct {
 		pid_t pid; /* 0: none */
 		int fd;
@@ -170,7 +170,7 @@ static void on_link(struct watch *w, uint32_t events)
 static void tell_all(void)
 {
 	const int own[] = { monitor.control_fd, monitor.internal_fd, monitor.bpffs_fd };
-	struct monitor_request r = { 0 };
+	struct monitor_request r = { .pid = monitor.last, .status = monitor.last_status };
 	int fds[3];
 	size_t n = 0;
 
@@ -218,6 +218,8 @@ static void start_supervisor(struct timer *t)
 
 static void on_supervisor_exit(int status)
 {
+	monitor.last = monitor.supervisor;
+	monitor.last_status = status;
 	monitor.supervisor = 0;
 	drop_link();
 	/* before it was ready, and while draining, its end is the agent's */
@@ -230,8 +232,6 @@ static void on_supervisor_exit(int status)
 		monitor.backoff_ms = 0;
 	monitor.backoff_ms =
 		monitor.backoff_ms ? MIN(monitor.backoff_ms * 2, BACKOFF_MAX_MS) : BACKOFF_MIN_MS;
-	log_error("supervisor.exit", LOG_I64("wait_status", status),
-		  LOG_U64("restart_in_ms", monitor.backoff_ms));
 	timer_start(monitor.loop, &monitor.restart, monitor.backoff_ms);
 }
 
@@ -323,7 +323,6 @@ int monitor_run(const struct monitor_settings *settings)
 	sigemptyset(&set);
 	for (const int *s = (int[]) { SIGTERM, SIGINT, SIGHUP, SIGCHLD, 0 }; *s; s++)
 		sigaddset(&set, *s);
-	log_open_fd("monitor", STDOUT_FILENO);
 	if (prepare(settings->conf, &err) || loop_new(&monitor.loop) ||
 	    signals_open(&monitor.signals, monitor.loop, &set, on_signal)) {
 		fprintf(stderr, "sluiced: %s\n", err.text);
