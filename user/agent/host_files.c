@@ -122,7 +122,7 @@ static bool is_empty(const char *path)
 int host_files_state_dir(const char *path, const struct privilege_account *agent,
 			 struct errmsg *err)
 {
-	bool made;
+	bool made = false;
 	CLEANUP_FD int fd = make_dir(path, 0700, &made, err);
 
 	if (fd < 0)
@@ -147,7 +147,7 @@ int host_files_bpffs_dir(const char *path, const struct privilege_account *agent
 			 struct errmsg *err)
 {
 	struct stat st, root;
-	bool made;
+	bool made = false;
 	CLEANUP_FD int fd = -1;
 
 	if (!is_bpffs(BPFFS_ROOT) && strncmp(path, BPFFS_ROOT "/", strlen(BPFFS_ROOT) + 1) == 0 &&
