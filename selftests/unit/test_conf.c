@@ -397,8 +397,7 @@ static void test_an_error_does_not_make_others(void **state)
 		"limits: [{name: a, packets: {rate: x, burst: 5}}]",
 		"acl: {deny: [x]}",
 		"clusters: {name: c}",
-		"limits: [{name: a, sources: [x], packets: {rate: 1/s}},"
-		" {name: b, sources: ['::/0'], packets: {rate: 1/s}}]",
+		"limits: [{name: a, sources: [x], packets: {rate: 1/s}}, {name: b, sources: ['::/0']}]",
 		"pushdown: {mode: enforce, steps: x}",
 		"listeners: [{name: a, address: x, port: 1}, {name: b, address: '::', port: 1}]",
 	};
