@@ -13,6 +13,7 @@
  */
 #pragma once
 
+#include "lib/address.h"
 #include "pipeline.h"
 #include "sluice/abi/verdict.h"
 
@@ -48,18 +49,11 @@ static __always_inline void client_unit(const struct pkt *p, struct addr *ret)
 	}
 }
 
-static __always_inline bool client_is_v4(const struct client_key *key)
-{
-	const __be32 *w = key->source.w;
-
-	return w[0] == 0 && w[1] == 0 && w[2] == bpf_htonl(0xffff);
-}
-
 /* The prefix to ask the lists for: the unit, so that the answer holds for all of the record. */
 static __always_inline void client_prefix(const struct client_key *key, struct prefix *ret)
 {
-	ret->len_bits =
-		client_is_v4(key) ? ADDR_V4_BITS + CLIENT_UNIT_BITS_V4 : CLIENT_UNIT_BITS_V6;
+	ret->len_bits = address_is_mapped(&key->source) ? ADDR_V4_BITS + CLIENT_UNIT_BITS_V4
+							: CLIENT_UNIT_BITS_V6;
 	ret->addr = key->source;
 }
 

@@ -9,6 +9,8 @@
  */
 #pragma once
 
+#include "../lib/address.h"
+#include "../lib/cursor.h"
 #include "../lib/proto.h"
 #include "../pipeline.h"
 
@@ -18,38 +20,8 @@
 #define PARSE_EXT_MIN	    8
 #define PARSE_EXT_BYTES_MAX 2048
 
-/* Where the parser stands. */
-struct parse_cursor {
-	void *at;
-	void *end;  /* of what can be read directly */
-	__u32 left; /* bytes from here to the end of the frame, or of the IP packet once known */
-};
-
-/* The next bytes (a constant), or NULL: fewer are left, or they are not readable directly. */
-static __always_inline void *parse_take(struct parse_cursor *c, __u32 bytes)
-{
-	void *at = c->at;
-
-	if (bytes > c->left || at + bytes > c->end)
-		return NULL;
-	c->at = at + bytes;
-	c->left -= bytes;
-	return at;
-}
-
-static __always_inline bool parse_skip(struct parse_cursor *c, __u32 bytes)
-{
-	if (bytes > c->left)
-		return false;
-	c->at += bytes;
-	/* The verifier forgets what it knows of a pointer that clang computes twice. */
-	barrier_var(c->at);
-	c->left -= bytes;
-	return true;
-}
-
-/* Why parse_take refused: the packet ends there, or goes on where the parser does not look. */
-static __always_inline enum stage_result parse_short(struct pkt *p, const struct parse_cursor *c,
+/* Why cursor_take refused: the packet ends there, or goes on where the parser does not look. */
+static __always_inline enum stage_result parse_short(struct pkt *p, const struct cursor *c,
 						     __u32 bytes)
 {
 	return drop(p, bytes > c->left ? DROP_MALFORMED : DROP_EXT_HEADERS);
@@ -64,33 +36,12 @@ static __always_inline __u32 parse_forget(const struct pkt *p, __u32 value)
 	return value ^ -(p->frame_bytes >> 31);
 }
 
-static __always_inline void parse_addr_v4(struct addr *ret, __be32 v4)
-{
-	ret->w[0] = 0;
-	ret->w[1] = 0;
-	ret->w[2] = bpf_htonl(0xffff);
-	ret->w[3] = v4;
-}
-
-static __always_inline void parse_addr_v6(struct addr *ret, const struct in6_addr *v6)
-{
-	ret->w[0] = v6->in6_u.u6_addr32[0];
-	ret->w[1] = v6->in6_u.u6_addr32[1];
-	ret->w[2] = v6->in6_u.u6_addr32[2];
-	ret->w[3] = v6->in6_u.u6_addr32[3];
-}
-
-static __always_inline bool parse_is_mapped(const struct addr *a)
-{
-	return a->w[0] == 0 && a->w[1] == 0 && a->w[2] == bpf_htonl(0xffff);
-}
-
 /*
  * The ports of the packet that an ICMP error quotes, of which only 8 bytes must be there (RFC 792).
  * The quoted packet was on its way from here, so its source is our flow's destination; an error
  * that quotes anything else is none of a vip's and goes to the host like other ICMP.
  */
-static __always_inline void parse_quoted_ports(struct pkt *p, struct parse_cursor *c,
+static __always_inline void parse_quoted_ports(struct pkt *p, struct cursor *c,
 					       const struct addr *from, const struct addr *to,
 					       __u8 proto)
 {
@@ -104,7 +55,7 @@ static __always_inline void parse_quoted_ports(struct pkt *p, struct parse_curso
 			return;
 	}
 	if (!(p->flags & PKT_FRAGMENT)) {
-		ports = parse_take(c, 8);
+		ports = cursor_take(c, 8);
 		if (!ports)
 			return;
 		p->flow.dport = ports[0];
@@ -115,36 +66,36 @@ static __always_inline void parse_quoted_ports(struct pkt *p, struct parse_curso
 	p->flags |= PKT_QUOTES;
 }
 
-static __always_inline void parse_quoted_v4(struct pkt *p, struct parse_cursor *c)
+static __always_inline void parse_quoted_v4(struct pkt *p, struct cursor *c)
 {
-	const struct iphdr *ip = parse_take(c, sizeof(*ip));
+	const struct iphdr *ip = cursor_take(c, sizeof(*ip));
 	struct addr from, to;
 
 	if (!ip || ip->version != 4 || ip->ihl < 5)
 		return;
-	if (!parse_skip(c, ip->ihl * 4 - sizeof(*ip)))
+	if (!cursor_skip(c, ip->ihl * 4 - sizeof(*ip)))
 		return;
-	parse_addr_v4(&from, ip->saddr);
-	parse_addr_v4(&to, ip->daddr);
+	address_from_v4(&from, ip->saddr);
+	address_from_v4(&to, ip->daddr);
 	if (bpf_ntohs(ip->frag_off) & (IPV4_FRAG_OFFSET | IPV4_FRAG_MORE))
 		p->flags |= PKT_FRAGMENT;
 	parse_quoted_ports(p, c, &from, &to, ip->protocol);
 }
 
-static __always_inline void parse_quoted_v6(struct pkt *p, struct parse_cursor *c)
+static __always_inline void parse_quoted_v6(struct pkt *p, struct cursor *c)
 {
-	const struct ipv6hdr *ip = parse_take(c, sizeof(*ip));
+	const struct ipv6hdr *ip = cursor_take(c, sizeof(*ip));
 	const struct frag_hdr *frag;
 	struct addr from, to;
 	__u8 proto;
 
 	if (!ip || ip->version != 6)
 		return;
-	parse_addr_v6(&from, &ip->saddr);
-	parse_addr_v6(&to, &ip->daddr);
+	address_from_v6(&from, &ip->saddr);
+	address_from_v6(&to, &ip->daddr);
 	proto = ip->nexthdr;
 	if (proto == PROTO_FRAGMENT) {
-		frag = parse_take(c, sizeof(*frag));
+		frag = cursor_take(c, sizeof(*frag));
 		if (!frag)
 			return;
 		proto = frag->nexthdr;
@@ -154,15 +105,15 @@ static __always_inline void parse_quoted_v6(struct pkt *p, struct parse_cursor *
 	parse_quoted_ports(p, c, &from, &to, proto);
 }
 
-static __always_inline enum stage_result parse_tcp(struct pkt *p, struct parse_cursor *c)
+static __always_inline enum stage_result parse_tcp(struct pkt *p, struct cursor *c)
 {
-	const struct tcphdr *tcp = parse_take(c, sizeof(*tcp));
+	const struct tcphdr *tcp = cursor_take(c, sizeof(*tcp));
 	__u8 flags;
 
 	/* A first fragment must hold all of the fixed header (RFC 1858): no flags, no filter. */
 	if (!tcp)
 		return parse_short(p, c, sizeof(*tcp));
-	if (tcp->doff < 5 || !parse_skip(c, tcp->doff * 4 - sizeof(*tcp)))
+	if (tcp->doff < 5 || !cursor_skip(c, tcp->doff * 4 - sizeof(*tcp)))
 		return drop(p, DROP_MALFORMED);
 	flags = ((const __u8 *)tcp)[TCP_FLAG_BYTE];
 	if ((flags & (TCP_SYN | TCP_ACK)) == TCP_SYN)
@@ -172,9 +123,9 @@ static __always_inline enum stage_result parse_tcp(struct pkt *p, struct parse_c
 	return STAGE_NEXT;
 }
 
-static __always_inline enum stage_result parse_udp(struct pkt *p, struct parse_cursor *c)
+static __always_inline enum stage_result parse_udp(struct pkt *p, struct cursor *c)
 {
-	const struct udphdr *udp = parse_take(c, sizeof(*udp));
+	const struct udphdr *udp = cursor_take(c, sizeof(*udp));
 
 	if (!udp)
 		return parse_short(p, c, sizeof(*udp));
@@ -192,9 +143,9 @@ static __always_inline __u32 parse_icmp_proto(const struct pkt *p)
 	return p->flags & PKT_IPV6 ? PROTO_ICMPV6 : PROTO_ICMP;
 }
 
-static __always_inline enum stage_result parse_icmp(struct pkt *p, struct parse_cursor *c)
+static __always_inline enum stage_result parse_icmp(struct pkt *p, struct cursor *c)
 {
-	const struct icmphdr *icmp = parse_take(c, sizeof(*icmp));
+	const struct icmphdr *icmp = cursor_take(c, sizeof(*icmp));
 
 	if (!icmp)
 		return parse_short(p, c, sizeof(*icmp));
@@ -209,7 +160,7 @@ static __always_inline enum stage_result parse_icmp(struct pkt *p, struct parse_
 }
 
 /* Transport, for packets and first fragments. */
-static __always_inline enum stage_result parse_l4(struct pkt *p, struct parse_cursor *c)
+static __always_inline enum stage_result parse_l4(struct pkt *p, struct cursor *c)
 {
 	if (p->proto == PROTO_TCP)
 		return parse_tcp(p, c);
@@ -230,10 +181,10 @@ static __always_inline enum stage_result parse_later(struct pkt *p, __u32 offset
 	return unknown_l4_drop ? drop(p, DROP_UNKNOWN_L4) : STAGE_NEXT;
 }
 
-static __always_inline enum stage_result parse_ipv4(struct pkt *p, struct parse_cursor *c)
+static __always_inline enum stage_result parse_ipv4(struct pkt *p, struct cursor *c)
 {
 	__u32 frame_left = c->left;
-	const struct iphdr *ip = parse_take(c, sizeof(*ip));
+	const struct iphdr *ip = cursor_take(c, sizeof(*ip));
 	__u32 frag, header_bytes;
 
 	if (!ip)
@@ -247,11 +198,11 @@ static __always_inline enum stage_result parse_ipv4(struct pkt *p, struct parse_
 		return drop(p, DROP_MALFORMED);
 	/* Padding of the frame is not packet. */
 	c->left = p->l3_bytes - sizeof(*ip);
-	if (!parse_skip(c, header_bytes - sizeof(*ip)))
+	if (!cursor_skip(c, header_bytes - sizeof(*ip)))
 		return drop(p, DROP_MALFORMED);
 
-	parse_addr_v4(&p->flow.src, ip->saddr);
-	parse_addr_v4(&p->flow.dst, ip->daddr);
+	address_from_v4(&p->flow.src, ip->saddr);
+	address_from_v4(&p->flow.dst, ip->daddr);
 	p->source = p->flow.src;
 	p->proto = ip->protocol;
 	p->flow.proto = ip->protocol;
@@ -282,8 +233,7 @@ static __always_inline __u32 parse_ext_bytes(const struct pkt *p, const __u8 *ex
  * Follow the extension headers to the transport: p->proto, and *frag, the bits of a fragment header.
  * In a later fragment, that header is the last one that can be read.
  */
-static __always_inline enum stage_result parse_ext(struct pkt *p, struct parse_cursor *c,
-						   __u32 *frag)
+static __always_inline enum stage_result parse_ext(struct pkt *p, struct cursor *c, __u32 *frag)
 {
 	const __u8 *ext;
 	__u32 i, bytes;
@@ -291,7 +241,7 @@ static __always_inline enum stage_result parse_ext(struct pkt *p, struct parse_c
 	for (i = 0; i < PARSE_EXT_MAX; i++) {
 		if (!parse_is_ext(p->proto) || (*frag & IPV6_FRAG_OFFSET))
 			return STAGE_NEXT;
-		ext = parse_take(c, PARSE_EXT_MIN);
+		ext = cursor_take(c, PARSE_EXT_MIN);
 		if (!ext)
 			return parse_short(p, c, PARSE_EXT_MIN);
 		/* Later fragments cannot tell what follows more headers: none of them is balanced. */
@@ -306,7 +256,7 @@ static __always_inline enum stage_result parse_ext(struct pkt *p, struct parse_c
 		p->proto = ext[0];
 		if (bytes < PARSE_EXT_MIN || bytes > PARSE_EXT_BYTES_MAX)
 			return drop(p, DROP_MALFORMED);
-		if (!parse_skip(c, bytes - PARSE_EXT_MIN))
+		if (!cursor_skip(c, bytes - PARSE_EXT_MIN))
 			return drop(p, DROP_MALFORMED);
 	}
 	if (parse_is_ext(p->proto) && !(*frag & IPV6_FRAG_OFFSET))
@@ -318,20 +268,20 @@ static __always_inline enum stage_result parse_ext(struct pkt *p, struct parse_c
  * Discovery keeps the link alive and cannot come from beyond it: routers lower the hop limit, and
  * receivers insist on 255 (RFC 4861 s6.1, s7.1). It passes every policy, as ARP does.
  */
-static __always_inline bool parse_discovery(const struct ipv6hdr *ip, struct parse_cursor c)
+static __always_inline bool parse_discovery(const struct ipv6hdr *ip, struct cursor c)
 {
 	const struct icmphdr *icmp;
 
 	if (ip->nexthdr != PROTO_ICMPV6 || ip->hop_limit != 255)
 		return false;
-	icmp = parse_take(&c, sizeof(*icmp));
+	icmp = cursor_take(&c, sizeof(*icmp));
 	return icmp && icmpv6_is_discovery(icmp->type);
 }
 
-static __always_inline enum stage_result parse_ipv6(struct pkt *p, struct parse_cursor *c)
+static __always_inline enum stage_result parse_ipv6(struct pkt *p, struct cursor *c)
 {
 	__u32 frame_left = c->left;
-	const struct ipv6hdr *ip = parse_take(c, sizeof(*ip));
+	const struct ipv6hdr *ip = cursor_take(c, sizeof(*ip));
 	enum stage_result result;
 	__u32 frag = 0;
 
@@ -345,10 +295,10 @@ static __always_inline enum stage_result parse_ipv6(struct pkt *p, struct parse_
 		return drop(p, DROP_MALFORMED);
 	c->left = p->l3_bytes - sizeof(*ip);
 
-	parse_addr_v6(&p->flow.src, &ip->saddr);
-	parse_addr_v6(&p->flow.dst, &ip->daddr);
+	address_from_v6(&p->flow.src, &ip->saddr);
+	address_from_v6(&p->flow.dst, &ip->daddr);
 	/* On the wire, a mapped address is somebody who wants to be taken for an IPv4 source. */
-	if (parse_is_mapped(&p->flow.src) || parse_is_mapped(&p->flow.dst))
+	if (address_is_mapped(&p->flow.src) || address_is_mapped(&p->flow.dst))
 		return drop(p, DROP_MALFORMED);
 	p->source = p->flow.src;
 	if (parse_discovery(ip, *c))
@@ -366,10 +316,10 @@ static __always_inline enum stage_result parse_ipv6(struct pkt *p, struct parse_
 }
 
 /* Link header and tags; *ether_type in host order. */
-static __always_inline enum stage_result parse_l2(struct pkt *p, struct parse_cursor *c,
+static __always_inline enum stage_result parse_l2(struct pkt *p, struct cursor *c,
 						  __u16 *ether_type)
 {
-	const struct ethhdr *eth = parse_take(c, sizeof(*eth));
+	const struct ethhdr *eth = cursor_take(c, sizeof(*eth));
 	const struct vlan_hdr *tag;
 	__u32 i;
 
@@ -379,7 +329,7 @@ static __always_inline enum stage_result parse_l2(struct pkt *p, struct parse_cu
 	for (i = 0; i < PARSE_VLAN_MAX; i++) {
 		if (!ether_is_vlan(*ether_type))
 			return STAGE_NEXT;
-		tag = parse_take(c, sizeof(*tag));
+		tag = cursor_take(c, sizeof(*tag));
 		if (!tag)
 			return parse_short(p, c, sizeof(*tag));
 		*ether_type = bpf_ntohs(tag->h_vlan_encapsulated_proto);
@@ -391,7 +341,7 @@ static __always_inline enum stage_result parse_l2(struct pkt *p, struct parse_cu
 /* The frame from data on, of which the part before end can be read. */
 static __always_inline enum stage_result stage_parse(struct pkt *p, void *data, void *end)
 {
-	struct parse_cursor c = { .at = data, .end = end, .left = p->frame_bytes };
+	struct cursor c = { .at = data, .end = end, .left = p->frame_bytes };
 	enum stage_result result;
 	__u16 ether_type = 0;
 

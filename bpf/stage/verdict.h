@@ -6,6 +6,7 @@
 #pragma once
 
 #include "../client.h"
+#include "../lib/address.h"
 #include "../lib/proto.h"
 #include "sluice/abi/verdict.h"
 
@@ -48,13 +49,14 @@ static __always_inline void verdict_refresh(const struct client_key *key, __u64 
 	struct verdict_key at = { .addr = key->source };
 	struct verdict *v;
 
-	at.len_bits = client_is_v4(key) ? ADDR_V4_BITS + CLIENT_UNIT_BITS_V4 : CLIENT_UNIT_BITS_V6;
+	at.len_bits = address_is_mapped(&key->source) ? ADDR_V4_BITS + CLIENT_UNIT_BITS_V4
+						      : CLIENT_UNIT_BITS_V6;
 	v = bpf_map_lookup_elem(&verdict_source, &at);
 	if (v) {
 		verdict_merge(v, now_ns, ret);
 		ret->flow_verdicts = v->flows != 0;
 	}
-	if (client_is_v4(key)) {
+	if (address_is_mapped(&key->source)) {
 		at.len_bits = ADDR_V4_BITS + VERDICT_WIDE_BITS_V4;
 		at.addr.b[15] = 0;
 	} else {

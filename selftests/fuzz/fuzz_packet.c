@@ -28,8 +28,8 @@ static void check_next(const struct pkt *p, uint32_t merged)
 	CHECK(p->wire_bytes >= p->frame_bytes);
 	CHECK(merged > 1 || p->wire_bytes == p->frame_bytes);
 	CHECK(merged <= 1 || (p->header_bytes > p->l2_bytes && p->header_bytes <= p->frame_bytes));
-	CHECK(parse_is_mapped(&p->source) == !(p->flags & PKT_IPV6));
-	CHECK(parse_is_mapped(&p->flow.dst) == !(p->flags & PKT_IPV6));
+	CHECK(address_is_mapped(&p->source) == !(p->flags & PKT_IPV6));
+	CHECK(address_is_mapped(&p->flow.dst) == !(p->flags & PKT_IPV6));
 	CHECK(!(p->flags & PKT_SYN) || p->proto == PROTO_TCP);
 	CHECK(p->reason == DROP_NONE);
 }
