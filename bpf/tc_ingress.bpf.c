@@ -5,6 +5,7 @@
  */
 #include "pipeline.h"
 #include "stage/parse.h"
+#include "stage/parse_l4.h"
 #include "stage/acl.h"
 #include "stage/verdict.h"
 #include "stage/limit.h"

@@ -2,6 +2,7 @@
 /* The packet path at the driver. The same stages run in tc_ingress.bpf.c. */
 #include "pipeline.h"
 #include "stage/parse.h"
+#include "stage/parse_l4.h"
 #include "stage/acl.h"
 #include "stage/verdict.h"
 #include "stage/limit.h"

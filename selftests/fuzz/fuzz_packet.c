@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "stage/parse.h"
+#include "stage/parse_l4.h"
 
 #define CHECK(what)              \
 	do {                     \
