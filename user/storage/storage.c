@@ -217,24 +217,34 @@ static int create(sqlite3 *db)
 	return err ? err : exec(db, text);
 }
 
-static int open_db(struct storage *s, const char *path, struct errmsg *err)
+static int connect_db(struct storage *s, const char *path)
 {
-	int version = 0;
 	int code = storage_errno(
 		sqlite3_open_v2(path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOFOLLOW, NULL));
 
 	if (!code)
 		code = storage_errno(sqlite3_busy_timeout(s->db, BUSY_MS));
 	/* The file may be anybody's: no SQL of its schema is trusted. */
-	if (!code)
-		code = exec(s->db, "PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON");
+	return code ? code : exec(s->db, "PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON");
+}
+
+/* FULL: an operator was told that his change is stored. */
+static int set_durable(sqlite3 *db)
+{
+	return exec(db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL");
+}
+
+static int open_db(struct storage *s, const char *path, struct errmsg *err)
+{
+	int version = 0;
+	int code = connect_db(s, path);
+
 	if (code && code != -EUCLEAN)
 		return errmsg_set(err, code, "%s: %s", path, sqlite3_errmsg(s->db));
 	code = inspect(s->db, path, &version, err);
 	if (code)
 		return code;
-	/* FULL: an operator was told that his change is stored. */
-	code = exec(s->db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL");
+	code = set_durable(s->db);
 	if (!code && version == 0)
 		code = create(s->db);
 	if (!code)
@@ -266,6 +276,27 @@ int storage_open(const char *dir, struct storage **ret, struct errmsg *err)
 		return code;
 	}
 	*ret = s;
+	return 0;
+}
+
+int storage_open_again(const struct storage *s, struct storage **ret)
+{
+	struct storage *again = calloc(1, sizeof(*again));
+	int code;
+
+	if (!again)
+		return -ENOMEM;
+	/* Not through make_private: its close would drop the locks that s has on the file. */
+	code = connect_db(again, sqlite3_db_filename(s->db, "main"));
+	if (!code)
+		code = set_durable(again->db);
+	if (!code)
+		code = prepare_all(again);
+	if (code) {
+		storage_close(again);
+		return code;
+	}
+	*ret = again;
 	return 0;
 }
 

@@ -6,26 +6,37 @@
 
 #include "storage_db.h"
 
-int storage_audit_add(struct storage *s, uint64_t wall_ns, const char *who, const char *what_json)
+static int insert(struct storage *s, const struct storage_record *r)
 {
-	json_t *what = json_loads(what_json, JSON_DECODE_ANY, NULL);
-	sqlite3_stmt *stmt;
-	int err;
+	sqlite3_stmt *stmt = storage_stmt(s, STORAGE_AUDIT_INSERT, r->who, r->what, NULL);
 
-	json_decref(what);
-	if (!what)
-		return -EINVAL;
-	err = storage_run(storage_stmt(s, STORAGE_BEGIN, NULL));
+	sqlite3_bind_int64(stmt, 3, (sqlite3_int64)r->wall_ns);
+	return storage_run(stmt);
+}
+
+int storage_audit_add_all(struct storage *s, const struct storage_record *list, size_t n)
+{
+	int err = storage_run(storage_stmt(s, STORAGE_BEGIN, NULL));
+	sqlite3_stmt *stmt;
+
 	if (err)
 		return err;
-	stmt = storage_stmt(s, STORAGE_AUDIT_INSERT, who, what_json, NULL);
-	sqlite3_bind_int64(stmt, 3, (sqlite3_int64)wall_ns);
-	err = storage_run(stmt);
+	for (size_t i = 0; i < n && !err; i++)
+		err = insert(s, &list[i]);
 	stmt = storage_stmt(s, STORAGE_AUDIT_PRUNE, NULL);
 	sqlite3_bind_int64(stmt, 1, STORAGE_AUDIT_MAX);
 	if (!err)
 		err = storage_run(stmt);
 	return storage_end(s, err);
+}
+
+int storage_audit_add(struct storage *s, uint64_t wall_ns, const char *who, const char *what_json)
+{
+	const struct storage_record record = { wall_ns, who, what_json };
+	json_t *what = json_loads(what_json, JSON_DECODE_ANY, NULL);
+
+	json_decref(what);
+	return what ? storage_audit_add_all(s, &record, 1) : -EINVAL;
 }
 
 static int add_row(sqlite3_stmt *stmt, bool first, struct buf *ret)

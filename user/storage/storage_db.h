@@ -32,6 +32,16 @@ struct storage {
 	sqlite3_stmt *stmt[STORAGE_STMTS];
 };
 
+/* Another connection to the file of s, for another thread; the file was looked at when s opened it. */
+int storage_open_again(const struct storage *s, struct storage **ret);
+
+struct storage_record {
+	uint64_t wall_ns;
+	const char *who, *what; /* as storage_audit_add */
+};
+/* All in one transaction, or none. what has to be JSON. */
+int storage_audit_add_all(struct storage *s, const struct storage_record *list, size_t n);
+
 /* An SQLite result as a negative errno. */
 int storage_errno(int code);
 
