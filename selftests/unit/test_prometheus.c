@@ -113,6 +113,21 @@ static void histogram_buckets_are_cumulative_and_end_with_the_count(void **state
 		f, "sluice_agent_request_duration_seconds_sum{route=\"api \\\"v1\\\"\\\\\"} 2.5\n");
 }
 
+static void decisions_are_counted_by_their_outcome(void **state)
+{
+	static const struct prometheus_count verdicts[] = { { "set", 3 }, { "budget", 0 } };
+	struct fixture *f = *state;
+
+	f->src.verdicts = verdicts;
+	f->src.n_verdicts = 2;
+	f->src.audit_lost = 5;
+	assert_int_equal(prometheus_write(&f->src, &f->out), 0);
+	assert_line(f, "\n# TYPE sluice_agent_verdicts_total counter\n"
+		       "sluice_agent_verdicts_total{outcome=\"set\"} 3\n"
+		       "sluice_agent_verdicts_total{outcome=\"budget\"} 0\n");
+	assert_line(f, "\nsluice_agent_audit_lost_total 5\n");
+}
+
 static void a_buffer_that_is_too_small_is_an_error(void **state)
 {
 	struct fixture *f = *state;
@@ -131,6 +146,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(label_values_are_escaped, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			histogram_buckets_are_cumulative_and_end_with_the_count, setup, teardown),
+		cmocka_unit_test_setup_teardown(decisions_are_counted_by_their_outcome, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(a_buffer_that_is_too_small_is_an_error, setup,
 						teardown),
 	};

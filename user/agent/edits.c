@@ -2,12 +2,16 @@
 #include "edits.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/log.h"
 
-#define EDITS_MAX_BYTES (64U << 20)
+#define EDITS_MAX_BYTES	  (64U << 20)
+#define SKIPPED_LOG_MAX	  100
+#define SKIPPED_NAMES_MAX 4
 
 static int load(struct edits *e, struct buf *text, struct errmsg *err)
 {
@@ -51,6 +55,129 @@ int edits_apply(struct edits *e, struct conf *conf, struct conf **ret, struct co
 	return code;
 }
 
+/* One run of edits_apply_fitting. */
+struct fitting {
+	json_t *list;
+	struct conf *conf; /* with what was applied so far */
+	size_t skipped;
+	struct errmsg names; /* of the first ones */
+	struct conf_errors *errors;
+};
+
+static const char *field(const json_t *edit, const char *key)
+{
+	const char *value = json_string_value(json_object_get(edit, key));
+
+	return value ? value : "";
+}
+
+static void skip(struct fitting *f, const json_t *edit)
+{
+	const char *name = field(edit, "name")[0] ? field(edit, "name") : field(edit, "prefix");
+	const char *why = f->errors->n ? f->errors->error[0].text : "";
+	const size_t used = strlen(f->names.text);
+
+	if (f->skipped++ < SKIPPED_LOG_MAX)
+		log_warn("edit.skipped", LOG_STR("kind", field(edit, "kind")),
+			 LOG_STR("op", field(edit, "op")), LOG_STR("name", name),
+			 LOG_STR("why", why));
+	if (f->skipped <= SKIPPED_NAMES_MAX)
+		snprintf(f->names.text + used, sizeof(f->names.text) - used, "%s%.16s %.16s %.40s",
+			 used ? ", " : "", field(edit, "kind"), field(edit, "op"), name);
+}
+
+static int apply_group(struct fitting *f, size_t from, size_t n)
+{
+	CLEANUP_FREE char *text = NULL;
+	json_t *group = json_array();
+	struct conf *next;
+	int ret;
+
+	for (size_t i = 0; i < n; i++)
+		json_array_append(group, json_array_get(f->list, from + i));
+	text = json_array_size(group) == n ? json_dumps(group, JSON_COMPACT) : NULL;
+	json_decref(group);
+	if (!text)
+		return -ENOMEM;
+	ret = conf_edit(f->conf, text, &next, f->errors);
+	if (ret)
+		return ret;
+	conf_free(f->conf);
+	f->conf = next;
+	return 0;
+}
+
+/* A group goes in as a whole where it can: edits may need each other. Depth: log2 of their number. */
+static int apply_some(struct fitting *f, size_t from, size_t n)
+{
+	int ret = n ? apply_group(f, from, n) : 0;
+
+	if (ret != -EINVAL)
+		return ret;
+	if (n == 1) {
+		skip(f, json_array_get(f->list, from));
+		return 0;
+	}
+	ret = apply_some(f, from, n / 2);
+	return ret ? ret : apply_some(f, from + n / 2, n - n / 2);
+}
+
+static int fit_each(struct edits *e, struct fitting *f, struct errmsg *err)
+{
+	struct buf text;
+	int ret;
+
+	buf_init(&text, EDITS_MAX_BYTES);
+	ret = load(e, &text, err);
+	if (!ret) {
+		f->list = json_loads(buf_head(&text), 0, NULL);
+		if (!f->list)
+			ret = errmsg_set(err, -EUCLEAN, "the stored changes are damaged");
+	}
+	buf_clear(&text);
+	if (!ret) {
+		ret = apply_some(f, 0, json_array_size(f->list));
+		if (ret)
+			errmsg_set(err, ret, "cannot apply the stored changes: %s", strerror(-ret));
+	}
+	json_decref(f->list);
+	return ret;
+}
+
+int edits_apply_fitting(struct edits *e, struct conf *conf, struct conf **ret,
+			struct conf_errors *errors, struct errmsg *err)
+{
+	struct fitting f = { .conf = NULL, .errors = errors };
+	int code = edits_apply(e, conf, ret, errors, err);
+
+	if (code != -EINVAL)
+		return code;
+	/* a copy: conf stays the caller's when this fails */
+	code = conf_edit(conf, "[]", &f.conf, errors);
+	if (!code)
+		code = fit_each(e, &f, err);
+	errors->n = 0;
+	if (code) {
+		if (f.conf)
+			conf_free(f.conf);
+		return code;
+	}
+	if (f.skipped)
+		errmsg_set(
+			&e->skipped_why, 0,
+			"%zu stored changes do not fit to the file and are not in force: %s%s; `sluicectl "
+			"config apply FILE --replace` forgets all stored changes",
+			f.skipped, f.names.text, f.skipped > SKIPPED_NAMES_MAX ? ", ..." : "");
+	conf_free(conf);
+	*ret = f.conf;
+	return 0;
+}
+
+void edits_settled(struct edits *e)
+{
+	e->skipped_why.text[0] = '\0';
+}
+
 int edits_try(const struct conf *conf, json_t *edit, struct conf **ret, struct conf_errors *errors)
 {
 	json_t *list = json_pack("[O]", edit);
@@ -58,13 +185,6 @@ int edits_try(const struct conf *conf, json_t *edit, struct conf **ret, struct c
 
 	json_decref(list);
 	return text ? conf_edit(conf, text, ret, errors) : -ENOMEM;
-}
-
-static const char *field(json_t *edit, const char *key)
-{
-	const char *value = json_string_value(json_object_get(edit, key));
-
-	return value ? value : "";
 }
 
 int edits_add(struct edits *e, json_t *edit, struct errmsg *err)

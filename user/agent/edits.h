@@ -11,11 +11,22 @@
 struct edits {
 	struct storage *storage; /* NULL: none */
 	json_t *list;		 /* without storage: the array that conf_edit takes */
+	/* As a warning: stored edits that are not in force since they do not fit. "": none. */
+	struct errmsg skipped_why;
 };
 
 /* conf with all edits applied; *ret is conf itself, without edits. As conf_edit. */
 int edits_apply(struct edits *e, struct conf *conf, struct conf **ret, struct conf_errors *errors,
 		struct errmsg *err);
+/*
+ * For the start: conf with the edits that fit to it. Those that do not (the file has lost what they
+ * are about) are left out, with a log line each and in skipped_why; they stay stored.
+ * Quick while all fit; otherwise groups are halved until what does not fit is found.
+ */
+int edits_apply_fitting(struct edits *e, struct conf *conf, struct conf **ret,
+			struct conf_errors *errors, struct errmsg *err);
+/* All stored edits are in force, or forgotten: nothing is skipped. */
+void edits_settled(struct edits *e);
 /* One edit applied to conf, which stays the caller's. As conf_edit. */
 int edits_try(const struct conf *conf, json_t *edit, struct conf **ret, struct conf_errors *errors);
 /* Remember an edit that is in force now. Negative errno and *err: it will not survive. */

@@ -2,6 +2,7 @@
 #include "supervisor.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +14,8 @@
 #include "sandbox.h"
 #include "supervisor_state.h"
 
-#define TICK_MS 1000
+#define TICK_MS	      1000
+#define AUDIT_STOP_MS 2000
 
 struct loop *supervisor_loop(struct supervisor *s)
 {
@@ -80,6 +82,10 @@ size_t supervisor_warnings(const struct supervisor *s, const char **ret, size_t 
 
 	if (n < max && !s->storage)
 		ret[n++] = s->storage_why.text;
+	if (n < max && s->audit_why.text[0])
+		ret[n++] = s->audit_why.text;
+	if (n < max && s->edits.skipped_why.text[0])
+		ret[n++] = s->edits.skipped_why.text;
 	if (n < max && !s->kernel.dp && conf->dataplane.enabled)
 		ret[n++] = s->kernel.why.text;
 	if (n < max && conf->pushdown.mode == CONF_ENFORCE && !s->kernel.dp)
@@ -114,17 +120,43 @@ void supervisor_audit(struct supervisor *s, const struct supervisor_caller *who,
 {
 	CLEANUP_FREE char *text = json_dumps(what, JSON_COMPACT);
 	char name[64];
-	int ret;
 
 	if (who && who->pid)
 		snprintf(name, sizeof(name), "uid %u pid %d", (unsigned int)who->uid, who->pid);
 	else
 		snprintf(name, sizeof(name), "%s", who ? "signal" : "sluiced");
-	ret = s->storage && text ? storage_audit_add(s->storage, clock_wall_ns(), name, text) : 0;
+	if (s->writer && text) /* counts what it does not take */
+		(void)storage_writer_audit(s->writer, clock_wall_ns(), name, text);
+	else
+		s->audit_unqueued++;
 	if (who) /* what the agent does by itself has a line of its own */
 		log_info("audit", LOG_STR("who", name), LOG_STR("what", text ? text : ""));
-	if (ret)
-		log_error("audit.lost", LOG_STR("error", strerror(-ret)), LOG_STR("what", text));
+}
+
+uint64_t supervisor_audit_lost(const struct supervisor *s)
+{
+	return s->audit_unqueued + (s->writer ? storage_writer_lost(s->writer, NULL) : 0);
+}
+
+/* A line a second at most, however many were lost: the thread that loses them cannot log. */
+static void watch_audit(struct supervisor *s)
+{
+	const uint64_t lost = supervisor_audit_lost(s);
+	const char *why = "there is no storage";
+	int error = 0;
+
+	if (lost == s->audit_lost_logged)
+		return;
+	if (s->writer && storage_writer_lost(s->writer, &error))
+		why = strerror(-error);
+	log_error("audit.lost", LOG_U64("records", lost - s->audit_lost_logged),
+		  LOG_STR("error", why));
+	s->audit_lost_logged = lost;
+	errmsg_set(&s->audit_why, 0,
+		   "%" PRIu64
+		   " audit records were lost since the supervisor began: %s; they are in "
+		   "the log",
+		   lost, why);
 }
 
 int supervisor_detach(struct supervisor *s, struct errmsg *err)
@@ -194,6 +226,7 @@ static void on_tick(struct timer *t)
 	int ret;
 
 	timer_start(s->loop, t, TICK_MS);
+	watch_audit(s);
 	if (!s->sweep_slots || worker_set_oldest(&s->workers) < s->sweep_slots)
 		return;
 	ret = slots_sweep(s->slots, s->kernel.dp, s->revision);
@@ -292,6 +325,16 @@ static int open_loop(struct supervisor *s, int monitor_fd, struct errmsg *err)
 	return ret ? ret : monitor_link_wait(&s->monitor, MONITOR_START);
 }
 
+static void close_storage(struct supervisor *s)
+{
+	size_t left = storage_writer_stop(s->writer, AUDIT_STOP_MS);
+
+	if (left)
+		log_error("audit.lost", LOG_U64("records", left),
+			  LOG_STR("error", "the disk did not answer in time"));
+	storage_close(s->storage);
+}
+
 int supervisor_run(int monitor_fd, const char *config_path, const struct supervisor_hooks *hooks)
 {
 	static struct supervisor supervisor = { .control_fd = -1,
@@ -314,7 +357,7 @@ int supervisor_run(int monitor_fd, const char *config_path, const struct supervi
 	if (s->hooked && s->hooks->stop)
 		s->hooks->stop(s);
 	kernel_close(&s->kernel);
-	storage_close(s->storage);
+	close_storage(s);
 	log_pump_stop(s->pump);
 	return s->status;
 }

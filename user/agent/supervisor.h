@@ -66,8 +66,10 @@ int supervisor_edit(struct supervisor *s, json_t *edit, bool dry_run,
 		    struct conf_errors *errors, struct errmsg *err);
 /* How many pushes were decided so, since this process began: for metrics. */
 uint64_t supervisor_rulings(const struct supervisor *s, enum judge_outcome outcome);
-/* Write an audit record about something that was done; takes no reference of what. */
+/* Have an audit record written about something that was done; takes no reference of what. Waits for
+ * no disk: what finds no room in the queue is lost and counted. */
 void supervisor_audit(struct supervisor *s, const struct supervisor_caller *who, json_t *what);
+uint64_t supervisor_audit_lost(const struct supervisor *s); /* since this process began */
 /* Remove links and maps from the kernel; the agent goes on without them until it is restarted. */
 int supervisor_detach(struct supervisor *s, struct errmsg *err);
 /* Begin to drain, as SIGTERM does. */

@@ -243,6 +243,7 @@ int supervisor_apply(struct supervisor *s, const char *text, size_t len, bool re
 	ret = change_to(s, edited, true, dry_run, diff, errors, err);
 	if (ret || dry_run)
 		return ret;
+	edits_settled(&s->edits);
 	if (replace_edits)
 		ret = edits_clear(&s->edits, err);
 	if (s->revision->number != before)
@@ -262,6 +263,8 @@ int supervisor_edit(struct supervisor *s, json_t *edit, bool dry_run,
 	if (ret || dry_run)
 		return ret;
 	audit_change(s, who, "config.edit", edit);
+	/* On the loop on purpose: who is told "changed" can rely on it, and a commit is short beside the
+	 * wait for the workers above. */
 	return edits_add(&s->edits, edit, err);
 }
 

@@ -87,7 +87,17 @@ static int read_file(struct supervisor *s, struct conf **ret, struct errmsg *err
 
 static void open_storage(struct supervisor *s, const char *dir)
 {
-	if (storage_open(dir, &s->storage, &s->storage_why) == 0) {
+	int ret = storage_open(dir, &s->storage, &s->storage_why);
+
+	if (!ret) {
+		ret = storage_writer_start(s->storage, STORAGE_WRITER_RECORDS, &s->writer);
+		if (ret) {
+			errmsg_set(&s->storage_why, ret, "%s: cannot start the audit trail: %s",
+				   dir, strerror(-ret));
+			storage_close(s->storage);
+		}
+	}
+	if (!ret) {
 		s->edits.storage = s->storage;
 		s->storage_why.text[0] = '\0';
 		return;
@@ -96,13 +106,13 @@ static void open_storage(struct supervisor *s, const char *dir)
 	log_warn("storage.absent", LOG_STR("reason", s->storage_why.text));
 }
 
-/* The file's text with the stored changes on top. Takes conf. */
+/* The file's text with those stored changes on top that fit to it. Takes conf. */
 static int with_edits(struct supervisor *s, struct conf *conf, struct conf **ret,
 		      struct errmsg *err)
 {
 	CLEANUP(buf_clear) struct buf lines;
 	struct conf_errors errors = { .n = 0 };
-	int code = edits_apply(&s->edits, conf, ret, &errors, err);
+	int code = edits_apply_fitting(&s->edits, conf, ret, &errors, err);
 
 	buf_init(&lines, 1U << 20);
 	if (code)
@@ -155,6 +165,7 @@ static int open_rooms(struct supervisor *s, const struct conf *conf, struct errm
 	if (ret)
 		return ret;
 	open_storage(s, conf->agent.state_dir);
+	s->kernel.libxdp = (struct libxdp_way) { monitor_link_libxdp, &s->monitor };
 	ret = kernel_open(&s->kernel, s->loop, s->bpffs_fd, s->bpffs_error, conf, err);
 	if (!ret)
 		ret = memory_open_shared(&s->memory, s->kernel.dp, conf->dataplane.max_meters,

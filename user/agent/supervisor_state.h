@@ -10,6 +10,7 @@
 #include "log_pump.h"
 #include "memory.h"
 #include "monitor_link.h"
+#include "../storage/storage_writer.h"
 #include "revision.h"
 #include "slots.h"
 #include "supervisor.h"
@@ -40,6 +41,9 @@ struct supervisor {
 	struct kernel kernel;
 	struct storage *storage;
 	struct errmsg storage_why;
+	struct storage_writer *writer; /* of audit records; NULL: no storage */
+	uint64_t audit_unqueued, audit_lost_logged;
+	struct errmsg audit_why; /* as a warning; "": none was lost */
 	struct memory memory;
 	struct slots *slots;
 	struct ids_table routes, clusters;

@@ -21,6 +21,7 @@ static unsigned int answer_metrics(struct buf *body, const char **type, void *ct
 	struct supervisor *s = ctx;
 	const struct supervisor_worker *workers;
 	size_t n_workers = supervisor_workers(s, &workers);
+	struct prometheus_count verdicts[JUDGE_OUTCOME_COUNT];
 	struct prometheus_source src = {
 		.conf = supervisor_conf(s),
 		.dataplane = supervisor_dataplane(s, NULL),
@@ -29,9 +30,15 @@ static unsigned int answer_metrics(struct buf *body, const char **type, void *ct
 		.ctx = s,
 		.version = SLUICE_VERSION,
 		.revision = supervisor_revision(s),
+		.verdicts = verdicts,
+		.n_verdicts = JUDGE_OUTCOME_COUNT,
+		.audit_lost = supervisor_audit_lost(s),
 		.ready = supervisor_ready(s, NULL),
 	};
 
+	for (enum judge_outcome o = 0; o < JUDGE_OUTCOME_COUNT; o++)
+		verdicts[o] = (struct prometheus_count) { judge_outcome_name(o),
+							  supervisor_rulings(s, o) };
 	src.n_pages = supervisor_metric_pages(s, &src.pages);
 	for (size_t i = 0; i < n_workers; i++)
 		src.connections += workers[i].connections;

@@ -127,6 +127,18 @@ static void write_cluster_column(const struct prometheus_source *src, struct tex
 	}
 }
 
+static void write_decisions(const struct prometheus_source *src, struct text *t)
+{
+	text_family(t, "sluice_agent_verdicts_total", "counter",
+		    "Verdicts that refusals would have set in the kernel, by what was decided.");
+	for (size_t i = 0; i < src->n_verdicts; i++)
+		text_sample(t, "sluice_agent_verdicts_total", src->verdicts[i].value, "outcome",
+			    src->verdicts[i].label, NULL);
+	text_family(t, "sluice_agent_audit_lost_total", "counter",
+		    "Audit records that were not stored.");
+	text_sample(t, "sluice_agent_audit_lost_total", src->audit_lost, NULL);
+}
+
 int prometheus_write(const struct prometheus_source *src, struct buf *out)
 {
 	struct text t = { .out = out };
@@ -140,6 +152,7 @@ int prometheus_write(const struct prometheus_source *src, struct buf *out)
 	text_family(&t, "sluice_agent_connections", "gauge", "Client connections that are open.");
 	text_sample(&t, "sluice_agent_connections", src->connections, NULL);
 	write_counters(src, &t);
+	write_decisions(src, &t);
 	write_route_responses(src, &t);
 	write_route_bytes(src, &t);
 	write_route_histogram(src, &t);

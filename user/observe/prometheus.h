@@ -17,6 +17,11 @@
 
 #define PROMETHEUS_CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"
 
+struct prometheus_count {
+	const char *label;
+	uint64_t value;
+};
+
 /* What a scrape reads; borrowed for its duration. */
 struct prometheus_source {
 	const struct conf *conf;
@@ -28,6 +33,10 @@ struct prometheus_source {
 	const void *ctx;
 	const char *version;
 	uint64_t revision;
+	const struct prometheus_count
+		*verdicts; /* pushes to the kernel that were decided, by outcome */
+	size_t n_verdicts;
+	uint64_t audit_lost;
 	uint32_t connections;
 	bool ready;
 };
