@@ -12,14 +12,32 @@
 #include "obs/event.h"
 #include "obs/exit.h"
 
-__noinline int xdp_parse(struct xdp_md *ctx, struct pkt *p)
+__noinline int xdp_parse(struct xdp_md *ctx, struct pkt *p, __u32 frame_bytes)
 {
 	if (!p) /* never; a global function's argument may be, for the verifier */
 		return STAGE_PASS;
-	p->frame_bytes = xdp_frags ? bpf_xdp_get_buff_len(ctx) : ctx->data_end - ctx->data;
+	p->frame_bytes = frame_bytes;
 	p->packets = 1;
 	p->ifindex = ctx->ingress_ifindex;
 	return stage_parse(p, (void *)(long)ctx->data, (void *)(long)ctx->data_end);
+}
+
+/*
+ * Asking for the length of all buffers costs a tenth of the path, so only a packet that is longer
+ * than the first one is worth it. What a frame carries behind its packet in others is not counted.
+ */
+static __always_inline enum stage_result xdp_begin(struct xdp_md *ctx, struct pkt *p)
+{
+	__u32 first_bytes = ctx->data_end - ctx->data, all_bytes;
+	enum stage_result result = xdp_parse(ctx, p, first_bytes);
+
+	if (!xdp_frags || p->reason != DROP_MALFORMED)
+		return result;
+	all_bytes = bpf_xdp_get_buff_len(ctx);
+	if (all_bytes == first_bytes)
+		return result;
+	*p = (struct pkt) {};
+	return xdp_parse(ctx, p, all_bytes);
 }
 
 static __always_inline int xdp_end(const struct pkt *p, enum stage_result result)
@@ -37,7 +55,7 @@ int xdp_ingress(struct xdp_md *ctx)
 	enum stage_result result;
 	struct pkt p = {};
 
-	result = xdp_parse(ctx, &p);
+	result = xdp_begin(ctx, &p);
 	p.data = (void *)(long)ctx->data;
 	p.end = (void *)(long)ctx->data_end;
 	p.client = NULL;
