@@ -50,6 +50,7 @@ int kernel_open(struct kernel *k, struct loop *loop, int dir_fd, const char *dir
 	}
 	k->why.text[0] = '\0';
 	log_info("dataplane.open", LOG_BOOL("adopted", dataplane_adopted(k->dp)));
+	dataplane_libxdp_by(k->dp, &k->libxdp);
 	ret = attach(k, conf);
 	if (!ret)
 		ret = dataplane_watch(k->dp, loop);
@@ -88,6 +89,7 @@ static int reload_programs(struct kernel *k, const struct conf *conf, struct err
 	vip_map_stop(k->dp);
 	dataplane_close(k->dp);
 	k->dp = next;
+	dataplane_libxdp_by(next, &k->libxdp);
 	return dataplane_watch(next, k->loop);
 }
 
@@ -190,7 +192,7 @@ int kernel_detach(struct kernel *k, struct errmsg *err)
 		return errmsg_set(err, -ENOENT, "there is no kernel half: %s", k->why.text);
 	kernel_close(k);
 	errmsg_set(&k->why, 0, "detached by an operator; restart sluiced to attach again");
-	ret = dataplane_detach_all(k->dir_fd, err);
+	ret = dataplane_detach_by(k->dir_fd, &k->libxdp, err);
 	if (ret)
 		errmsg_set(&k->why, 0, "detached by an operator, not completely: %s", err->text);
 	return ret;

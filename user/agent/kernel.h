@@ -11,9 +11,10 @@
 
 struct kernel {
 	struct loop *loop;
-	struct dataplane *dp; /* NULL: none; why says why */
-	int dir_fd;	      /* -1: no bpffs directory */
-	struct errmsg why;    /* "": just not configured */
+	struct dataplane *dp;	  /* NULL: none; why says why */
+	int dir_fd;		  /* -1: no bpffs directory */
+	struct errmsg why;	  /* "": just not configured */
+	struct libxdp_way libxdp; /* set before kernel_open */
 };
 
 /*

@@ -4,10 +4,12 @@
 
 #include <stdint.h>
 
+#include "../dataplane/libxdp_way.h"
 #include "sluice/abi/addr.h"
 
 #define MESSAGE_PATH_MAX  512
 #define MESSAGE_SLOTS_MAX 64
+_Static_assert(sizeof(((struct errmsg *)0)->text) == MESSAGE_PATH_MAX, "errors travel as paths");
 
 /* The fixed list of requests to the monitor, and what it answers or tells. */
 enum monitor_message {
@@ -22,6 +24,8 @@ enum monitor_message {
 				    the start any more */
 	MONITOR_KEEP,		 /* path: a name, fd: hold it for the next supervisor, in place of
 				    what had that name; without fd: forget it */
+	MONITOR_LIBXDP, /* libxdp: attach or detach one device, or name the program on it; by a
+			    child that ends itself. path: the text of an error, or the name */
 	/* monitor -> supervisor */
 	MONITOR_KEPT,	/* path, fd: told to a new supervisor, as MONITOR_WORKER is */
 	MONITOR_WORKER, /* slot, pid, fd: a worker that lives */
@@ -43,7 +47,8 @@ struct monitor_request {
 	uint16_t slots;
 	uint32_t slot;
 	int32_t pid;
-	int32_t status; /* answer: 0 or a negative errno; EXIT: wait status */
+	int32_t status;		      /* answer: 0 or a negative errno; EXIT: wait status */
+	struct libxdp_request libxdp; /* LIBXDP; checked in the child (dataplane/libxdp_way.h) */
 	char path[MESSAGE_PATH_MAX];
 };
 

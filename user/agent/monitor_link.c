@@ -144,3 +144,12 @@ int monitor_link_ask(struct monitor_link *l, uint32_t type, struct monitor_reque
 	}
 	return ret;
 }
+
+int monitor_link_libxdp(struct libxdp_request *request, struct errmsg *err, void *ctx)
+{
+	struct monitor_request r = { .libxdp = *request };
+	int ret = monitor_link_ask(ctx, MONITOR_LIBXDP, &r, -1, NULL, NULL);
+
+	*request = r.libxdp;
+	return errmsg_set(err, ret, "%s", r.path[0] ? r.path : strerror(-ret));
+}

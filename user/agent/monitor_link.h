@@ -36,3 +36,6 @@ int monitor_link_wait(struct monitor_link *l, uint32_t type);
  */
 int monitor_link_ask(struct monitor_link *l, uint32_t type, struct monitor_request *r, int fd,
 		     int *ret_fds, size_t *ret_n);
+
+/* A libxdp_way through the monitor; ctx is the struct monitor_link. */
+int monitor_link_libxdp(struct libxdp_request *request, struct errmsg *err, void *ctx);

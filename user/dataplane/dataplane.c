@@ -232,8 +232,13 @@ static int detach_unwanted(const char *name, void *ctx)
 	char device[16];
 
 	if (device_of_pin(name, device) && !find_device(dp, device))
-		device_detach_pin(dp->dir_fd, name);
+		device_detach_pin(dp->dir_fd, &dp->way, name);
 	return 0;
+}
+
+void dataplane_libxdp_by(struct dataplane *dp, const struct libxdp_way *way)
+{
+	dp->way = *way;
 }
 
 int dataplane_attach(struct dataplane *dp, const struct conf_dataplane *conf)
@@ -261,6 +266,7 @@ int dataplane_watch(struct dataplane *dp, struct loop *loop)
 
 struct detach {
 	int dir_fd;
+	const struct libxdp_way *way;
 	int failed;
 	char name[PIN_NAME_MAX];
 };
@@ -268,7 +274,7 @@ struct detach {
 static int detach_one(const char *name, void *ctx)
 {
 	struct detach *d = ctx;
-	int err = device_detach_pin(d->dir_fd, name);
+	int err = device_detach_pin(d->dir_fd, d->way, name);
 
 	if (err == 0)
 		err = pin_remove(d->dir_fd, name);
@@ -281,7 +287,14 @@ static int detach_one(const char *name, void *ctx)
 
 int dataplane_detach_all(int dir_fd, struct errmsg *err)
 {
-	struct detach d = { .dir_fd = dir_fd };
+	static const struct libxdp_way here;
+
+	return dataplane_detach_by(dir_fd, &here, err);
+}
+
+int dataplane_detach_by(int dir_fd, const struct libxdp_way *way, struct errmsg *err)
+{
+	struct detach d = { .dir_fd = dir_fd, .way = way };
 	int e = pin_each(dir_fd, detach_one, &d);
 
 	if (e)

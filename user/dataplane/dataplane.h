@@ -12,6 +12,7 @@
 #include "../base/errmsg.h"
 #include "../conf/conf.h"
 #include "../event/loop.h"
+#include "libxdp_way.h"
 
 struct dataplane;
 
@@ -51,6 +52,9 @@ int dataplane_open(int dir_fd, const struct conf_dataplane *conf, struct datapla
 /* Give up the descriptors; links and pins stay. */
 void dataplane_close(struct dataplane *dp);
 
+/* Before anything is attached: who runs libxdp where this process may not. */
+void dataplane_libxdp_by(struct dataplane *dp, const struct libxdp_way *way);
+
 /*
  * Make the attached devices those of conf: new ones are attached, missing ones detached, the others
  * left alone. A device that cannot be attached is not fatal (dataplane_device.error); returns how
@@ -67,6 +71,7 @@ int dataplane_watch(struct dataplane *dp, struct loop *loop);
 /* Remove links, pinned maps and the directory's contents: what uninstalling calls. Works without an
  * open dataplane. Programs of others on the device are not touched. */
 int dataplane_detach_all(int dir_fd, struct errmsg *err);
+int dataplane_detach_by(int dir_fd, const struct libxdp_way *way, struct errmsg *err);
 
 size_t dataplane_devices(const struct dataplane *dp, const struct dataplane_device **ret);
 size_t dataplane_maps(struct dataplane *dp, struct dataplane_map *ret, size_t max);

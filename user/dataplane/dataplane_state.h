@@ -50,6 +50,7 @@ struct dataplane {
 	uint64_t verdicts_refused;
 	uint64_t meters_refused;
 	uint64_t limit_flipped_ns; /* when a limit class was flipped last */
+	struct libxdp_way way;
 	struct device_watch *watch;
 	struct event_map *event;
 	struct meter_map *meter;

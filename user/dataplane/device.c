@@ -22,7 +22,7 @@ bool device_of_pin(const char *name, char ret[16])
 	       pin_device_parse(name, PIN_CLSACT, "", ret);
 }
 
-int device_detach_pin(int dir_fd, const char *name)
+int device_detach_pin(int dir_fd, const struct libxdp_way *way, const char *name)
 {
 	char device[16];
 	int err;
@@ -31,7 +31,7 @@ int device_detach_pin(int dir_fd, const char *name)
 	    pin_device_parse(name, PIN_LINK, "_tc", device))
 		err = link_remove(dir_fd, name);
 	else if (pin_device_parse(name, PIN_LIBXDP, "", device))
-		err = link_libxdp_detach(dir_fd, device);
+		err = link_libxdp_detach(dir_fd, way, device);
 	else if (pin_device_parse(name, PIN_CLSACT, "", device))
 		err = link_tc_detach_clsact(dir_fd, device);
 	else
@@ -77,7 +77,7 @@ static int attach_xdp(struct dataplane *dp, struct device *d, struct errmsg *err
 		link_remove(dp->dir_fd, name);
 		return link_libxdp_attach(dp, d, err);
 	}
-	link_libxdp_detach(dp->dir_fd, d->state.name);
+	link_libxdp_detach(dp->dir_fd, &dp->way, d->state.name);
 	d->state.through_libxdp = false;
 	return link_xdp_attach(dp, d, err);
 }
@@ -95,7 +95,7 @@ static void detach_other_hook(struct dataplane *dp, const struct device *d)
 	}
 	pin_device_name(name, PIN_LINK, d->state.name, "_xdp");
 	link_remove(dp->dir_fd, name);
-	link_libxdp_detach(dp->dir_fd, d->state.name);
+	link_libxdp_detach(dp->dir_fd, &dp->way, d->state.name);
 }
 
 static void forget(struct device *d)

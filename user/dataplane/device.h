@@ -6,10 +6,11 @@
 
 struct dataplane;
 struct device;
+struct libxdp_way;
 
 /* Attach d as d->want says; d->state tells what came of it. 0 or negative errno (state.error). */
 int device_attach(struct dataplane *dp, struct device *d);
 /* Remove whatever a pin of this directory says is attached: 1 when name was such a pin. */
-int device_detach_pin(int dir_fd, const char *name);
+int device_detach_pin(int dir_fd, const struct libxdp_way *way, const char *name);
 /* The device that a pin attaches; false when it is no such pin. */
 bool device_of_pin(const char *name, char ret[16]);

@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <linux/if_link.h>
 #include <net/if.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #include <xdp/libxdp.h>
 
 #include "base/cleanup.h"
@@ -54,10 +56,10 @@ static bool in_dispatcher(uint32_t ifindex, uint32_t prog_id)
 	return false;
 }
 
-/* Where our program of before is. */
+/* Where our program of before is. Whoever has a way cannot look into dispatchers, and asks. */
 enum place { PLACE_NONE, PLACE_SINGLE, PLACE_DISPATCHER };
 
-static enum place place_of(uint32_t ifindex, uint32_t prog_id)
+static enum place place_of(const struct libxdp_way *way, uint32_t ifindex, uint32_t prog_id)
 {
 	uint32_t there = 0;
 
@@ -65,7 +67,7 @@ static enum place place_of(uint32_t ifindex, uint32_t prog_id)
 		return PLACE_NONE;
 	if (there == prog_id)
 		return PLACE_SINGLE;
-	return in_dispatcher(ifindex, prog_id) ? PLACE_DISPATCHER : PLACE_NONE;
+	return !way->do_it && in_dispatcher(ifindex, prog_id) ? PLACE_DISPATCHER : PLACE_NONE;
 }
 
 /* One step: from our program to the next, by netlink. */
@@ -153,35 +155,101 @@ static int load_and_attach(struct dataplane *dp, struct device *d, enum place pl
 	return *ret_fd < 0 ? -errno : 0;
 }
 
+static int get_pin(int dir_fd, const char *name)
+{
+	CLEANUP(pin_owner_end) uid_t before = pin_owner_begin(dir_fd);
+
+	return pin_get(dir_fd, name);
+}
+
+static int replace_pin(int dir_fd, const char *name, int fd)
+{
+	CLEANUP(pin_owner_end) uid_t before = pin_owner_begin(dir_fd);
+
+	return pin_replace(dir_fd, name, fd);
+}
+
+static int remove_pin(int dir_fd, const char *name)
+{
+	CLEANUP(pin_owner_end) uid_t before = pin_owner_begin(dir_fd);
+
+	return pin_remove(dir_fd, name);
+}
+
+static int ask_attach(struct dataplane *dp, struct device *d, struct errmsg *err)
+{
+	struct libxdp_request r = {
+		.op = LIBXDP_ATTACH,
+		.mode = d->want.mode,
+		.unknown_l4 = dp->conf.unknown_l4,
+		.ring_size = dp->conf.ring_size,
+		.events_per_s = dp->conf.events_per_s,
+		.frags = dp->xdp.frags,
+		.prog_id = d->state.prog_id,
+	};
+	int e;
+
+	memcpy(r.device, d->state.name, sizeof(r.device));
+	e = dp->way.do_it(&r, err, dp->way.ctx);
+	if (e)
+		return e;
+	if (r.prog_id != d->state.prog_id) /* else it is what this process attached before */
+		d->state.adopted = r.adopted != 0;
+	d->state.prog_id = r.prog_id;
+	d->state.native = r.native != 0;
+	d->state.through_libxdp = true;
+	return 0;
+}
+
+/* In one step: the program is this process's own, so it needs nobody else. */
+static int flip_single(struct dataplane *dp, struct device *d, int old_fd, int *ret_fd,
+		       struct errmsg *err)
+{
+	CLEANUP(close_object) struct bpf_object *obj = NULL;
+	CLEANUP_FD int fd = dp->xdp.fd >= 0 ? dup(dp->xdp.fd) : -1;
+	int e = 0;
+
+	if (fd < 0) { /* whoever is asked has none loaded */
+		e = program_open_xdp(dp, &obj, err);
+		if (e)
+			return e;
+		e = bpf_object__load(obj);
+		fd = e ? -1 : dup(bpf_program__fd(bpf_object__next_program(obj, NULL)));
+	}
+	if (!e)
+		e = fd < 0 ? -errno : replace_single(d, old_fd, fd);
+	if (e)
+		return failed(d, e, err);
+	*ret_fd = take_fd(&fd);
+	return 0;
+}
+
 int link_libxdp_attach(struct dataplane *dp, struct device *d, struct errmsg *err)
 {
 	char name[PIN_NAME_MAX];
 	CLEANUP_FD int old_fd = -1;
 	CLEANUP_FD int fd = -1;
 	enum place place;
-	uint32_t old_id;
+	uint32_t old_id, there;
 	int e;
 
 	pin_device_name(name, PIN_LIBXDP, d->state.name, "");
-	old_fd = pin_get(dp->dir_fd, name);
+	old_fd = get_pin(dp->dir_fd, name);
 	old_id = prog_id_of(old_fd);
-	place = place_of(d->state.ifindex, old_id);
+	place = place_of(&dp->way, d->state.ifindex, old_id);
+	if (place != PLACE_NONE)
+		link_xdp_query(d->state.ifindex, &there, &d->state.native);
 	if (place != PLACE_NONE && old_id == d->state.prog_id)
 		return 0; /* attached by this process */
-	if (place == PLACE_SINGLE) {
-		uint32_t there;
-
-		fd = dup(dp->xdp.fd);
-		link_xdp_query(d->state.ifindex, &there, &d->state.native);
-		e = replace_single(d, old_fd, fd);
-		if (e)
-			return failed(d, e, err);
-	} else {
+	if (place == PLACE_SINGLE)
+		e = flip_single(dp, d, old_fd, &fd, err);
+	else if (dp->way.do_it)
+		return ask_attach(dp, d, err);
+	else
 		e = load_and_attach(dp, d, place, old_fd, &fd, err);
-		if (e)
-			return e;
-	}
-	e = pin_replace(dp->dir_fd, name, fd);
+	if (e)
+		return e;
+	e = replace_pin(dp->dir_fd, name, fd);
 	if (e)
 		return errmsg_set(err, e, "cannot pin %s: %s", name, strerror(-e));
 	d->state.prog_id = prog_id_of(fd);
@@ -190,20 +258,33 @@ int link_libxdp_attach(struct dataplane *dp, struct device *d, struct errmsg *er
 	return 0;
 }
 
-int link_libxdp_detach(int dir_fd, const char *device)
+static int ask_detach(const struct libxdp_way *way, const char *device)
+{
+	struct libxdp_request r = { .op = LIBXDP_DETACH, .ring_size = 3 };
+	struct errmsg err;
+
+	snprintf(r.device, sizeof(r.device), "%s", device);
+	return way->do_it(&r, &err, way->ctx);
+}
+
+int link_libxdp_detach(int dir_fd, const struct libxdp_way *way, const char *device)
 {
 	char name[PIN_NAME_MAX];
 	CLEANUP_FD int fd = -1;
-	uint32_t ifindex = if_nametoindex(device), there;
+	uint32_t ifindex = if_nametoindex(device), there = 0;
+	enum place place;
 	struct device d = { .state.ifindex = ifindex };
 	int err = 0;
 
 	pin_device_name(name, PIN_LIBXDP, device, "");
-	fd = pin_get(dir_fd, name);
+	fd = get_pin(dir_fd, name);
 	if (fd < 0)
 		return fd;
 	link_xdp_query(ifindex, &there, &d.state.native);
-	switch (ifindex ? place_of(ifindex, prog_id_of(fd)) : PLACE_NONE) {
+	place = ifindex ? place_of(way, ifindex, prog_id_of(fd)) : PLACE_NONE;
+	if (place == PLACE_NONE && way->do_it && there)
+		return ask_detach(way, device);
+	switch (place) {
 	case PLACE_SINGLE:
 		err = replace_single(&d, fd, -1);
 		break;
@@ -213,5 +294,5 @@ int link_libxdp_detach(int dir_fd, const char *device)
 	case PLACE_NONE:
 		break;
 	}
-	return err ? err : pin_remove(dir_fd, name);
+	return err ? err : remove_pin(dir_fd, name);
 }

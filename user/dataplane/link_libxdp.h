@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * XDP through libxdp, for devices that others use too: by its dispatcher, or, where the kernel
- * refuses one, as the single program by netlink. libxdp keeps its own pins below /sys/fs/bpf/xdp and
- * looks programs up by id: it takes CAP_SYS_ADMIN and a directory that it may write to.
+ * refuses one, as the single program by netlink. libxdp itself takes a process that may
+ * (libxdp_way.h); replacing and removing a single program takes CAP_NET_ADMIN.
  */
 #pragma once
 
@@ -10,6 +10,8 @@
 
 struct dataplane;
 struct device;
+struct libxdp_way;
 
 int link_libxdp_attach(struct dataplane *dp, struct device *d, struct errmsg *err);
-int link_libxdp_detach(int dir_fd, const char *device);
+/* Through way, or in this process. -ENOENT: not attached so. */
+int link_libxdp_detach(int dir_fd, const struct libxdp_way *way, const char *device);

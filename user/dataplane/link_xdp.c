@@ -114,9 +114,23 @@ static int create_any(struct dataplane *dp, struct device *d, struct errmsg *err
 	return fd < 0 ? refused(d, "generic", fd, err) : fd;
 }
 
+/* Another's program, with its name if anybody may look it up. */
+static const char *foreign_text(struct dataplane *dp, const struct device *d, uint32_t prog_id,
+				struct errmsg *ret)
+{
+	struct libxdp_request r = { .op = LIBXDP_NAME, .ring_size = 3 };
+	char text[64];
+
+	memcpy(r.device, d->state.name, sizeof(r.device));
+	if (!dp->way.do_it || dp->way.do_it(&r, ret, dp->way.ctx))
+		errmsg_set(ret, 0, "%s", link_xdp_program_text(prog_id, text));
+	return ret->text;
+}
+
 int link_xdp_attach(struct dataplane *dp, struct device *d, struct errmsg *err)
 {
-	char name[PIN_NAME_MAX], text[64];
+	char name[PIN_NAME_MAX];
+	struct errmsg text;
 	CLEANUP_FD int fd = -1;
 	uint32_t prog_id = 0;
 	int e;
@@ -133,7 +147,7 @@ int link_xdp_attach(struct dataplane *dp, struct device *d, struct errmsg *err)
 		return errmsg_set(err, -EBUSY,
 				  "%s has an XDP program of another: %s; remove it (`ip link set "
 				  "dev %s xdp off`) or set attach: libxdp to share the device",
-				  d->state.name, link_xdp_program_text(prog_id, text),
+				  d->state.name, foreign_text(dp, d, prog_id, &text),
 				  d->state.name);
 	fd = create_any(dp, d, err);
 	if (fd < 0)

@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/fsuid.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -95,6 +97,21 @@ int pin_rename(int dir_fd, const char *from, const char *to)
 int pin_remove(int dir_fd, const char *name)
 {
 	return unlinkat(dir_fd, name, 0) ? -errno : 0;
+}
+
+uid_t pin_owner_begin(int dir_fd)
+{
+	struct stat st;
+
+	if (geteuid() != 0 || fstat(dir_fd, &st))
+		return geteuid();
+	return (uid_t)setfsuid(st.st_uid);
+}
+
+void pin_owner_end(const uid_t *before)
+{
+	if (geteuid() == 0)
+		setfsuid(*before);
 }
 
 static void pin_closedir(DIR **dir)

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #define PIN_NAME_MAX 48
 #define PIN_PATH_MAX 96
@@ -32,5 +33,11 @@ int pin_put(int dir_fd, const char *name, int fd);
 int pin_replace(int dir_fd, const char *name, int fd);
 int pin_rename(int dir_fd, const char *from, const char *to);
 int pin_remove(int dir_fd, const char *name);
+/*
+ * In between, a process of root's makes and opens pins as the owner of the directory, who could not
+ * open root's; it may lack CAP_DAC_OVERRIDE, too. Others stay who they are.
+ */
+uid_t pin_owner_begin(int dir_fd);
+void pin_owner_end(const uid_t *before);
 /* Every name, from a snapshot: fn may remove. Stops when fn returns non-zero and returns that. */
 int pin_each(int dir_fd, int (*fn)(const char *name, void *ctx), void *ctx);

@@ -254,13 +254,18 @@ static int prepare(struct dataplane *dp, struct bpf_object *obj, struct errmsg *
 	return bpf_object__next_program(obj, NULL) ? set_settings(dp, obj, err) : 0;
 }
 
+void program_quiet(void)
+{
+	libbpf_set_print(on_libbpf);
+	libxdp_set_print(on_libxdp);
+	program_complaint_clear();
+}
+
 int program_open(struct dataplane *dp, struct program_set *ret, struct errmsg *err)
 {
 	int i, e;
 
-	libbpf_set_print(on_libbpf);
-	libxdp_set_print(on_libxdp);
-	program_complaint_clear();
+	program_quiet();
 	for (i = 0; i < PROGRAM_OBJECTS; i++) {
 		ret->obj[i] = open_object((enum program_object)i);
 		if (!ret->obj[i])

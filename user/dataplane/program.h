@@ -13,6 +13,8 @@ struct program_set {
 	struct bpf_object *obj[PROGRAM_OBJECTS];
 };
 
+/* Libraries complain to program_complaint and not to stderr. program_open does it too. */
+void program_quiet(void);
 /* Open all objects and list the maps that they share in dp->maps, with the shapes wanted. */
 int program_open(struct dataplane *dp, struct program_set *ret, struct errmsg *err);
 /* Load them. Maps of dp that have a descriptor are used, the others made; dp->xdp and tc are set. */

@@ -11,6 +11,7 @@
 
 #include "agent/host_files.h"
 #include "agent/kept_fds.h"
+#include "agent/libxdp_child.h"
 #include "agent/listen_group.h"
 #include "agent/sandbox.h"
 #include "agent/worker.h"
@@ -22,7 +23,6 @@
 #define BACKOFF_MIN_MS	100
 #define BACKOFF_MAX_MS	10000
 #define SEND_TIMEOUT_MS 1000
-_Static_assert(sizeof(((struct errmsg *)0)->text) == MESSAGE_PATH_MAX, "errors travel as paths");
 
 static struct monitor {
 	const struct monitor_settings *set;
@@ -127,6 +127,9 @@ static void serve(const struct ipc_msg *msg)
 	case MONITOR_READY:
 		monitor.ready = true;
 		r.status = notify_send("READY=1\n");
+		break;
+	case MONITOR_LIBXDP:
+		r.status = libxdp_child_run(monitor.bpffs_fd, &r.libxdp, &err);
 		break;
 	case MONITOR_KEEP:
 		r.status = kept_fds_put(&monitor.kept, r.path, msg->nfds ? msg->fds[0] : -1);
@@ -297,8 +300,7 @@ static int prepare(const struct conf *conf, struct errmsg *err)
 		monitor.bpffs_fd =
 			host_files_bpffs_dir(c->bpffs_dir, &monitor.agent, &monitor.bpffs_error);
 	privilege_raise_limits();
-	ret = privilege_harden();
-	return ret ? ret : sandbox_enter(SANDBOX_MONITOR, err);
+	return (ret = privilege_harden()) ? ret : sandbox_enter(SANDBOX_MONITOR, err);
 }
 
 static void kill_all(void)
