@@ -58,9 +58,14 @@ static void store(struct fixture *f, const char *op, const char *name, const cha
 	json_decref(edit);
 }
 
+static int apply_until(struct fixture *f, uint64_t until_ns)
+{
+	return edits_apply_fitting(&f->edits, f->conf, until_ns, &f->conf, &f->errors, &f->err);
+}
+
 static int apply(struct fixture *f)
 {
-	return edits_apply_fitting(&f->edits, f->conf, &f->conf, &f->errors, &f->err);
+	return apply_until(f, UINT64_MAX);
 }
 
 static const struct conf_consumer *find(const struct fixture *f, const char *name)
@@ -138,6 +143,17 @@ static void many_that_do_not_fit_are_counted_and_a_few_are_named(void **state)
 	assert_null(strstr(f->edits.skipped_why.text, "c9"));
 }
 
+static void when_the_time_is_over_nobody_searches_any_more(void **state)
+{
+	struct fixture *f = *state;
+
+	store(f, "add", "bob", "free");
+	store(f, "set", "gone", "free");
+	assert_int_equal(apply_until(f, 0), 0);
+	assert_int_equal(f->conf->n_consumers, 1);
+	assert_non_null(strstr(f->edits.skipped_why.text, "consumer add bob, consumer set gone;"));
+}
+
 int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
@@ -145,6 +161,7 @@ int main(void)
 		TEST(edits_that_all_fit_leave_no_warning),
 		TEST(those_that_do_not_fit_are_named_and_the_others_hold),
 		TEST(a_reload_still_refuses_them_as_a_whole),
+		TEST(when_the_time_is_over_nobody_searches_any_more),
 		TEST(many_that_do_not_fit_are_counted_and_a_few_are_named),
 	};
 

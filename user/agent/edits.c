@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/log.h"
 
 #define EDITS_MAX_BYTES	  (64U << 20)
@@ -59,6 +60,7 @@ int edits_apply(struct edits *e, struct conf *conf, struct conf **ret, struct co
 struct fitting {
 	json_t *list;
 	struct conf *conf; /* with what was applied so far */
+	uint64_t until_ns;
 	size_t skipped;
 	struct errmsg names; /* of the first ones */
 	struct conf_errors *errors;
@@ -114,8 +116,9 @@ static int apply_some(struct fitting *f, size_t from, size_t n)
 
 	if (ret != -EINVAL)
 		return ret;
-	if (n == 1) {
-		skip(f, json_array_get(f->list, from));
+	if (n == 1 || clock_now_ns() >= f->until_ns) {
+		for (size_t i = 0; i < n; i++)
+			skip(f, json_array_get(f->list, from + i));
 		return 0;
 	}
 	ret = apply_some(f, from, n / 2);
@@ -144,10 +147,10 @@ static int fit_each(struct edits *e, struct fitting *f, struct errmsg *err)
 	return ret;
 }
 
-int edits_apply_fitting(struct edits *e, struct conf *conf, struct conf **ret,
+int edits_apply_fitting(struct edits *e, struct conf *conf, uint64_t until_ns, struct conf **ret,
 			struct conf_errors *errors, struct errmsg *err)
 {
-	struct fitting f = { .conf = NULL, .errors = errors };
+	struct fitting f = { .until_ns = until_ns, .errors = errors };
 	int code = edits_apply(e, conf, ret, errors, err);
 
 	if (code != -EINVAL)

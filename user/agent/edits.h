@@ -21,9 +21,11 @@ int edits_apply(struct edits *e, struct conf *conf, struct conf **ret, struct co
 /*
  * For the start: conf with the edits that fit to it. Those that do not (the file has lost what they
  * are about) are left out, with a log line each and in skipped_why; they stay stored.
- * Quick while all fit; otherwise groups are halved until what does not fit is found.
+ * Quick while all fit; otherwise groups are halved until what does not fit is found. That takes the
+ * square of their number when much does not: from until_ns on, a group that does not fit is left out
+ * as it is.
  */
-int edits_apply_fitting(struct edits *e, struct conf *conf, struct conf **ret,
+int edits_apply_fitting(struct edits *e, struct conf *conf, uint64_t until_ns, struct conf **ret,
 			struct conf_errors *errors, struct errmsg *err);
 /* All stored edits are in force, or forgotten: nothing is skipped. */
 void edits_settled(struct edits *e);

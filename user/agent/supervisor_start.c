@@ -12,11 +12,13 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "net/ipc.h"
 #include "supervisor_state.h"
 
 #define WORKERS_TIMEOUT_MS 10000
+#define FITTING_NS	   (20 * NS_PER_S) /* systemd waits 90 s for the start */
 #define STAT_IDS_MAX_BYTES (1U << 20)
 #define LOG_FD		   STDOUT_FILENO
 
@@ -112,7 +114,8 @@ static int with_edits(struct supervisor *s, struct conf *conf, struct conf **ret
 {
 	CLEANUP(buf_clear) struct buf lines;
 	struct conf_errors errors = { .n = 0 };
-	int code = edits_apply_fitting(&s->edits, conf, ret, &errors, err);
+	int code = edits_apply_fitting(&s->edits, conf, clock_now_ns() + FITTING_NS, ret, &errors,
+				       err);
 
 	buf_init(&lines, 1U << 20);
 	if (code)
