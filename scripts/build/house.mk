@@ -52,7 +52,7 @@ bench:
 ## demo: show the whole job in namespaces on this machine (KEEP=1 leaves it standing)
 .PHONY: demo
 demo:
-	@KEEP='$(KEEP)' BUILD='$(BUILD)' MAKE='$(MAKE)' scripts/demo
+	@KEEP='$(KEEP)' BUILD='$(BUILD)' MAKE=make MAKEFLAGS= scripts/demo
 
 ## lint: format, warnings, clang-tidy, layers, budgets, SPDX, shell, man pages (CHECK=name selects)
 .PHONY: lint
