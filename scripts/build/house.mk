@@ -54,6 +54,11 @@ bench:
 demo:
 	@KEEP='$(KEEP)' BUILD='$(BUILD)' MAKE=make MAKEFLAGS= scripts/demo
 
+## demo-remove: remove what make demo KEEP=1 left standing
+.PHONY: demo-remove
+demo-remove:
+	@BUILD='$(BUILD)' scripts/demo remove
+
 ## lint: format, warnings, clang-tidy, layers, budgets, SPDX, shell, man pages (CHECK=name selects)
 .PHONY: lint
 lint:
