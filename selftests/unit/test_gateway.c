@@ -106,22 +106,35 @@ static void pipelined_requests_are_answered_in_order(void **state)
 	stop(&w, &c, &e);
 }
 
-static void a_thousand_pipelined_refusals_wait_for_a_reader(void **state)
+static void a_client_that_asks_and_does_not_read_is_not_served_on(void **state)
 {
 	static const char request[] = "GET /%zz HTTP/1.1\r\nHost: h\r\n\r\n";
+	static char requests[1000 * (sizeof(request) - 1)];
+	const size_t n = sizeof(request) - 1;
 	struct world w = { 0 };
 	struct peer c;
+	size_t sent = 0, answered = 0;
 
 	(void)state;
+	for (size_t i = 0; i < sizeof(requests); i++)
+		requests[i] = request[i % n];
 	start(&w, &c, PLAIN);
-	for (int i = 0; i < 1000; i++)
-		peer_send(&c, request);
-	for (int i = 0; i < 1000; i++) {
+	/* until nothing goes any more: the kernel's buffers are full, and so are ours */
+	for (int idle = 0; idle < 20; world_turn(&w)) {
+		size_t at = sent % sizeof(requests);
+		size_t went = peer_try_send(&c, requests + at, sizeof(requests) - at);
+
+		idle = went ? 0 : idle + 1;
+		sent += went;
+		assert_true(sent < 64U << 20);
+	}
+	for (sent /= n; answered < sent; answered++) { /* of the last one a part may be missing */
 		const char *head = peer_head(&c);
 
 		assert_int_equal(strncmp(head, "HTTP/1.1 400 ", 13), 0);
 		peer_take(&c, strtoul(head_field(head, "Content-Length"), NULL, 10));
 	}
+	peer_expect_silence(&c);
 	stop(&w, &c, NULL);
 }
 
@@ -296,6 +309,10 @@ static const struct refused refused_cases[] = {
 	  "POST /app HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\n"
 	  "Content-Length: 100001\r\n\r\n",
 	  "HTTP/1.1 413 ", "body_too_large", false },
+	{ "a short body that waits for 100 may never come",
+	  "POST /nowhere HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\n"
+	  "Content-Length: 3\r\n\r\n",
+	  "HTTP/1.1 404 ", "no_route", false },
 	{ "a short body is read past",
 	  "POST /nowhere HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc", "HTTP/1.1 404 ",
 	  "no_route", true },
@@ -469,7 +486,7 @@ int main(void)
 		cmocka_unit_test(a_request_reaches_the_endpoint_and_its_response_the_client),
 		cmocka_unit_test(connections_are_kept_on_both_sides),
 		cmocka_unit_test(pipelined_requests_are_answered_in_order),
-		cmocka_unit_test(a_thousand_pipelined_refusals_wait_for_a_reader),
+		cmocka_unit_test(a_client_that_asks_and_does_not_read_is_not_served_on),
 		cmocka_unit_test(bodies_that_responses_do_not_have),
 		cmocka_unit_test(http_1_0_clients_get_what_they_understand),
 		cmocka_unit_test(a_response_until_close_becomes_chunks),

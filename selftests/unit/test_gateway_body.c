@@ -336,6 +336,50 @@ static void a_response_that_is_cut_off_does_not_look_whole(void **state)
 	world_stop(&w);
 }
 
+static void a_chunked_body_is_counted_as_it_passes(void **state)
+{
+	struct world w = { 0 };
+	struct peer c, e;
+
+	(void)state;
+	world_start(&w,
+		    "listeners: [{name: web, address: 127.0.0.1, port: 80, max_body_bytes: 5}]\n"
+		    "clusters: [{name: app, endpoints: [\"127.0.0.1:$0\"]}]\n"
+		    "routes: [{name: all, cluster: app}]\n");
+	peer_connect(&c, &w);
+	peer_send(&c, "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+		      "3\r\nabc\r\n");
+	peer_accept(&e, &w, 0);
+	peer_head(&e);
+	peer_expect(&e, "3\r\nabc\r\n");
+	peer_send(&c, "3\r\ndef\r\n0\r\n\r\n");
+	assert_int_equal(strncmp(peer_head(&c), "HTTP/1.1 413 ", 13), 0);
+	assert_string_equal(head_field(c.head, "Connection"), "close");
+	peer_expect_end(&e); /* no last chunk: it must not take this for whole */
+	stop(&w, &c, &e);
+}
+
+static void an_endpoint_that_says_close_is_not_asked_again(void **state)
+{
+	struct world w = { 0 };
+	struct peer c, e, e2;
+
+	(void)state;
+	start(&w, &c);
+	peer_send(&c, "GET /1 HTTP/1.1\r\nHost: h\r\n\r\n");
+	peer_accept(&e, &w, 0);
+	peer_head(&e);
+	peer_send(&e, "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nConnection: close\r\n\r\n1");
+	peer_head(&c);
+	peer_expect(&c, "1");
+	peer_expect_end(&e); /* though it did not close */
+	peer_send(&c, "GET /2 HTTP/1.1\r\nHost: h\r\n\r\n");
+	peer_accept(&e2, &w, 0);
+	assert_int_equal(strncmp(peer_head(&e2), "GET /2 ", 7), 0);
+	peer_close(&e2);
+	stop(&w, &c, &e);
+}
+
 static void bytes_behind_a_response_never_become_the_next_one(void **state)
 {
 	struct world w = { 0 };
@@ -372,6 +416,8 @@ int main(void)
 		cmocka_unit_test(an_early_response_is_relayed_and_the_connection_closed),
 		cmocka_unit_test(an_early_response_before_a_reset_is_not_lost),
 		cmocka_unit_test(a_response_that_is_cut_off_does_not_look_whole),
+		cmocka_unit_test(a_chunked_body_is_counted_as_it_passes),
+		cmocka_unit_test(an_endpoint_that_says_close_is_not_asked_again),
 		cmocka_unit_test(bytes_behind_a_response_never_become_the_next_one),
 	};
 
