@@ -73,6 +73,7 @@ static int open_maps(int dir_fd, const struct libxdp_request *r, struct dataplan
 {
 	CLEANUP(close_dataplane) struct dataplane *dp = calloc(1, sizeof(*dp));
 	struct bpf_object *obj;
+	uid_t before;
 	int e;
 
 	if (!dp)
@@ -89,12 +90,10 @@ static int open_maps(int dir_fd, const struct libxdp_request *r, struct dataplan
 	if (e)
 		return e;
 	bpf_object__close(obj);
-	{
-		CLEANUP(pin_owner_end) uid_t before = pin_owner_begin(dir_fd);
-
-		for (size_t i = 0; !e && i < dp->n_maps; i++)
-			e = open_map(dp, &dp->maps[i], err);
-	}
+	before = pin_owner_begin(dir_fd);
+	for (size_t i = 0; !e && i < dp->n_maps; i++)
+		e = open_map(dp, &dp->maps[i], err);
+	pin_owner_end(before);
 	if (!e)
 		*ret = take_ptr(&dp);
 	return e;

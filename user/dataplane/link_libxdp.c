@@ -157,23 +157,29 @@ static int load_and_attach(struct dataplane *dp, struct device *d, enum place pl
 
 static int get_pin(int dir_fd, const char *name)
 {
-	CLEANUP(pin_owner_end) uid_t before = pin_owner_begin(dir_fd);
+	uid_t before = pin_owner_begin(dir_fd);
+	int ret = pin_get(dir_fd, name);
 
-	return pin_get(dir_fd, name);
+	pin_owner_end(before);
+	return ret;
 }
 
 static int replace_pin(int dir_fd, const char *name, int fd)
 {
-	CLEANUP(pin_owner_end) uid_t before = pin_owner_begin(dir_fd);
+	uid_t before = pin_owner_begin(dir_fd);
+	int ret = pin_replace(dir_fd, name, fd);
 
-	return pin_replace(dir_fd, name, fd);
+	pin_owner_end(before);
+	return ret;
 }
 
 static int remove_pin(int dir_fd, const char *name)
 {
-	CLEANUP(pin_owner_end) uid_t before = pin_owner_begin(dir_fd);
+	uid_t before = pin_owner_begin(dir_fd);
+	int ret = pin_remove(dir_fd, name);
 
-	return pin_remove(dir_fd, name);
+	pin_owner_end(before);
+	return ret;
 }
 
 static int ask_attach(struct dataplane *dp, struct device *d, struct errmsg *err)

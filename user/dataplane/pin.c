@@ -108,10 +108,10 @@ uid_t pin_owner_begin(int dir_fd)
 	return (uid_t)setfsuid(st.st_uid);
 }
 
-void pin_owner_end(const uid_t *before)
+void pin_owner_end(uid_t before)
 {
 	if (geteuid() == 0)
-		setfsuid(*before);
+		setfsuid(before);
 }
 
 static void pin_closedir(DIR **dir)

@@ -38,6 +38,6 @@ int pin_remove(int dir_fd, const char *name);
  * open root's; it may lack CAP_DAC_OVERRIDE, too. Others stay who they are.
  */
 uid_t pin_owner_begin(int dir_fd);
-void pin_owner_end(const uid_t *before);
+void pin_owner_end(uid_t before);
 /* Every name, from a snapshot: fn may remove. Stops when fn returns non-zero and returns that. */
 int pin_each(int dir_fd, int (*fn)(const char *name, void *ctx), void *ctx);
