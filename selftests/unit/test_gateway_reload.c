@@ -111,29 +111,43 @@ static void a_tunnel_outlives_changes(void **state)
 static void a_listener_that_goes_lets_its_connections_finish(void **state)
 {
 	struct world w = { 0 };
-	struct peer c, idle, e;
+	struct peer c, idle, fresh, e, e2;
 
 	(void)state;
 	world_start(&w, "listeners: [{name: a, address: 127.0.0.1, port: 80},"
 			" {name: b, address: 127.0.0.1, port: 81}]\n"
-			"clusters: [{name: app, endpoints: [\"127.0.0.1:$0\"]}]\n"
-			"routes: [{name: all, cluster: app}]\n");
+			"clusters: [{name: app, endpoints: [\"127.0.0.1:$0\"]},"
+			" {name: other, endpoints: [\"127.0.0.1:$1\"]}]\n"
+			"routes: [{name: ours, listeners: [a], cluster: app},"
+			" {name: theirs, listeners: [b], cluster: other}]\n");
 	peer_connect(&c, &w);
+	peer_connect(&fresh, &w);
 	connect_and_ask(&idle, &w);
 	peer_send(&c, GET);
 	peer_accept(&e, &w, 0);
 	peer_head(&e);
-	assert_int_equal(world_apply(&w, "listeners: [{name: b, address: 127.0.0.1, port: 81}]\n"
-					 "clusters: [{name: app, endpoints: [\"127.0.0.1:$0\"]}]\n"
-					 "routes: [{name: all, cluster: app}]\n"),
+	assert_int_equal(world_apply(&w,
+				     "listeners: [{name: b, address: 127.0.0.1, port: 81}]\n"
+				     "clusters: [{name: other, endpoints: [\"127.0.0.1:$1\"]}]\n"
+				     "routes: [{name: theirs, cluster: other}]\n"),
 			 0);
 	peer_expect_end(&idle);
+	/* a connection that had not asked yet: by the routes it came under, not by those of b */
+	peer_send(&fresh, GET);
+	peer_accept(&e2, &w, 0);
+	peer_head(&e2);
+	peer_send(&e2, OK);
+	assert_string_equal(head_field(peer_head(&fresh), "Connection"), "close");
+	peer_expect(&fresh, "ok");
+	peer_expect_end(&fresh);
 	peer_send(&e, OK);
 	assert_string_equal(head_field(peer_head(&c), "Connection"), "close");
 	peer_expect(&c, "ok");
 	peer_expect_end(&c);
 	peer_close(&e);
+	peer_close(&e2);
 	peer_close(&c);
+	peer_close(&fresh);
 	peer_close(&idle);
 	world_stop(&w);
 }

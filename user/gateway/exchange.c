@@ -58,7 +58,7 @@ struct exchange *exchange_new(struct conn *c)
 		return NULL;
 	x->gateway = c->gateway;
 	x->conn = c;
-	x->snapshot = snapshot_ref(c->gateway->current);
+	x->snapshot = snapshot_ref(c->listener->removed ? c->listener->last : c->gateway->current);
 	x->timer.on_due = on_timer;
 	x->begin_ns = clock_now_ns();
 	buf_init(&x->head, (size_t)c->listener->conf.max_header_bytes + EXCHANGE_HEAD_ADDED);

@@ -9,6 +9,7 @@
 #include "conn.h"
 #include "listener.h"
 #include "net/sock.h"
+#include "snapshot.h"
 
 #define ACCEPT_PER_TURN 64
 #define ACCEPT_PAUSE_MS 100 /* until descriptors may be free again: EMFILE makes no event */
@@ -107,6 +108,8 @@ void listener_unref(struct listener *l)
 	if (--l->refs)
 		return;
 	listener_close(l);
+	if (l->last)
+		snapshot_unref(l->last);
 	free(l->name);
 	free(l);
 }
@@ -230,6 +233,8 @@ static void drop_others(struct gateway *g, const struct listener_plan *plan)
 		}
 		*at = l->next;
 		l->removed = true;
+		/* Its place among the listeners is another's in the snapshot to come. */
+		l->last = g->current ? snapshot_ref(g->current) : NULL;
 		listener_close(l);
 		conn_close_idle(g, l);
 		listener_unref(l);
