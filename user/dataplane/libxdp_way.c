@@ -83,13 +83,13 @@ static int open_maps(int dir_fd, const struct libxdp_request *r, struct dataplan
 	dp->conf.ring_size = r->ring_size;
 	dp->conf.unknown_l4 = (enum conf_unknown_l4)r->unknown_l4;
 	dp->conf.events_per_s = r->events_per_s;
-	dp->dir_fd = fcntl(dir_fd, F_DUPFD_CLOEXEC, 3);
-	if (dp->dir_fd < 0)
-		return errmsg_set(err, -errno, "bpffs directory: %s", strerror(errno));
 	e = program_open_xdp(dp, &obj, err); /* lists the maps that it shares */
 	if (e)
 		return e;
 	bpf_object__close(obj);
+	dp->dir_fd = fcntl(dir_fd, F_DUPFD_CLOEXEC, 3);
+	if (dp->dir_fd < 0)
+		return errmsg_set(err, -errno, "bpffs directory: %s", strerror(errno));
 	before = pin_owner_begin(dir_fd);
 	for (size_t i = 0; !e && i < dp->n_maps; i++)
 		e = open_map(dp, &dp->maps[i], err);
