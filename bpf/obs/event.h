@@ -107,9 +107,11 @@ static __always_inline void event_exit(struct pkt *p, enum stage_result result)
 		return;
 	}
 	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
-	event_suppress(meter, e ? 0 : 1, 1);
-	if (!e)
+	if (!e) {
+		event_suppress(meter, 1, 1);
 		return;
+	}
+	event_suppress(meter, 0, 1);
 	event_write(p, e, type, reason, answer->outcome == LIMIT_UNASKED ? 0 : answer->limit_class);
 	bpf_ringbuf_submit(e, 0);
 }

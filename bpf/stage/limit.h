@@ -15,8 +15,8 @@
 
 #include "../client.h"
 
-/* A try is lost only to a CPU that was admitted. */
-#define LIMIT_TRIES 8
+/* A try is lost only to a CPU that was admitted; after the first, in a row. */
+#define LIMIT_TRIES 64
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -83,6 +83,14 @@ static __always_inline __u32 limit_peek(struct pkt *p, const struct limit_rates 
 	return unit;
 }
 
+/* Rare, and a loop: a global function, so that the verifier walks it once. */
+__noinline int limit_retry(__u64 *word, const struct gcra_rate *rate, __u64 now_fp, __u32 n)
+{
+	if (!word || !rate) /* never; a global function's arguments may be, for the verifier */
+		return GCRA_CONTENDED;
+	return gcra_spend(word, rate, now_fp, n, LIMIT_TRIES);
+}
+
 /* Charge the packet; why it is refused after all, or DROP_NONE. */
 static __always_inline enum drop_reason limit_spend(struct pkt *p, const struct limit_rates *rates,
 						    struct client *c, __u32 *refusing_unit)
@@ -98,7 +106,9 @@ static __always_inline enum drop_reason limit_spend(struct pkt *p, const struct 
 
 		if (!n || !rate->tolerance_fp)
 			continue;
-		result = gcra_spend(&c->tat[unit], rate, now_fp, n, LIMIT_TRIES);
+		result = gcra_spend(&c->tat[unit], rate, now_fp, n, 1);
+		if (result == GCRA_CONTENDED)
+			result = limit_retry(&c->tat[unit], rate, now_fp, n);
 		if (result == GCRA_ADMIT)
 			continue;
 		*refusing_unit = unit;

@@ -112,6 +112,8 @@ static __always_inline enum stage_result parse_ext(struct pkt *p, struct cursor 
 	const __u8 *ext;
 	__u32 i, bytes;
 
+	/* Unrolled: until 6.6 the verifier takes no loop that is entered by falling through. */
+#pragma unroll
 	for (i = 0; i < PARSE_EXT_MAX; i++) {
 		if (!parse_is_ext(p->proto) || (*frag & IPV6_FRAG_OFFSET))
 			return STAGE_NEXT;
@@ -189,27 +191,38 @@ static __always_inline enum stage_result parse_ipv6(struct pkt *p, struct cursor
 	return parse_l4(p, c);
 }
 
-/* Link header and tags; *ether_type in host order. */
+/* Look through a VLAN tag, if there is one. */
+static __always_inline enum stage_result parse_tag(struct pkt *p, struct cursor *c,
+						   __u16 *ether_type)
+{
+	const struct vlan_hdr *tag;
+
+	if (!ether_is_vlan(*ether_type))
+		return STAGE_NEXT;
+	tag = cursor_take(c, sizeof(*tag));
+	if (!tag)
+		return parse_short(p, c, sizeof(*tag));
+	*ether_type = bpf_ntohs(tag->h_vlan_encapsulated_proto);
+	return STAGE_NEXT;
+}
+
+/* Link header and up to two tags; *ether_type in host order. */
 static __always_inline enum stage_result parse_l2(struct pkt *p, struct cursor *c,
 						  __u16 *ether_type)
 {
 	const struct ethhdr *eth = cursor_take(c, sizeof(*eth));
-	const struct vlan_hdr *tag;
-	__u32 i;
+	enum stage_result result;
 
 	if (!eth)
 		return parse_short(p, c, sizeof(*eth));
 	*ether_type = bpf_ntohs(eth->h_proto);
-	for (i = 0; i < PARSE_VLAN_MAX; i++) {
-		if (!ether_is_vlan(*ether_type))
-			return STAGE_NEXT;
-		tag = cursor_take(c, sizeof(*tag));
-		if (!tag)
-			return parse_short(p, c, sizeof(*tag));
-		*ether_type = bpf_ntohs(tag->h_vlan_encapsulated_proto);
-	}
+	result = parse_tag(p, c, ether_type);
+	if (result == STAGE_NEXT)
+		result = parse_tag(p, c, ether_type);
 	/* A third tag would hide an address from every list. */
-	return ether_is_vlan(*ether_type) ? drop(p, DROP_MALFORMED) : STAGE_NEXT;
+	if (result == STAGE_NEXT && ether_is_vlan(*ether_type))
+		return drop(p, DROP_MALFORMED);
+	return result;
 }
 
 /* The frame from data on, of which the part before end can be read. */
