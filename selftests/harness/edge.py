@@ -136,7 +136,7 @@ class Agent:
         os.makedirs(self.folder, mode=0o755, exist_ok=True)
         self.config = os.path.join(self.folder, "sluice.yaml")
         self.socket = os.path.join(self.folder, "run", "control.sock")
-        self.bpffs = f"/sys/fs/bpf/t-{os.getpid()}"
+        self.bpffs = f"/sys/fs/bpf/t-{os.getpid()}-{Agent.made}"
         self.log_path = os.path.join(self.folder, "log")
         self.process = None
 
@@ -147,8 +147,8 @@ class Agent:
         self.stop(kill=True)
         if kind is not None:
             print("# log of the agent:\n" + "".join("# " + l for l in self.log()[-60:]), flush=True)
-        subprocess.run([SLUICED, "--detach", "-c", self.config], check=False, capture_output=True,
-                       timeout=30)
+        # In the edge's network: only there are the devices to be found.
+        self.lab.run("edge", SLUICED, "--detach", "-c", self.config)
         shutil.rmtree(self.bpffs, ignore_errors=True)
 
     def base(self, workers=2):

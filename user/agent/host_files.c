@@ -11,17 +11,21 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "conf/conf.h"
 #include "net/sock.h"
 
-#define BPFFS_ROOT  "/sys/fs/bpf"
-#define PEM_BEGIN   "-----BEGIN "
-#define PEM_OPENSSH "-----BEGIN OPENSSH"
+#define LOCK_RETRY_MS 50
+#define LOCK_TRIES    60
+#define BPFFS_ROOT    "/sys/fs/bpf"
+#define PEM_BEGIN     "-----BEGIN "
+#define PEM_OPENSSH   "-----BEGIN OPENSSH"
 
 /* O_NONBLOCK: opening a FIFO must not wait for its writer. */
 static int open_regular(const char *path, off_t max_bytes, struct stat *st, struct errmsg *err)
@@ -143,8 +147,8 @@ static bool is_bpffs(const char *path)
 	return statfs(path, &fs) == 0 && fs.f_type == BPF_FS_MAGIC;
 }
 
-int host_files_bpffs_dir(const char *path, const struct privilege_account *agent,
-			 struct errmsg *err)
+static int open_bpffs_dir(const char *path, const struct privilege_account *agent,
+			  struct errmsg *err)
 {
 	struct stat st, root;
 	bool made = false;
@@ -168,6 +172,34 @@ int host_files_bpffs_dir(const char *path, const struct privilege_account *agent
 		return errmsg_set(err, -errno, "%s: cannot give it to the agent: %s", path,
 				  strerror(errno));
 	return take_fd(&fd);
+}
+
+/* Held by whoever has the descriptor: the monitor and its supervisor. A killed agent's takes a moment. */
+static int lock_bpffs_dir(int fd)
+{
+	const struct timespec pause = { .tv_nsec = LOCK_RETRY_MS * 1000000L };
+
+	for (int i = 0; flock(fd, LOCK_EX | LOCK_NB); i++) {
+		if (errno != EWOULDBLOCK || i == LOCK_TRIES)
+			return errno == EWOULDBLOCK ? -EBUSY : -errno;
+		nanosleep(&pause, NULL);
+	}
+	return 0;
+}
+
+int host_files_bpffs_dir(const struct conf *conf, const struct privilege_account *agent,
+			 int *ret_fd, struct errmsg *why, struct errmsg *err)
+{
+	const char *path = conf->agent.bpffs_dir;
+	int ret;
+
+	*ret_fd = conf->dataplane.enabled ? open_bpffs_dir(path, agent, why) : -1;
+	if (*ret_fd < 0)
+		return 0;
+	ret = lock_bpffs_dir(*ret_fd);
+	return ret ? errmsg_set(err, ret, "%s: %s (is another sluiced using it?)", path,
+				strerror(-ret))
+		   : 0;
 }
 
 int host_files_control_socket(const char *path, const char *group, struct errmsg *err)

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "../base/errmsg.h"
+#include "../conf/conf.h"
 #include "privilege.h"
 
 #define HOST_FILES_PEM_MAX_BYTES (1U << 20)
@@ -27,11 +28,13 @@ int host_files_state_dir(const char *path, const struct privilege_account *agent
 			 struct errmsg *err);
 
 /*
- * The bpffs directory, made below a bpffs that is mounted if need be, and given to the account.
- * Returns an fd for dataplane_open, or negative errno and *err.
+ * The bpffs directory, made below a bpffs that is mounted if need be, given to the account, and locked
+ * against other agents for as long as the descriptor is open anywhere. *ret_fd is for dataplane_open,
+ * or negative: no data plane is wanted, or there is none to be had and *why says why.
+ * 0, or -EBUSY and *err: another agent has it.
  */
-int host_files_bpffs_dir(const char *path, const struct privilege_account *agent,
-			 struct errmsg *err);
+int host_files_bpffs_dir(const struct conf *conf, const struct privilege_account *agent,
+			 int *ret_fd, struct errmsg *why, struct errmsg *err);
 
 /*
  * The control socket: listening, 0660, root's and the group's (NULL: root alone), its folders made. A

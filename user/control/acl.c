@@ -41,6 +41,8 @@ static int acl_change(struct control_request *r)
 	snprintf(what, sizeof(what), "deny %s", text);
 	if (add && !strcmp(list, "deny"))
 		err = request_guard(r, &prefix, what);
+	if (!add && !strcmp(list, "allow"))
+		err = request_guard_allow(r, &prefix);
 	if (err)
 		return err;
 	return request_edit(r, json_pack("{s:s,s:s,s:s,s:s}", "kind", "acl", "op", r->verb, "list",
@@ -54,6 +56,9 @@ int control_acl(struct control_request *r)
 	if (!strcmp(r->verb, "list")) {
 		const char *list = request_arg_opt(r, "list");
 
+		if (list && strcmp(list, "allow") != 0 && strcmp(list, "deny") != 0)
+			return errmsg_set(&r->err, -EINVAL, "'%.64s' is not a list: allow or deny",
+					  list);
 		r->data = json_array();
 		if (!list || !strcmp(list, "allow"))
 			acl_append(r->data, "allow", conf->acl.allow, conf->acl.n_allow);

@@ -89,6 +89,37 @@ int request_guard(struct control_request *r, const struct prefix *p, const char 
 		what, addr_format(&r->ssh, text), text);
 }
 
+/* Would a deny or a limit meet the address, if no allow prefix exempted it? */
+static bool is_concerned(const struct conf *conf, const struct addr *a)
+{
+	for (size_t i = 0; i < conf->acl.n_deny; i++)
+		if (prefix_contains(&conf->acl.deny[i], a))
+			return true;
+	for (size_t i = 0; i < conf->n_limits; i++)
+		for (size_t j = 0; j < conf->limits[i].n_sources; j++)
+			if (prefix_contains(&conf->limits[i].sources[j], a))
+				return true;
+	return false;
+}
+
+int request_guard_allow(struct control_request *r, const struct prefix *p)
+{
+	const struct conf *conf = supervisor_conf(r->s);
+	char text[ADDR_TEXT_MAX];
+	size_t others = 0;
+
+	if (!r->has_ssh || r->force || !prefix_contains(p, &r->ssh))
+		return 0;
+	for (size_t i = 0; i < conf->acl.n_allow; i++)
+		others += prefix_contains(&conf->acl.allow[i], &r->ssh);
+	if (others > 1 || !is_concerned(conf, &r->ssh))
+		return 0;
+	return errmsg_set(&r->err, -EPERM,
+			  "it is what exempts %s, the address of your own SSH session, from a deny "
+			  "or a limit: repeat with --force",
+			  addr_format(&r->ssh, text));
+}
+
 void request_lines(struct control_request *r, struct str text)
 {
 	if (!r->lines)
@@ -179,7 +210,10 @@ int request_edit(struct control_request *r, json_t *edit)
 		snprintf(r->text, sizeof(r->text), "%s",
 			 buf_len(&diff) == 0 ? "nothing to change"
 			 : r->dry_run	     ? "would change (dry run)"
-					     : "changed");
+			 : supervisor_storage(r->s)
+				 ? "changed"
+				 : "changed until the next restart: there is no storage "
+				   "(see the warnings of status)");
 	}
 	buf_clear(&diff);
 	json_decref(edit);

@@ -54,6 +54,9 @@ struct dataplane *request_dataplane(struct control_request *r);
  */
 int request_guard(struct control_request *r, const struct prefix *p, const char *what);
 
+/* The same for taking an allow prefix away that the session's address needs. */
+int request_guard_allow(struct control_request *r, const struct prefix *p);
+
 /* Apply an edit (conf_edit's form; stolen), with --dry-run, diff and error lines into the answer. */
 int request_edit(struct control_request *r, json_t *edit);
 /* Copy pairs of set into edit: "a.b=1" becomes {"a":{"b":1}}; on/off/true/false and integers typed. */

@@ -294,11 +294,10 @@ static int prepare(const struct conf *conf, struct errmsg *err)
 	    (ret = monitor.control_fd =
 		     host_files_control_socket(c->control_socket, c->control_group, err)) < 0 ||
 	    (ret = monitor.internal_fd = listen_group_internal(
-		     &monitor.groups, &c->internal_address, c->internal_port, err)) < -1)
+		     &monitor.groups, &c->internal_address, c->internal_port, err)) < -1 ||
+	    (ret = host_files_bpffs_dir(conf, &monitor.agent, &monitor.bpffs_fd,
+					&monitor.bpffs_error, err)))
 		return ret;
-	if (conf->dataplane.enabled) /* without one the supervisor goes on, and says so */
-		monitor.bpffs_fd =
-			host_files_bpffs_dir(c->bpffs_dir, &monitor.agent, &monitor.bpffs_error);
 	privilege_raise_limits();
 	return (ret = privilege_harden()) ? ret : sandbox_enter(SANDBOX_MONITOR, err);
 }
