@@ -136,3 +136,14 @@ int device_attach(struct dataplane *dp, struct device *d)
 		d->state.prog_id = d->want.hook == CONF_HOOK_XDP ? dp->xdp.id : dp->tc.id;
 	return 0;
 }
+
+bool device_lost(struct device *d)
+{
+	if (!d->state.attached)
+		return false;
+	if (d->link_fd >= 0 ? link_is_on(d->link_fd, d->state.ifindex)
+			    : d->state.hook != CONF_HOOK_XDP || has_foreign_xdp(d))
+		return false;
+	forget(d);
+	return true;
+}

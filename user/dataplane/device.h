@@ -10,6 +10,8 @@ struct libxdp_way;
 
 /* Attach d as d->want says; d->state tells what came of it. 0 or negative errno (state.error). */
 int device_attach(struct dataplane *dp, struct device *d);
+/* Was what we attached taken off behind our back, by `ip link` or `bpftool`? Then it is forgotten. */
+bool device_lost(struct device *d);
 /* Remove whatever a pin of this directory says is attached: 1 when name was such a pin. */
 int device_detach_pin(int dir_fd, const struct libxdp_way *way, const char *name);
 /* The device that a pin attaches; false when it is no such pin. */

@@ -13,6 +13,8 @@
 
 /* A device is announced several times while it is made and brought up: attach once. */
 #define SETTLE_MS 50
+/* A program that somebody takes off is not announced: look. */
+#define CHECK_MS 2000
 
 struct device_watch {
 	struct dataplane *dp;
@@ -20,6 +22,7 @@ struct device_watch {
 	struct mnl_socket *nl;
 	struct watch watch;
 	struct timer timer;
+	struct timer check;
 };
 
 static void attach_again(struct device *d, struct dataplane *dp)
@@ -44,6 +47,22 @@ static void on_settled(struct timer *t)
 
 	for (i = 0; i < w->dp->n_devices; i++)
 		attach_again(&w->dp->devices[i], w->dp);
+}
+
+static void on_check(struct timer *t)
+{
+	struct device_watch *w = container_of(t, struct device_watch, check);
+
+	for (size_t i = 0; i < w->dp->n_devices; i++) {
+		struct device *d = &w->dp->devices[i];
+
+		if (!device_lost(d))
+			continue;
+		log_warn("device_lost", LOG_STR("device", d->state.name),
+			 LOG_STR("why", "something else took the program off; attaching again"));
+		attach_again(d, w->dp);
+	}
+	timer_start(w->loop, &w->check, CHECK_MS);
 }
 
 /* What happened does not matter, only that something did: the state is read again anyway. */
@@ -80,6 +99,7 @@ int device_watch_open(struct dataplane *dp, struct loop *loop, struct device_wat
 	w->dp = dp;
 	w->loop = loop;
 	w->timer.on_due = on_settled;
+	w->check.on_due = on_check;
 	err = open_socket(w);
 	if (err) {
 		if (w->nl)
@@ -89,6 +109,7 @@ int device_watch_open(struct dataplane *dp, struct loop *loop, struct device_wat
 	}
 	/* What appeared between dataplane_attach and here was not announced to us. */
 	timer_start(loop, &w->timer, SETTLE_MS);
+	timer_start(loop, &w->check, CHECK_MS);
 	*ret = w;
 	return 0;
 }
@@ -98,6 +119,7 @@ void device_watch_close(struct device_watch *w)
 	if (!w)
 		return;
 	timer_stop(&w->timer);
+	timer_stop(&w->check);
 	loop_del(w->loop, &w->watch);
 	mnl_socket_close(w->nl);
 	free(w);

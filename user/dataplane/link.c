@@ -26,6 +26,14 @@ int link_get(int dir_fd, const char *name, uint32_t *ret_ifindex, uint32_t *ret_
 	return take_fd(&fd);
 }
 
+bool link_is_on(int link_fd, uint32_t ifindex)
+{
+	struct bpf_link_info info = { 0 };
+	uint32_t len = sizeof(info);
+
+	return bpf_obj_get_info_by_fd(link_fd, &info, &len) == 0 && info.xdp.ifindex == ifindex;
+}
+
 int link_remove(int dir_fd, const char *name)
 {
 	CLEANUP_FD int fd = pin_get(dir_fd, name);
