@@ -14,8 +14,7 @@
 #include "../lib/proto.h"
 #include "../pipeline.h"
 
-#define PARSE_VLAN_MAX 2
-#define PARSE_EXT_MAX  8
+#define PARSE_EXT_MAX 8
 /* An extension header has 8 to 2,048 bytes (RFC 8200 s4.2). */
 #define PARSE_EXT_MIN	    8
 #define PARSE_EXT_BYTES_MAX 2048

@@ -249,15 +249,35 @@ static void a_refusal_writes_nothing_but_a_clamp(void **state)
 	assert_int_equal(word, full);
 	assert_int_equal(gcra_peek(&word, &rate, now_fp, 1), 0);
 	assert_int_equal(word, full);
-	word = full + 1; /* of a larger burst: an empty bucket of this one */
+	word = full + GCRA_CLAMP_FP; /* another CPU's, whose clock is ahead */
+	assert_int_equal(gcra_spend(&word, &rate, now_fp, 1, TRIES), GCRA_REFUSE);
+	assert_int_equal(gcra_peek(&word, &rate, now_fp, 1), 0);
+	assert_int_equal(word, full + GCRA_CLAMP_FP);
+	word++; /* of a larger burst: an empty bucket of this one */
 	assert_int_equal(gcra_spend(&word, &rate, now_fp, 1, TRIES), GCRA_REFUSE);
 	assert_int_equal(word, full);
-	word = full + 1;
+	word = full + GCRA_CLAMP_FP + 1;
 	assert_int_equal(gcra_peek(&word, &rate, now_fp, 1), 0);
 	assert_int_equal(word, full);
 	word = now_fp + (1ULL << 63) - 1; /* corrupt: empty, never full */
 	assert_int_equal(gcra_spend(&word, &rate, now_fp, 1, TRIES), GCRA_REFUSE);
 	assert_int_equal(word, full);
+}
+
+/* A CPU that lags by 20 ms is refused often; it must not give the other one its tokens back. */
+static void a_clock_that_lags_hands_nothing_back(void **state)
+{
+	struct gcra_rate rate = rate_of(&(struct rate_row) { 1000, 10, 1 });
+	__u64 now, word = 0, admitted = 0, lag = NS_PER_S / 50;
+
+	(void)state;
+	for (now = NS_PER_S; now < 2 * NS_PER_S; now += 100000) {
+		admitted += gcra_spend(&word, &rate, gcra_now_fp(now), 1, TRIES) == GCRA_ADMIT;
+		gcra_peek(&word, &rate, gcra_now_fp(now - lag), 1);
+		admitted +=
+			gcra_spend(&word, &rate, gcra_now_fp(now - lag), 1, TRIES) == GCRA_ADMIT;
+	}
+	assert_in_range(admitted, 1000, 10 + 1000);
 }
 
 static void peeking_spends_nothing(void **state)
@@ -413,6 +433,7 @@ int main(void)
 		cmocka_unit_test(a_conforming_source_is_never_refused),
 		cmocka_unit_test(a_greedy_source_gets_all_that_it_may),
 		cmocka_unit_test(a_refusal_writes_nothing_but_a_clamp),
+		cmocka_unit_test(a_clock_that_lags_hands_nothing_back),
 		cmocka_unit_test(peeking_spends_nothing),
 		cmocka_unit_test(the_wait_is_exactly_long_enough),
 		cmocka_unit_test(more_units_than_a_burst_never_wrap_around),

@@ -25,7 +25,7 @@ struct listener {
 	uint32_t index;		   /* in the current snapshot; of a removed one, in last */
 	uint32_t n_conns;
 	bool removed;
-	struct snapshot *last; /* removed: what its connections are still decided by */
+	struct snapshot *last;		/* removed: what its connections are still decided by */
 	struct listener_socket *socket; /* NULL: does not accept */
 };
 

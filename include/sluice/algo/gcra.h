@@ -7,10 +7,8 @@
  * are only ever compared by signed difference. Zero is a meter that was never used: a full bucket.
  *
  * Bound: in any window W a meter admits at most burst + rate * (W + skew) units, skew being the
- * difference between the clocks of the CPUs that spend it. A refusal writes nothing, so contention
- * is bounded by what is admitted and not by what is offered.
- *
- * Compiled by the BPF programs, by the agent and by the tests; nothing here allocates or calls.
+ * difference between the clocks of the CPUs that spend it. A refusal writes nothing (gcra_clamp
+ * aside), so contention is bounded by what is admitted and not by what is offered.
  */
 #pragma once
 
@@ -18,8 +16,7 @@
 #include <linux/types.h>
 
 #define GCRA_FP_SHIFT 8
-/* Fixed-point units per second: 256 * 10^9. */
-#define GCRA_FP_PER_S 256000000000ULL
+#define GCRA_FP_PER_S 256000000000ULL /* fixed-point units */
 /* A tolerance stays below this, so that a signed difference never overflows: 52 days. */
 #define GCRA_TOLERANCE_MAX (1ULL << 60)
 /* Fractional rates only: mult stays below this, so that units * mult stays inside 64 bits. */
@@ -27,6 +24,8 @@
 #define GCRA_SHIFT_MAX 36
 /* The most units that one decision may ask for; merged packets have at most 512 KiB. */
 #define GCRA_UNITS_MAX (1U << 24)
+/* 50 ms: beyond any clock skew, below what an operator who raises a rate notices. */
+#define GCRA_CLAMP_FP (GCRA_FP_PER_S / 20)
 /* What costs more than any bucket holds. */
 #define GCRA_NEVER_FP (1ULL << 62)
 /* From this cost of one unit on, rounding it up to a whole number costs less than 0.1 % of rate. */
@@ -85,10 +84,13 @@ static inline __u64 gcra_level(__u64 word, __u64 now_fp, __u64 tolerance_fp)
 	return word;
 }
 
-/* A refusal's one write: else the bucket would stay just empty until the clock reaches the word. */
+/*
+ * A refusal's one write: else the bucket would stay just empty until the clock reaches the word. Not
+ * a little beyond: a CPU that lags would hand back, again and again, what others have spent.
+ */
 static inline void gcra_clamp(__u64 *word, __u64 seen, __u64 level)
 {
-	if (seen != 0 && (__s64)(seen - level) > 0)
+	if (seen != 0 && (__s64)(seen - level) > (__s64)GCRA_CLAMP_FP)
 		__sync_val_compare_and_swap(word, seen, level);
 }
 
