@@ -22,7 +22,7 @@
 static void check_next(const struct pkt *p, uint32_t merged)
 {
 	CHECK(p->l2_bytes >= sizeof(struct ethhdr));
-	CHECK(p->l2_bytes <= sizeof(struct ethhdr) + PARSE_VLAN_MAX * sizeof(struct vlan_hdr));
+	CHECK(p->l2_bytes <= sizeof(struct ethhdr) + 2 * sizeof(struct vlan_hdr));
 	CHECK(p->l3_bytes >= (p->flags & PKT_IPV6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr)));
 	CHECK(p->l2_bytes + p->l3_bytes <= p->frame_bytes);
 	CHECK(p->wire_bytes >= p->frame_bytes);
