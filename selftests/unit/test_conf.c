@@ -392,12 +392,14 @@ static void test_errors_past_the_hundredth_are_counted(void **state)
 /* One broken name is one error, and not one more for each reference to it. */
 static void test_an_error_does_not_make_others(void **state)
 {
+	static const char limits[] = "limits: [{name: a, sources: [x], packets: {rate: 1/s}},"
+				     " {name: b, sources: ['::/0'], packets: {rate: 1/s}}]";
 	static const char *const rows[] = {
 		"clusters: [{name: Api, endpoints: []}]\nroutes: [{name: r, cluster: api}]",
 		"limits: [{name: a, packets: {rate: x, burst: 5}}]",
 		"acl: {deny: [x]}",
 		"clusters: {name: c}",
-		"limits: [{name: a, sources: [x], packets: {rate: 1/s}}, {name: b, sources: ['::/0']}]",
+		limits,
 		"pushdown: {mode: enforce, steps: x}",
 		"listeners: [{name: a, address: x, port: 1}, {name: b, address: '::', port: 1}]",
 	};
