@@ -49,14 +49,23 @@ static void attach(struct plane *p)
 	assert_int_equal(bpf_tc_attach(&hook, &opts), 0);
 }
 
-static void pair_up(struct plane *p)
+/* A queue that is not active yet swallows what is sent. */
+static void wait_for_queue(void)
 {
-	command("ip link add " NEAR " type veth peer name " FAR);
+	command("for i in $(seq 500); do"
+		" [ $(ip link | grep -c 'sl-wire-.* noqueue state UP') = 2 ] && exit 0;"
+		" sleep 0.01; done; ip link; exit 1");
+}
+
+static void pair_up(struct plane *p, const char *make)
+{
+	command(make);
 	/* No frames but ours. */
 	command("sysctl -q -w net.ipv6.conf." NEAR ".disable_ipv6=1 net.ipv6.conf." FAR
 		".disable_ipv6=1");
 	command("ip link set " NEAR " up && ip link set " FAR " up");
 	attach(p);
+	wait_for_queue();
 }
 
 static void pair_down(void)
@@ -107,7 +116,7 @@ static void test_tags(struct plane *p, const void *row)
 	struct packet packet;
 
 	(void)row;
-	pair_up(p);
+	pair_up(p, "ip link add " NEAR " type veth peer name " FAR);
 	for (spec.tags = 0; spec.tags <= 2; spec.tags++) {
 		packet_build(&spec, &packet);
 		transmit(&packet);
@@ -138,11 +147,7 @@ static void test_jumbo(struct plane *p, const void *row)
 	struct packet packet;
 
 	(void)row;
-	command("ip link add " NEAR " mtu 9000 type veth peer name " FAR " mtu 9000");
-	command("sysctl -q -w net.ipv6.conf." NEAR ".disable_ipv6=1 net.ipv6.conf." FAR
-		".disable_ipv6=1");
-	command("ip link set " NEAR " up && ip link set " FAR " up");
-	attach(p);
+	pair_up(p, "ip link add " NEAR " mtu 9000 type veth peer name " FAR " mtu 9000");
 	packet_build(&spec, &packet);
 	transmit(&packet);
 	assert_int_equal(arrived(p, 1).bytes, packet.len);
