@@ -1,18 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Maps `acl_allow` and `acl_deny` (LPM tries, key struct prefix). Allow is asked first and wins
- * whatever the lengths, so that an operator cannot lock the management network out.
- *
- * The answer is cached by the client unit, so an IPv6 prefix longer than /64 (CLIENT_UNIT_BITS_V6)
- * would never match: who writes these maps, or limit_prefix, refuses it.
+ * Who made a rule of the allow and deny lists. The lists themselves are the agent's; what they say
+ * of a source is in the maps of abi/source.h. Allow wins whatever the lengths, so that an operator
+ * cannot lock the management network out. IPv6 prefixes have at most CLIENT_UNIT_BITS_V6 bits.
  */
 #pragma once
 
-#include "addr.h"
-
 enum acl_origin { ACL_FROM_FILE, ACL_FROM_OPERATOR };
-
-struct acl_value {
-	__u32 origin; /* enum acl_origin: the configuration file, or sluicectl */
-};
-ABI_SIZE(struct acl_value, 4);

@@ -3,6 +3,6 @@
 #pragma once
 
 /* Raised when any struct under abi/ changes; the loader builds new maps for another number. */
-#define ABI_LAYOUT 1
+#define ABI_LAYOUT 2
 
 #define ABI_SIZE(type, bytes) _Static_assert(sizeof(type) == (bytes), "ABI: " #type)

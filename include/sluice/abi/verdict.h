@@ -9,7 +9,7 @@
 #include "addr.h"
 
 enum verdict_action {
-	VERDICT_NONE,	  /* only says that the source has flow verdicts */
+	VERDICT_NONE,
 	VERDICT_DROP_NEW, /* new connections: TCP SYN, and every packet that is not TCP */
 	VERDICT_DROP,	  /* every packet */
 };
@@ -35,11 +35,39 @@ struct verdict_key {
 ABI_SIZE(struct verdict_key, 20);
 
 struct verdict {
-	__u64 until_ns; /* CLOCK_MONOTONIC */
+	__u64 until_ns; /* CLOCK_MONOTONIC, as the coarse clock reads it: up to one tick late */
 	__u64 since_ns;
-	__u8 action; /* enum verdict_action */
-	__u8 reason; /* enum verdict_reason */
-	__u16 flows; /* verdict_flow entries of this source; only in keys of the unit's length */
-	__u32 pad;
+	__u64 dropped_packets; /* by this verdict; added to without a lock, so it loses some */
+	__u8 action;	       /* enum verdict_action */
+	__u8 reason;	       /* enum verdict_reason */
+	__u8 pad[6];
 };
-ABI_SIZE(struct verdict, 24);
+ABI_SIZE(struct verdict, 32);
+
+/*
+ * Map `verdict_filter` (array, one element, memory-mapped): whether a source may have verdicts, by
+ * the hash of its /24 or /48. A bit too many costs a look-up; a bit too few loses a verdict, so the
+ * agent sets it before the verdict and clears it after.
+ */
+#define VERDICT_FILTER_BITS 18
+
+enum verdict_filter_bit {
+	VERDICT_FILTER_SOURCE = 1,
+	VERDICT_FILTER_FLOW = 2,
+};
+
+struct verdict_filter {
+	__u8 bucket[1 << VERDICT_FILTER_BITS]; /* enum verdict_filter_bit */
+};
+ABI_SIZE(struct verdict_filter, 1 << VERDICT_FILTER_BITS);
+
+static inline __u32 verdict_filter_bucket(const struct addr *a)
+{
+	__u32 h;
+
+	if (a->w[0] == 0 && a->w[1] == 0 && a->b[8] == 0 && a->b[9] == 0 && a->b[10] == 0xff)
+		h = ((__u32)a->b[12] << 16) | ((__u32)a->b[13] << 8) | a->b[14];
+	else
+		h = (__u32)a->w[0] ^ ((((__u32)a->b[4] << 8) | a->b[5]) * 0x85ebca6bU);
+	return h * 0x9e3779b1U >> (32 - VERDICT_FILTER_BITS);
+}
