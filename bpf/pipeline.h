@@ -6,7 +6,7 @@
  *
  * The verifier follows every combination of what it knows about a packet separately. So parsing and
  * the exit are global functions, which it checks once and for all inputs; what lies between starts
- * from one state. Pointers do not survive being handed to them: see struct pkt.
+ * from one state. Pointers do not survive being handed to them: see struct pkt_facts.
  */
 #pragma once
 
@@ -15,8 +15,9 @@
 #include <bpf/bpf_endian.h>
 
 #include "config.h"
-#include "sluice/abi/client.h"
+#include "sluice/abi/addr.h"
 #include "sluice/abi/drop_reason.h"
+#include "sluice/abi/limit.h"
 #include "sluice/abi/vip.h"
 
 enum stage_result {
@@ -35,13 +36,17 @@ enum limit_outcome {
 };
 
 struct limit_answer {
-	__u32 limit_class; /* 0: none */
-	__u32 outcome;	   /* enum limit_outcome */
-	__u32 unit;	   /* enum limit_unit, of a refusal */
+	__u8 limit_class;  /* 0: none */
+	__u8 outcome;	   /* enum limit_outcome */
+	__u8 unit;	   /* enum limit_unit, of a refusal */
+	__u8 is_total : 1; /* it was the class's total that refused */
+	__u8 is_exact : 1; /* it was a meter of the source's own */
 };
 
-/* The limits that a packet can meet, in the order of commitment. */
-enum limit_scope { LIMIT_SCOPE_SOURCE, LIMIT_SCOPE_VIP, LIMIT_SCOPES };
+/* The classes that a packet can meet, in the order in which they are asked and charged. */
+#define LIMIT_SCOPE_KIND 0
+#define LIMIT_SCOPE_SET	 1
+#define LIMIT_SCOPES	 (LIMIT_SCOPE_SET + LIMIT_SET_CLASSES)
 
 enum pkt_flag {
 	PKT_IPV6 = 1,
@@ -51,19 +56,8 @@ enum pkt_flag {
 	PKT_VIPLESS = 16, /* cannot be matched with a vip */
 };
 
-/* The cached policy of a source: see client.h. */
-struct client_policy {
-	__u64 verdict_until_ns;
-	__u16 limit_class;
-	__u8 acl;
-	__u8 verdict_action;
-	__u8 verdict_reason;
-	__u8 flow_verdicts;
-	__u32 barrier; /* nothing: a word to be atomic on */
-};
-
 /* Starts as all zero: before 6.3, the verifier wants all of it written before it is handed over. */
-struct pkt {
+struct pkt_facts {
 	/* Of the device, before parsing. */
 	__u32 frame_bytes;   /* in memory, all buffers */
 	__u32 tag_bytes;     /* of a VLAN tag that the device took out of the frame */
@@ -78,6 +72,7 @@ struct pkt {
 	__u32 l3_bytes;	      /* as the IP header says */
 	__u32 flags;	      /* enum pkt_flag */
 	__u32 proto;	      /* transport; flow.proto differs when an error quotes */
+	__u32 kind;	      /* enum limit_kind, as far as headers tell */
 	struct addr source;   /* who sent it */
 	struct flow_key flow; /* the packet's, or for an ICMP error that of the packet it quotes */
 
@@ -85,17 +80,27 @@ struct pkt {
 	__u32 reason; /* enum drop_reason */
 	__u64 now_ns; /* 0: the clock was not read yet */
 	__u32 vip_id;
+	__u32 service; /* of the vip: what limits it has; abi/limit.h */
 	__u32 backend_id;
 	__u32 egress_ifindex;
 	__u32 exempt; /* 1: an allow prefix has the source */
+	__u32 group;  /* of its source: what limits it meets; abi/source.h */
 	struct limit_answer limit[LIMIT_SCOPES];
-	struct client_policy policy;
+};
 
-	/* Pointers: after parsing and until the exit. */
-	void *data; /* from the link header on */
-	void *end;  /* of what can be read directly; a frame of several buffers goes on */
-	struct client *client; /* NULL: no room for a record */
-	struct vip *vip;       /* NULL: to the host */
+/*
+ * A packet: what is known of it, and where it is. Facts alone can be handed to a global function
+ * between parsing and the exit; pointers do not survive it.
+ */
+struct pkt {
+	union {
+		struct pkt_facts;
+		struct pkt_facts facts;
+	};
+	void *data;	 /* from the link header on */
+	void *end;	 /* of what can be read directly; a frame of several buffers goes on */
+	void *ctx;	 /* the program's own argument */
+	struct vip *vip; /* NULL: to the host */
 	struct backend *backend;
 };
 
@@ -105,8 +110,16 @@ static __always_inline enum stage_result drop(struct pkt *p, enum drop_reason re
 	return STAGE_DROP;
 }
 
+/* Good to a few milliseconds, at a tenth of the cost: for what lasts seconds. */
+static __always_inline __u64 pkt_now_coarse(const struct pkt_facts *p)
+{
+	if (clock_injected)
+		return *(volatile __u64 *)&test_now_ns;
+	return p->now_ns ? p->now_ns : bpf_ktime_get_coarse_ns();
+}
+
 /* The packet's one reading of the clock: it is the dearest thing on the path (26 ns). */
-static __always_inline __u64 pkt_now(struct pkt *p)
+static __always_inline __u64 pkt_now(struct pkt_facts *p)
 {
 	if (p->now_ns == 0)
 		p->now_ns = clock_injected ? *(volatile __u64 *)&test_now_ns : bpf_ktime_get_ns();

@@ -58,7 +58,7 @@ int tc_ingress(struct __sk_buff *ctx)
 	result = tc_parse(ctx, &p);
 	p.data = (void *)(long)ctx->data;
 	p.end = (void *)(long)ctx->data_end;
-	p.client = NULL;
+	p.ctx = ctx;
 	p.vip = NULL;
 	p.backend = NULL;
 	if (result == STAGE_NEXT)
@@ -73,8 +73,6 @@ int tc_ingress(struct __sk_buff *ctx)
 		result = stage_vip(&p);
 	if (result == STAGE_NEXT)
 		result = stage_forward(&p);
-	if (result == STAGE_DROP)
-		client_count_drop(&p);
 	obs_exit(&p, result);
 	return tc_end(&p, result);
 }

@@ -58,7 +58,7 @@ int xdp_ingress(struct xdp_md *ctx)
 	result = xdp_begin(ctx, &p);
 	p.data = (void *)(long)ctx->data;
 	p.end = (void *)(long)ctx->data_end;
-	p.client = NULL;
+	p.ctx = ctx;
 	p.vip = NULL;
 	p.backend = NULL;
 	if (result == STAGE_NEXT)
@@ -73,8 +73,6 @@ int xdp_ingress(struct xdp_md *ctx)
 		result = stage_vip(&p);
 	if (result == STAGE_NEXT)
 		result = stage_forward(&p);
-	if (result == STAGE_DROP)
-		client_count_drop(&p);
 	obs_exit(&p, result);
 	return xdp_end(&p, result);
 }

@@ -64,3 +64,9 @@ static inline bool icmpv6_is_discovery(__u8 type)
 {
 	return type >= 133 && type <= 137;
 }
+
+/* States of a TCP socket in which the peer's address has been proven (include/net/tcp_states.h). */
+static inline bool tcp_is_established(__u32 state)
+{
+	return state == 1 || state == 4 || state == 5 || state == 8 || state == 9 || state == 11;
+}

@@ -43,7 +43,7 @@ static __always_inline bool event_admit(struct pkt *p, struct event_meter *meter
 
 	if (rate.tolerance_fp < rate.mult)
 		rate.tolerance_fp = rate.mult;
-	return gcra_spend(&meter->tat, &rate, gcra_now_fp(pkt_now(p)), 1, EVENT_TRIES) ==
+	return gcra_spend(&meter->tat, &rate, gcra_now_fp(pkt_now(&p->facts)), 1, EVENT_TRIES) ==
 	       GCRA_ADMIT;
 }
 
@@ -65,7 +65,7 @@ static __always_inline void event_suppress(struct event_meter *meter, __u64 n, _
 static __always_inline void event_write(struct pkt *p, struct event *e, enum event_type type,
 					__u32 reason, __u32 class_id)
 {
-	e->time_ns = pkt_now(p);
+	e->time_ns = pkt_now(&p->facts);
 	e->type = type;
 	e->reason = reason;
 	e->flow = p->flow;
@@ -81,23 +81,37 @@ static __always_inline void event_write(struct pkt *p, struct event *e, enum eve
 	e->limit_class = class_id;
 }
 
+/* The limit that the event is about: the one that dropped, else the first that would. */
+static __always_inline const struct limit_answer *event_answer(const struct pkt *p)
+{
+	const struct limit_answer *answer = &p->limit[0];
+	__u32 i;
+
+#pragma unroll
+	for (i = 0; i < LIMIT_SCOPES; i++) {
+		const struct limit_answer *a = &p->limit[i];
+
+		if (a->outcome == LIMIT_DROPPED ||
+		    (a->outcome == LIMIT_WOULD_DROP && answer->outcome != LIMIT_WOULD_DROP &&
+		     answer->outcome != LIMIT_DROPPED))
+			answer = a;
+	}
+	return answer;
+}
+
 static __always_inline void event_exit(struct pkt *p, enum stage_result result)
 {
-	const struct limit_answer *answer = &p->limit[LIMIT_SCOPE_SOURCE];
-	const struct limit_answer *vip = &p->limit[LIMIT_SCOPE_VIP];
+	const struct limit_answer *answer = event_answer(p);
 	enum event_type type = EVENT_DROP;
 	__u32 zero = 0, reason = p->reason;
 	struct event_meter *meter;
 	struct event *e;
 
-	if (vip->outcome == LIMIT_DROPPED ||
-	    (vip->outcome == LIMIT_WOULD_DROP && answer->outcome != LIMIT_WOULD_DROP))
-		answer = vip;
 	if (result != STAGE_DROP) {
 		if (answer->outcome != LIMIT_WOULD_DROP)
 			return;
 		type = EVENT_WOULD_DROP;
-		reason = DROP_LIMIT_PACKETS + answer->unit;
+		reason = answer->is_total ? DROP_LIMIT_TOTAL : DROP_LIMIT_PACKETS + answer->unit;
 	}
 	meter = bpf_map_lookup_elem(&event_meter, &zero);
 	if (!meter)

@@ -76,7 +76,7 @@ static __always_inline void stats_add_limit(const struct pkt *p, const struct li
 	__u32 id = answer->limit_class, unit = answer->unit;
 	struct stats_limit *limit;
 
-	if (answer->outcome == LIMIT_UNASKED || unit >= LIMIT_UNITS)
+	if (unit >= LIMIT_UNITS)
 		return;
 	limit = bpf_map_lookup_elem(&stats_limit, &id);
 	if (!limit)
@@ -94,13 +94,17 @@ static __always_inline void stats_exit(const struct pkt *p, enum stage_result re
 	__u32 action = result == STAGE_TX     ? STATS_FORWARD
 		       : result == STAGE_DROP ? STATS_DROP
 					      : STATS_PASS;
+	__u32 i;
 
 	stats_add_at(p, &stats_drop, DROP_NONE);
 	stats_add_at(p, &stats_action, action);
 	if (p->vip_id)
 		stats_add_vip(p, result);
-	stats_add_limit(p, &p->limit[LIMIT_SCOPE_SOURCE]);
-	stats_add_limit(p, &p->limit[LIMIT_SCOPE_VIP]);
+#pragma unroll
+	for (i = 0; i < LIMIT_SCOPES; i++) {
+		if (p->limit[i].outcome != LIMIT_UNASKED)
+			stats_add_limit(p, &p->limit[i]);
+	}
 	if (result == STAGE_TX)
 		stats_add_at(p, &stats_backend, p->backend_id);
 	if (result == STAGE_DROP)

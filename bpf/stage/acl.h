@@ -1,56 +1,160 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Allow and deny prefixes. An allow prefix wins whatever the lengths, and exempts from verdicts and
- * limits too. The answer is cached in the client's record; the tries are asked when policy changed.
+ * What the lists say of the source: allowed (exempt from verdicts and limits too), denied, or the
+ * group of limits that its prefix is in. The tables have one answer per IPv4 /24 and are asked for
+ * every packet: nothing is cached, so nothing has to be told of a change.
  */
 #pragma once
 
 #include "../client.h"
-#include "sluice/abi/acl.h"
+#include "sluice/abi/source.h"
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SOURCE_LINES);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct source_line);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} source_v4 SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32);
+	__type(value, struct source_split);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} source_split SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
 	__uint(max_entries, 65536);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, struct prefix);
-	__type(value, struct acl_value);
+	__type(value, struct source_group);
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
-} acl_allow SEC(".maps");
+} source_long SEC(".maps");
 
 struct {
-	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 65536);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, struct prefix);
-	__type(value, struct acl_value);
+	__type(key, struct source_v6_key);
+	__type(value, struct source_v6_answer);
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
-} acl_deny SEC(".maps");
+} source_v6 SEC(".maps");
 
-static __always_inline void acl_refresh(const struct client_key *key, struct client_policy *ret)
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SOURCE_V6_BUCKETS);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, __u64);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} source_v6_lengths SEC(".maps");
+
+/* A /24 with longer prefixes in it. Rare: a function, so that the common path stays short. */
+static __noinline int acl_split(const struct addr *source)
 {
-	struct prefix prefix;
+	__u32 host = bpf_ntohl(source->w[3]);
+	__u32 net = host >> 8, word = host >> 6 & 3;
+	struct source_split *split = bpf_map_lookup_elem(&source_split, &net);
+	struct prefix at = { .len_bits = 128 };
+	struct source_group *longer;
 
-	client_prefix(key, &prefix);
-	if (bpf_map_lookup_elem(&acl_allow, &prefix))
-		ret->acl = ACL_ALLOW;
-	else if (bpf_map_lookup_elem(&acl_deny, &prefix))
-		ret->acl = ACL_DENY;
-	else
-		ret->acl = ACL_NONE;
+	/* Taken away while we came from its line, which by now has another answer. */
+	if (!split)
+		return SOURCE_NONE;
+	if (split->allow[word] >> (host & 63) & 1)
+		return SOURCE_ALLOW;
+	if (split->deny[word] >> (host & 63) & 1)
+		return SOURCE_DENY;
+	if (!split->longer)
+		return split->rest;
+	at.addr = *source;
+	longer = bpf_map_lookup_elem(&source_long, &at);
+	return longer ? longer->group : split->rest;
+}
+
+static __always_inline __u32 acl_answer_v4(const struct addr *source)
+{
+	__u32 net = bpf_ntohl(source->w[3]) >> 8;
+	__u32 line = net / SOURCE_LINE_ANSWERS;
+	struct source_line *l = bpf_map_lookup_elem(&source_v4, &line);
+	__u32 answer;
+
+	if (!l)
+		return SOURCE_NONE;
+	answer = *(volatile __u8 *)&l->answer[net % SOURCE_LINE_ANSWERS];
+	return answer == SOURCE_SPLIT ? acl_split(source) : answer;
+}
+
+/* Number of the highest bit that is set; x is not 0. Without branches: the verifier follows each. */
+static __always_inline __u32 acl_highest_bit(__u64 x)
+{
+	__u32 step;
+
+#pragma unroll
+	for (step = 1; step < 64; step *= 2)
+		x |= x >> step;
+	/* All bits up to it are set now: count them (Hacker's Delight, s5-1), less one. */
+	x -= x >> 1 & 0x5555555555555555;
+	x = (x & 0x3333333333333333) + (x >> 2 & 0x3333333333333333);
+	x = (x + (x >> 4)) & 0x0f0f0f0f0f0f0f0f;
+	return (x * 0x0101010101010101 >> 56) - 1;
+}
+
+static __always_inline void acl_v6_key(const struct addr *source, __u64 mask, __u32 len_bits,
+				       struct source_v6_key *ret)
+{
+	ret->w[0] = source->w[0] & bpf_htonl(mask >> 32);
+	ret->w[1] = source->w[1] & bpf_htonl((__u32)mask);
+	ret->len_bits = len_bits;
+}
+
+/* The longest of the lengths that may cover the source, until one does: at most 65 look-ups. */
+__noinline int acl_answer_v6(const struct addr *source)
+{
+	struct source_v6_key key = {};
+	struct source_v6_answer *a;
+	__u64 *word, lengths;
+	__u32 bucket, i;
+
+	if (!source) /* never; a global function's argument may be, for the verifier */
+		return SOURCE_NONE;
+	bucket = source_v6_bucket(source->w[0]);
+	word = bpf_map_lookup_elem(&source_v6_lengths, &bucket);
+	if (!word)
+		return SOURCE_NONE;
+	lengths = *(volatile __u64 *)word;
+	for (i = 0; i < CLIENT_UNIT_BITS_V6 && lengths; i++) {
+		__u32 bit = acl_highest_bit(lengths);
+
+		acl_v6_key(source, ~0ULL << (63 - bit & 63), bit + 1, &key);
+		a = bpf_map_lookup_elem(&source_v6, &key);
+		if (a)
+			return *(volatile __u32 *)&a->answer;
+		lengths &= ~(1ULL << (bit & 63));
+	}
+	acl_v6_key(source, 0, 0, &key);
+	a = bpf_map_lookup_elem(&source_v6, &key);
+	return a ? *(volatile __u32 *)&a->answer : SOURCE_NONE;
 }
 
 static __always_inline enum stage_result stage_acl(struct pkt *p)
 {
-	enum stage_result result;
+	struct addr source = p->source;
+	__u32 answer;
 
 	if (!acl_enabled)
 		return STAGE_NEXT;
-	result = client_find(p);
-	if (result != STAGE_NEXT)
-		return result;
-	if (p->policy.acl == ACL_DENY)
+	answer = p->flags & PKT_IPV6 ? acl_answer_v6(&source) : acl_answer_v4(&source);
+	if (answer == SOURCE_DENY)
 		return drop(p, DROP_ACL_DENY);
-	if (p->policy.acl == ACL_ALLOW)
+	if (answer == SOURCE_ALLOW)
 		p->exempt = 1;
+	else
+		p->group = answer;
 	return STAGE_NEXT;
 }

@@ -1,192 +1,249 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Limits per source: the class of its prefix, and the class of the vip it goes to. Each class may
- * limit packets, bytes and new connections.
+ * Limits: up to LIMIT_SCOPES classes a packet, each with packets, bytes and new connections per
+ * source, and totals over all sources. Which classes: limit_set.h; which meters: limit_meter.h.
  *
- * All meters are asked first, then charged, in this order: the source's packets, bytes, connections,
- * then the vip's. A meter that refuses only when charged (another CPU came between) leaves the
- * earlier ones charged: the source may get less than it could, never more.
+ * All classes are asked first, then charged, in the order of the scopes. A meter that refuses only
+ * when charged (another CPU came between) leaves the earlier ones charged: the source may get less
+ * than it could, never more.
  *
  * A class with dry_run is charged when all its meters would admit, and only then, as it would be
- * without: so it tells what it would drop. It never drops, and is not asked about a packet that
- * another class drops.
+ * without: so it tells what it would drop. It never drops, and is not asked about a packet that a
+ * class before it drops.
+ *
+ * Totals shed the heaviest first: once more than half of a total's bucket is in use, a source is
+ * refused whose own bucket is more in use than the rest of the total's is free, in proportion. So the
+ * sources at their limit go first, and the last to be refused are those that send little.
  */
 #pragma once
 
-#include "../client.h"
+#include "limit_meter.h"
+#include "limit_proof.h"
+#include "limit_set.h"
 
-/* A try is lost only to a CPU that was admitted; after the first, in a row. */
-#define LIMIT_TRIES 64
+/* What a class says: it admits, or which unit of it refuses; of its total, that many above. */
+#define LIMIT_REFUSED_TOTAL LIMIT_UNITS
+#define LIMIT_ADMITS	    (2 * LIMIT_UNITS)
+#define LIMIT_LOST	    (2 * LIMIT_UNITS + 1) /* all tries were lost to other CPUs */
 
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, LIMIT_CLASSES);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__type(key, __u32);
-	__type(value, struct limit_class);
-	__uint(pinning, LIBBPF_PIN_BY_NAME);
-} limit_class SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
-	__uint(max_entries, 4096);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, struct prefix);
-	__type(value, struct limit_prefix_value);
-	__uint(pinning, LIBBPF_PIN_BY_NAME);
-} limit_prefix SEC(".maps");
-
-static __always_inline void limit_refresh(const struct client_key *key, struct client_policy *ret)
+/* The less used of two rows answers: others can only have charged it more. */
+static __always_inline bool limit_peek_unit(const struct limit_scope *s, __u32 unit)
 {
-	struct limit_prefix_value *v;
-	struct prefix prefix;
+	const struct gcra_rate *rate = &s->rates->unit[unit];
 
-	client_prefix(key, &prefix);
-	v = bpf_map_lookup_elem(&limit_prefix, &prefix);
-	ret->limit_class = v ? v->limit_class : LIMIT_CLASS_NONE;
+	if (gcra_peek(&s->a->tat[unit], rate, s->now_fp, s->units[unit]))
+		return true;
+	return !s->is_exact && gcra_peek(&s->b->tat[unit], rate, s->now_fp, s->units[unit]);
 }
 
-static __always_inline __u32 limit_units(const struct pkt *p, enum limit_unit unit)
+/* Has the total no room for this source, by what the source uses of its own bucket? */
+static __always_inline bool limit_sheds(const struct limit_scope *s, __u32 unit)
 {
-	if (unit == LIMIT_PACKETS)
-		return p->packets;
-	if (unit == LIMIT_BYTES)
-		return p->wire_bytes;
-	return (p->flags & PKT_SYN) != 0;
+	const struct gcra_rate *rate = &s->rates->unit[unit], *total = &s->rates->total[unit];
+	__u32 used, mine, other;
+
+	if (!gcra_peek(&s->total->tat[unit], total, s->now_fp, s->units[unit]))
+		return true;
+	used = gcra_in_use(&s->total->tat[unit], total, s->now_fp);
+	if (used <= 128 || !rate->tolerance_fp)
+		return false;
+	mine = gcra_in_use(&s->a->tat[unit], rate, s->now_fp);
+	other = gcra_in_use(&s->b->tat[unit], rate, s->now_fp);
+	return (mine < other ? mine : other) > 2 * (256 - used);
 }
 
-/* The rates in force; a class id that is not configured has none. */
-static __always_inline const struct limit_rates *limit_rates_of(__u32 id)
+static __always_inline __u32 limit_peek(const struct limit_scope *s)
 {
-	struct limit_class *class = bpf_map_lookup_elem(&limit_class, &id);
-
-	if (id == LIMIT_CLASS_NONE || !class)
-		return NULL;
-	return &class->rates[*(volatile __u32 *)&class->active & 1];
-}
-
-/* The first unit whose meter refuses the packet now, LIMIT_UNITS if none does. */
-static __always_inline __u32 limit_peek(struct pkt *p, const struct limit_rates *rates,
-					struct client *c)
-{
-	__u64 now_fp = gcra_now_fp(pkt_now(p));
 	__u32 unit;
 
 #pragma unroll
 	for (unit = 0; unit < LIMIT_UNITS; unit++) {
-		const struct gcra_rate *rate = &rates->unit[unit];
-		__u32 n = limit_units(p, unit);
-
-		if (n && rate->tolerance_fp && !gcra_peek(&c->tat[unit], rate, now_fp, n))
-			break;
+		if (!s->units[unit])
+			continue;
+		if (s->rates->unit[unit].tolerance_fp && !limit_peek_unit(s, unit))
+			return unit;
+		if (s->total && s->rates->total[unit].tolerance_fp && limit_sheds(s, unit))
+			return LIMIT_REFUSED_TOTAL + unit;
 	}
-	return unit;
+	return LIMIT_ADMITS;
 }
 
-/* Rare, and a loop: a global function, so that the verifier walks it once. */
-__noinline int limit_retry(__u64 *word, const struct gcra_rate *rate, __u64 now_fp, __u32 n)
+/*
+ * Of two rows, one admits and is spent, the other is charged. Both rise by what is admitted, so the
+ * less used one bounds what the source gets.
+ */
+static __always_inline enum gcra_result limit_spend_unit(const struct limit_scope *s, __u32 unit)
 {
-	if (!word || !rate) /* never; a global function's arguments may be, for the verifier */
-		return GCRA_CONTENDED;
-	return gcra_spend(word, rate, now_fp, n, LIMIT_TRIES);
+	const struct gcra_rate *rate = &s->rates->unit[unit];
+	__u64 *a = &s->a->tat[unit], *b = &s->b->tat[unit];
+	enum gcra_result result;
+	__u32 n = s->units[unit];
+
+	result = limit_spend(a, rate, s->now_fp, n);
+	if (s->is_exact)
+		return result;
+	if (result == GCRA_ADMIT) {
+		gcra_charge(b, rate, s->now_fp, n, LIMIT_CHARGE_TRIES);
+		return result;
+	}
+	result = limit_spend(b, rate, s->now_fp, n);
+	if (result == GCRA_ADMIT)
+		gcra_charge(a, rate, s->now_fp, n, LIMIT_CHARGE_TRIES);
+	return result;
 }
 
-/* Charge the packet; why it is refused after all, or DROP_NONE. */
-static __always_inline enum drop_reason limit_spend(struct pkt *p, const struct limit_rates *rates,
-						    struct client *c, __u32 *refusing_unit)
+static __always_inline __u32 limit_charge(const struct limit_scope *s)
 {
-	__u64 now_fp = gcra_now_fp(pkt_now(p));
 	enum gcra_result result;
 	__u32 unit;
 
 #pragma unroll
 	for (unit = 0; unit < LIMIT_UNITS; unit++) {
-		const struct gcra_rate *rate = &rates->unit[unit];
-		__u32 n = limit_units(p, unit);
+		const struct gcra_rate *total = &s->rates->total[unit];
+		__u32 n = s->units[unit];
 
-		if (!n || !rate->tolerance_fp)
+		if (!n)
 			continue;
-		result = gcra_spend(&c->tat[unit], rate, now_fp, n, 1);
-		if (result == GCRA_CONTENDED)
-			result = limit_retry(&c->tat[unit], rate, now_fp, n);
-		if (result == GCRA_ADMIT)
-			continue;
-		*refusing_unit = unit;
-		return result == GCRA_REFUSE ? DROP_LIMIT_PACKETS + unit : DROP_LIMIT_CONTENDED;
+		result = GCRA_ADMIT;
+		if (s->rates->unit[unit].tolerance_fp)
+			result = limit_spend_unit(s, unit);
+		if (result != GCRA_ADMIT)
+			return result == GCRA_REFUSE ? unit : LIMIT_LOST;
+		if (s->total && total->tolerance_fp)
+			result = limit_spend(&s->total->tat[unit], total, s->now_fp, n);
+		if (result != GCRA_ADMIT)
+			return result == GCRA_REFUSE ? LIMIT_REFUSED_TOTAL + unit : LIMIT_LOST;
 	}
-	return DROP_NONE;
+	return LIMIT_ADMITS;
 }
 
-static __always_inline enum stage_result limit_refuse(struct pkt *p, struct limit_answer *answer,
-						      __u32 unit, enum drop_reason reason)
+static __always_inline bool limit_scope_find(struct pkt_facts *p, __u32 id,
+					     struct limit_class *class, struct limit_scope *s)
 {
-	answer->unit = unit;
-	answer->outcome = LIMIT_DROPPED;
-	return drop(p, reason);
+	s->rates = &class->rates[*(volatile __u32 *)&class->active & 1];
+	s->total = NULL;
+	if (s->rates->flags & LIMIT_HAS_TOTAL)
+		s->total = bpf_map_lookup_elem(&limit_total, &id);
+	s->now_fp = gcra_now_fp(pkt_now(p));
+	s->units[LIMIT_PACKETS] = p->packets;
+	s->units[LIMIT_BYTES] = p->wire_bytes;
+	s->units[LIMIT_CONNECTIONS] = (p->flags & PKT_SYN) != 0;
+	return limit_meter_find(p, id, class, s);
 }
 
-/* Ask: drops if a class that is not on trial refuses. */
-static __always_inline enum stage_result limit_ask(struct pkt *p, const struct limit_rates *rates,
-						   struct client *c, struct limit_answer *answer)
+/* Note what the class said; why the packet is dropped, if it is. */
+static __always_inline enum drop_reason limit_answer(struct limit_answer *answer,
+						     const struct limit_scope *s, __u32 said)
 {
-	__u32 unit = limit_peek(p, rates, c);
-
-	if (unit == LIMIT_UNITS)
-		return STAGE_NEXT;
-	if (rates->dry_run) {
-		answer->unit = unit;
+	if (said == LIMIT_ADMITS)
+		return DROP_NONE;
+	answer->is_total = said >= LIMIT_REFUSED_TOTAL;
+	answer->unit = said == LIMIT_LOST ? LIMIT_PACKETS : said % LIMIT_UNITS;
+	answer->is_exact = s->is_exact;
+	if (s->rates->flags & LIMIT_DRY_RUN) {
 		answer->outcome = LIMIT_WOULD_DROP;
-		return STAGE_NEXT;
+		return DROP_NONE;
 	}
-	return limit_refuse(p, answer, unit, DROP_LIMIT_PACKETS + unit);
+	answer->outcome = LIMIT_DROPPED;
+	if (said == LIMIT_LOST)
+		return DROP_LIMIT_CONTENDED;
+	return answer->is_total ? DROP_LIMIT_TOTAL : DROP_LIMIT_PACKETS + answer->unit;
 }
 
-static __always_inline enum stage_result limit_charge(struct pkt *p,
-						      const struct limit_rates *rates,
-						      struct client *c, struct limit_answer *answer)
-{
-	enum drop_reason reason;
-	__u32 unit = 0;
+enum limit_act { LIMIT_ACT_ASK = 1, LIMIT_ACT_CHARGE = 2 };
 
-	if (answer->outcome == LIMIT_WOULD_DROP)
-		return STAGE_NEXT;
+/*
+ * Ask the class of a scope, or charge it, or both: enum drop_reason. A global function, so that the
+ * verifier walks it once and not for every mixture of scopes.
+ */
+__noinline int limit_scope_act(struct pkt_facts *p, __u32 n, __u32 act)
+{
+	struct limit_answer *answer;
+	enum drop_reason reason;
+	struct limit_class *class;
+	struct limit_scope s;
+	__u32 id;
+
+	if (!p || n >= LIMIT_SCOPES) /* never; but the verifier wants to be told */
+		return DROP_NONE;
+	answer = &p->limit[n];
+	id = answer->limit_class;
+	class = bpf_map_lookup_elem(&limit_class, &id);
+	if (!class || !limit_scope_find(p, id, class, &s))
+		return DROP_NONE;
+	if (act & LIMIT_ACT_ASK) {
+		reason = limit_answer(answer, &s, limit_peek(&s));
+		if (reason != DROP_NONE)
+			return reason;
+	}
+	if (!(act & LIMIT_ACT_CHARGE) || answer->outcome == LIMIT_WOULD_DROP)
+		return DROP_NONE;
 	answer->outcome = LIMIT_ADMITTED;
-	reason = limit_spend(p, rates, c, &unit);
-	if (reason == DROP_NONE)
-		return STAGE_NEXT;
-	if (!rates->dry_run)
-		return limit_refuse(p, answer, unit, reason);
-	answer->unit = unit;
-	answer->outcome = LIMIT_WOULD_DROP;
-	return STAGE_NEXT;
+	reason = limit_answer(answer, &s, limit_charge(&s));
+	if (!s.is_exact)
+		limit_charge_rotated(p, class, &s);
+	return reason;
+}
+
+/* One class, as most packets meet: asked and charged in one go. */
+static __always_inline enum drop_reason limit_one(struct pkt *p)
+{
+	__u32 i;
+
+#pragma unroll
+	for (i = 0; i < LIMIT_SCOPES - 1; i++) {
+		if (p->limit[i].limit_class)
+			break;
+	}
+	return limit_scope_act(&p->facts, i, LIMIT_ACT_ASK | LIMIT_ACT_CHARGE);
+}
+
+static __always_inline enum drop_reason limit_several(struct pkt *p)
+{
+	enum drop_reason reason = DROP_NONE;
+	__u32 i;
+
+#pragma unroll
+	for (i = 0; i < LIMIT_SCOPES; i++) {
+		if (reason == DROP_NONE && p->limit[i].limit_class)
+			reason = limit_scope_act(&p->facts, i, LIMIT_ACT_ASK);
+	}
+#pragma unroll
+	for (i = 0; i < LIMIT_SCOPES; i++) {
+		if (reason == DROP_NONE && p->limit[i].limit_class)
+			reason = limit_scope_act(&p->facts, i, LIMIT_ACT_CHARGE);
+	}
+	return reason;
+}
+
+/* The class whose rows refused the packet, if they did. */
+static __always_inline __u32 limit_refused_by_rows(const struct pkt *p)
+{
+	__u32 i, id = LIMIT_CLASS_NONE;
+
+#pragma unroll
+	for (i = 0; i < LIMIT_SCOPES; i++) {
+		const struct limit_answer *a = &p->limit[i];
+
+		if (a->outcome >= LIMIT_DROPPED && !a->is_total && !a->is_exact)
+			id = a->limit_class;
+	}
+	return id;
 }
 
 static __always_inline enum stage_result stage_limit(struct pkt *p)
 {
-	struct limit_answer *source = &p->limit[LIMIT_SCOPE_SOURCE];
-	struct limit_answer *vip = &p->limit[LIMIT_SCOPE_VIP];
-	const struct limit_rates *source_rates, *vip_rates;
-	enum stage_result result = STAGE_NEXT;
-	struct client *vip_client = NULL;
+	enum drop_reason reason;
+	__u32 classes, id;
 
 	if (!limit_enabled || p->exempt)
 		return STAGE_NEXT;
-	source->limit_class = p->policy.limit_class;
-	vip->limit_class = p->vip ? p->vip->limit_class : LIMIT_CLASS_NONE;
-	if (source->limit_class == LIMIT_CLASS_NONE && vip->limit_class == LIMIT_CLASS_NONE)
+	classes = limit_set_find(p);
+	if (classes == 0)
 		return STAGE_NEXT;
-	source_rates = p->client ? limit_rates_of(source->limit_class) : NULL;
-	vip_rates = limit_rates_of(vip->limit_class);
-	if (vip_rates)
-		vip_client = client_scope(p, vip->limit_class);
-
-	if (source_rates)
-		result = limit_ask(p, source_rates, p->client, source);
-	if (result == STAGE_NEXT && vip_client)
-		result = limit_ask(p, vip_rates, vip_client, vip);
-	if (result == STAGE_NEXT && source_rates)
-		result = limit_charge(p, source_rates, p->client, source);
-	if (result == STAGE_NEXT && vip_client)
-		result = limit_charge(p, vip_rates, vip_client, vip);
-	return result;
+	reason = classes == 1 ? limit_one(p) : limit_several(p);
+	id = limit_refused_by_rows(p);
+	if (id != LIMIT_CLASS_NONE)
+		limit_prove(p, id);
+	return reason == DROP_NONE ? STAGE_NEXT : drop(p, reason);
 }

@@ -54,6 +54,12 @@ static __always_inline enum stage_result parse_later(struct pkt *p, __u32 offset
 	return unknown_l4_drop ? drop(p, DROP_UNKNOWN_L4) : STAGE_NEXT;
 }
 
+static __always_inline void parse_mark_fragment(struct pkt *p)
+{
+	p->flags |= PKT_FRAGMENT;
+	p->kind = LIMIT_KIND_FRAGMENT;
+}
+
 static __always_inline enum stage_result parse_ipv4(struct pkt *p, struct cursor *c)
 {
 	__u32 frame_left = c->left;
@@ -81,7 +87,7 @@ static __always_inline enum stage_result parse_ipv4(struct pkt *p, struct cursor
 	p->flow.proto = ip->protocol;
 	frag = bpf_ntohs(ip->frag_off);
 	if (frag & (IPV4_FRAG_OFFSET | IPV4_FRAG_MORE))
-		p->flags |= PKT_FRAGMENT;
+		parse_mark_fragment(p);
 	if (frag & IPV4_FRAG_OFFSET)
 		return parse_later(p, frag & IPV4_FRAG_OFFSET);
 	return parse_l4(p, c);
@@ -184,7 +190,7 @@ static __always_inline enum stage_result parse_ipv6(struct pkt *p, struct cursor
 		return result;
 	p->flow.proto = p->proto;
 	if (frag)
-		p->flags |= PKT_FRAGMENT;
+		parse_mark_fragment(p);
 	if (frag & IPV6_FRAG_OFFSET)
 		return parse_later(p, frag >> 3);
 	return parse_l4(p, c);

@@ -128,6 +128,8 @@ static __always_inline enum stage_result parse_l4(struct pkt *p, struct cursor *
 		return parse_tcp(p, c);
 	if (p->proto == PROTO_UDP)
 		return parse_udp(p, c);
+	if (p->kind == LIMIT_KIND_NONE)
+		p->kind = p->proto == parse_icmp_proto(p) ? LIMIT_KIND_ICMP : LIMIT_KIND_OTHER_L4;
 	if (p->proto == parse_icmp_proto(p))
 		return parse_icmp(p, c);
 	return unknown_l4_drop ? drop(p, DROP_UNKNOWN_L4) : STAGE_NEXT;

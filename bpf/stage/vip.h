@@ -55,8 +55,10 @@ static __always_inline enum stage_result stage_vip_find(struct pkt *p)
 	if (!(p->flags & PKT_FRAGMENT))
 		key.port = p->flow.dport;
 	p->vip = bpf_map_lookup_elem(&vips, &key);
-	if (p->vip)
+	if (p->vip) {
 		p->vip_id = p->vip->id;
+		p->service = p->vip->service;
+	}
 	return STAGE_NEXT;
 }
 

@@ -12,7 +12,7 @@ BPF_TEST_SKELS := $(patsubst %.bpf.c,$(BUILD)/skel/%.skel.h,$(notdir $(BPF_TEST_
 # <asm/types.h> is in the multiarch folder, which -target bpf does not search.
 MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
 BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_$(subst aarch64,arm64,$(subst x86_64,x86,$(shell uname -m))) \
-	-std=gnu11 -Wall -Wextra -Werror -Wshadow -Iinclude -Ibpf -I$(BUILD)/gen -Iscripts/gen \
+	-std=gnu11 -fms-extensions -Wno-microsoft-anon-tag -Wall -Wextra -Werror -Wshadow -Iinclude -Ibpf -I$(BUILD)/gen -Iscripts/gen \
 	-idirafter /usr/include/$(MULTIARCH) -MMD -MP
 
 ## bpf: build the BPF objects and their skeletons

@@ -20,7 +20,9 @@
 	X(NO_BACKEND, "no_backend", "the vip has no backend in its ring")                      \
 	X(BACKEND_GONE, "backend_gone", "the ring names a backend without a next hop")         \
 	X(TOO_BIG, "too_big", "larger than the backend's device can send")                     \
-	X(INTERNAL, "internal", "a map look-up failed that cannot fail")
+	X(INTERNAL, "internal", "a map look-up failed that cannot fail")                       \
+	X(LIMIT_TOTAL, "limit_total",                                                          \
+	  "a limit is over its total, and the source takes more than its share")
 
 enum drop_reason {
 #define DROP_REASON_ENUM(id, label, doc) DROP_##id,

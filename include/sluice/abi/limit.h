@@ -49,7 +49,7 @@ ABI_SIZE(struct limit_rates, 152);
  * no packet sees half of a change.
  */
 struct limit_class {
-	__u32 active;	 /* 0 or 1 */
+	__u32 active; /* 0 or 1 */
 	__u32 row_first; /* the class's cells in limit_rows: two rows of 2^row_bits, one after the other */
 	__u32 row_bits;
 	__u32 pad;
@@ -92,7 +92,8 @@ enum limit_kind {
 	LIMIT_KINDS,
 };
 
-#define LIMIT_ROW_KEYS 2 /* generations of the hash key: the one in force and the one before or next */
+#define LIMIT_ROW_KEYS \
+	2 /* generations of the hash key: the one in force and the one before or next */
 
 /* Words of a key: one constant and one factor per hashed word, for each of the two rows. */
 #define LIMIT_ROW_KEY_WORDS 4

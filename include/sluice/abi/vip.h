@@ -25,10 +25,10 @@ ABI_SIZE(struct vip_key, 20);
 #define VIP_PORT_FRAGMENTS 0
 
 struct vip {
-	__u32 id;	   /* 1..max_vips-1: index of counters and rings */
-	__u32 ring;	   /* 0 or 1: the ring in force */
-	__u32 ring_size;   /* slots, prime, <= RING_SIZE_MAX */
-	__u16 service;	   /* of its limits: index into struct limit_set (abi/limit.h) */
+	__u32 id;	 /* 1..max_vips-1: index of counters and rings */
+	__u32 ring;	 /* 0 or 1: the ring in force */
+	__u32 ring_size; /* slots, prime, <= RING_SIZE_MAX */
+	__u16 service;	 /* of its limits: index into struct limit_set (abi/limit.h) */
 	__u16 flags;
 	__u64 hash_seed[2]; /* SipHash key of the flow hash: secret, the same on every node */
 };

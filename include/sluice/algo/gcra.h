@@ -84,6 +84,12 @@ static inline __u64 gcra_level(__u64 word, __u64 now_fp, __u64 tolerance_fp)
 	return word;
 }
 
+/* Of two words, is the first the fuller bucket? */
+static inline int gcra_before(__u64 a, __u64 b)
+{
+	return a == 0 || (b != 0 && (__s64)(a - b) < 0);
+}
+
 /*
  * A refusal's one write: else the bucket would stay just empty until the clock reaches the word. Not
  * a little beyond: a CPU that lags would hand back, again and again, what others have spent.
@@ -152,6 +158,37 @@ static inline __u64 gcra_wait_ns(const __u64 *word, const struct gcra_rate *rate
 	if (ahead <= rate->tolerance_fp)
 		return 0;
 	return (ahead - rate->tolerance_fp + (1U << GCRA_FP_SHIFT) - 1) >> GCRA_FP_SHIFT;
+}
+
+/*
+ * Charge n units to a bucket that others decide for: as far as it has them, and empty beyond. Lost
+ * where all tries are lost to others, who charged it meanwhile.
+ */
+static inline void gcra_charge(__u64 *word, const struct gcra_rate *rate, __u64 now_fp, __u32 n,
+			       int tries)
+{
+	__u64 cost = gcra_cost_fp(rate, n), seen, level;
+	int i;
+
+	for (i = 0; i < tries; i++) {
+		seen = *(volatile __u64 *)word;
+		level = gcra_level(seen, now_fp, rate->tolerance_fp);
+		if (cost > rate->tolerance_fp - (level - now_fp))
+			level = now_fp + rate->tolerance_fp;
+		else
+			level += cost;
+		if (__sync_val_compare_and_swap(word, seen, level) == seen)
+			return;
+	}
+}
+
+/* How much of the bucket is in use, in 256ths, 0..256: a full bucket 0, an empty one 256. */
+static inline __u32 gcra_in_use(const __u64 *word, const struct gcra_rate *rate, __u64 now_fp)
+{
+	__u64 level = gcra_level(*(const volatile __u64 *)word, now_fp, rate->tolerance_fp);
+	__u64 step = rate->tolerance_fp >> 8;
+
+	return step ? (__u32)((level - now_fp) / step) : 256;
 }
 
 /* floor((x << shift) / mult) for results that fit; mult < GCRA_MULT_MAX where shift > 0. */

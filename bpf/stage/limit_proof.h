@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Proof that a source is real, looked for when a row refuses it: a connection of this host that is
+ * established, or the word of somebody who found out (abi/client.h). What it gets then are meters of
+ * its own. They start from the level of its rows, not full, so that being proven is no second burst.
+ */
+#pragma once
+
+#include "limit_meter.h"
+
+/* When this CPU may look for proof again: of TCP, and of all else. */
+struct limit_proof {
+	__u64 next_ns[2];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct limit_proof);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} limit_proof SEC(".maps");
+
+/* Is the flow an established connection of this host? Anybody can send a lone ACK. */
+static __always_inline bool limit_has_socket(const struct pkt *p)
+{
+	struct bpf_sock_tuple tuple = {};
+	struct bpf_sock *sk;
+	bool established;
+	__u32 bytes;
+
+	if (p->proto != PROTO_TCP || (p->flags & (PKT_SYN | PKT_FRAGMENT | PKT_QUOTES)))
+		return false;
+	if (p->flags & PKT_IPV6) {
+		bytes = sizeof(tuple.ipv6);
+		__builtin_memcpy(tuple.ipv6.saddr, p->flow.src.w, 16);
+		__builtin_memcpy(tuple.ipv6.daddr, p->flow.dst.w, 16);
+		tuple.ipv6.sport = p->flow.sport;
+		tuple.ipv6.dport = p->flow.dport;
+	} else {
+		bytes = sizeof(tuple.ipv4);
+		tuple.ipv4.saddr = p->flow.src.w[3];
+		tuple.ipv4.daddr = p->flow.dst.w[3];
+		tuple.ipv4.sport = p->flow.sport;
+		tuple.ipv4.dport = p->flow.dport;
+	}
+	sk = bpf_sk_lookup_tcp(p->ctx, &tuple, bytes, BPF_F_CURRENT_NETNS, 0);
+	if (!sk)
+		return false;
+	established = tcp_is_established(sk->state);
+	bpf_sk_release(sk);
+	return established;
+}
+
+/* So many looks a second and CPU: a flood must not buy one for each of its packets. */
+static __always_inline bool limit_may_look(struct pkt *p)
+{
+	__u32 zero = 0, kind = p->proto != PROTO_TCP;
+	struct limit_proof *budget = bpf_map_lookup_elem(&limit_proof, &zero);
+
+	if (!proofs_per_s || !budget || pkt_now(&p->facts) < budget->next_ns[kind])
+		return false;
+	budget->next_ns[kind] = pkt_now(&p->facts) + 1000000000 / proofs_per_s;
+	return true;
+}
+
+static __always_inline enum client_proof limit_look(struct pkt *p)
+{
+	struct client_key key = { .limit_class = LIMIT_CLASS_NONE };
+	struct client *c;
+
+	client_unit(&p->facts, &key.source);
+	c = bpf_map_lookup_elem(&clients, &key);
+	if (c)
+		return c->proof;
+	return limit_has_socket(p) ? CLIENT_PROVEN_SOCKET : CLIENT_UNPROVEN;
+}
+
+/* A row of the class refused the source: give it meters of its own, if it is real. */
+static __noinline int limit_prove(struct pkt *p, __u32 id)
+{
+	struct client_key key = { .limit_class = id };
+	struct limit_class *class = bpf_map_lookup_elem(&limit_class, &id);
+	struct limit_scope s;
+	struct client c = {};
+	__u32 unit;
+
+	if (!class || !limit_may_look(p))
+		return 0;
+	c.proof = limit_look(p);
+	if (c.proof == CLIENT_UNPROVEN)
+		return 0;
+	s.rates = &class->rates[*(volatile __u32 *)&class->active & 1];
+	if (!limit_meter_find(&p->facts, id, class, &s) || s.is_exact)
+		return 0;
+	c.proven_ns = pkt_now(&p->facts);
+	for (unit = 0; unit < LIMIT_UNITS; unit++) {
+		c.meters.tat[unit] = s.a->tat[unit];
+		if (gcra_before(s.b->tat[unit], s.a->tat[unit]))
+			c.meters.tat[unit] = s.b->tat[unit];
+	}
+	limit_unit_of(&p->facts, s.rates->flags, &key.source);
+	bpf_map_update_elem(&clients, &key, &c, BPF_NOEXIST);
+	return 0;
+}
