@@ -11,8 +11,10 @@
 int conf_check(const struct conf *conf, struct conf_node *root, struct conf_arena *scratch,
 	       struct conf_errors *errors);
 
-/* The two halves of it. */
+/* The halves of it, and what conf_check_kernel leaves to a file of its own. */
 int conf_check_kernel(const struct conf *conf, struct conf_node *root, struct conf_arena *scratch,
+		      struct conf_errors *errors);
+int conf_check_limits(const struct conf *conf, struct conf_node *root, struct conf_arena *scratch,
 		      struct conf_errors *errors);
 int conf_check_gateway(const struct conf *conf, struct conf_node *root, struct conf_arena *scratch,
 		       struct conf_errors *errors);

@@ -16,70 +16,6 @@ static bool is_prime(uint32_t n)
 	return n >= 2;
 }
 
-static void check_rate(const struct conf_rate *rate, enum limit_unit unit, struct conf_node *node,
-		       struct conf_errors *errors)
-{
-	struct gcra_rate compiled;
-
-	if (!node || conf_node_is_null(node) || node->kind != CONF_MAP || rate->count == 0 ||
-	    conf_node_or(node, "rate")->bad || conf_node_or(node, "burst")->bad)
-		return;
-	if (conf_rate_compile(rate, &compiled)) {
-		conf_node_fail(errors, conf_node_or(node, "burst"),
-			       "the bucket would take over 52 days to refill; lower the burst or "
-			       "raise the rate");
-		return;
-	}
-	/* Each decision is rounded up; for single units that cheap it would change the rate. */
-	if (unit != LIMIT_BYTES && compiled.shift != 0)
-		conf_node_fail(errors, conf_node_or(node, "rate"),
-			       "too fast to meter within 0.1 %%; at most 250000000/s");
-}
-
-static void check_limit_units(const struct conf_limit *limit, struct conf_node *node,
-			      struct conf_errors *errors)
-{
-	static const char *const names[LIMIT_UNITS] = { "packets", "bytes", "connections" };
-	bool any = false;
-
-	for (int unit = 0; unit < LIMIT_UNITS; unit++) {
-		struct conf_node *given = conf_node_get(node, names[unit]);
-
-		any = any || (given && !conf_node_is_null(given));
-		check_rate(&limit->unit[unit], (enum limit_unit)unit, given, errors);
-	}
-	if (!any && node->kind == CONF_MAP)
-		conf_node_fail(errors, node, "limits nothing; give packets, bytes or connections");
-}
-
-/* A source has one class: the longest prefix wins, and a tie has no winner. */
-static int check_limits(const struct conf *conf, struct conf_node *root, struct conf_arena *scratch,
-			struct conf_errors *errors)
-{
-	struct conf_node *list = conf_node_get(root, "limits");
-	struct conf_unique *entries;
-	size_t n = 0;
-
-	for (size_t i = 0; i < conf->n_limits; i++) {
-		check_limit_units(&conf->limits[i], conf_node_item(list, i), errors);
-		n += conf->limits[i].n_sources;
-	}
-	entries = conf_arena_alloc(scratch, n, sizeof(*entries));
-	if (!entries)
-		return -ENOMEM;
-	n = 0;
-	for (size_t i = 0; i < conf->n_limits; i++) {
-		struct conf_node *sources = conf_node_get(conf_node_item(list, i), "sources");
-
-		for (size_t j = 0; j < conf->limits[i].n_sources; j++)
-			entries[n++] = (struct conf_unique) { &conf->limits[i].sources[j],
-							      sizeof(struct prefix),
-							      conf_node_item(sources, j) };
-	}
-	conf_check_unique(entries, n, "a source has one limit; this prefix is also", errors);
-	return 0;
-}
-
 static int check_acl_list(const struct prefix *prefixes, size_t n, uint32_t max,
 			  struct conf_node *list, struct conf_arena *scratch,
 			  struct conf_errors *errors)
@@ -236,6 +172,7 @@ int conf_check_kernel(const struct conf *conf, struct conf_node *root, struct co
 		err = check_acl_list(conf->acl.deny, conf->acl.n_deny, conf->dataplane.max_acl,
 				     conf_node_get(acl, "deny"), scratch, errors);
 	if (!err)
-		err = check_limits(conf, root, scratch, errors);
-	return err ? err : check_vips(conf, root, scratch, errors);
+		err = check_vips(conf, root, scratch, errors);
+	/* Last: it looks at vips as well. */
+	return err ? err : conf_check_limits(conf, root, scratch, errors);
 }

@@ -24,6 +24,25 @@ static const struct conf_word protocol_words[] = { { "tcp", IPPROTO_TCP },
 						   { "udp", IPPROTO_UDP },
 						   { NULL, 0 } };
 
+static const struct conf_word limit_protocol_words[] = { { "any", 0 },
+							 { "tcp", IPPROTO_TCP },
+							 { "udp", IPPROTO_UDP },
+							 { NULL, 0 } };
+static const struct conf_word kind_words[] = { { "any", LIMIT_KIND_NONE },
+					       { "fragment", LIMIT_KIND_FRAGMENT },
+					       { "amplification", LIMIT_KIND_AMPLIFICATION },
+					       { "icmp", LIMIT_KIND_ICMP },
+					       { "other_l4", LIMIT_KIND_OTHER_L4 },
+					       { NULL, 0 } };
+static const struct conf_word per_words[] = { { "source", CONF_PER_SOURCE },
+					      { "prefix", CONF_PER_PREFIX },
+					      { NULL, 0 } };
+
+/* UDP services that answer with more than they are asked; docs/feature/limit.md names each. */
+#define AMPLIFICATION_PORTS                                                                       \
+	"[17, 19, 53, 69, 111, 123, 137, 161, 389, 427, 520, 623, 1434, 1900, 3283, 3702, 5093, " \
+	"5353, 5683, 10001, 11211, 27015, 27960, 37810]"
+
 static const struct conf_row device_rows[] = {
 	{ .name = "name",
 	  CONF_AT(struct conf_device, name),
@@ -73,7 +92,16 @@ static const struct conf_row dataplane_rows[] = {
 	  .def = "262144",
 	  .min = 1024,
 	  .max = 1U << 24,
-	  .help = "Sources that are remembered at once, 88 bytes each; the longest unseen goes." },
+	  .help = "Exact buckets of sources that were proven real, one for each of the limits that "
+		  "they meet, 136 bytes each; the longest unused goes." },
+	{ .name = "limit_rows",
+	  DATAPLANE(limit_rows),
+	  .type = &conf_type_number,
+	  .def = "262144",
+	  .min = 1024,
+	  .max = 1U << 24,
+	  .help = "Cells of the rows of all limits together, 32 bytes each: the buckets of sources "
+		  "that nobody has proven." },
 	{ .name = "max_acl",
 	  DATAPLANE(max_acl),
 	  .type = &conf_type_number,
@@ -131,6 +159,15 @@ static const struct conf_row dataplane_rows[] = {
 	  .max = 100000,
 	  .help = "Drops that are reported as events, a second over all CPUs; the rest is "
 		  "counted." },
+	{ .name = "amplification_ports",
+	  CONF_LIST_AT(struct conf_dataplane, amplification_ports, n_amplification_ports),
+	  .type = &conf_type_number,
+	  .tier = CONF_TIER_DATA,
+	  .def = AMPLIFICATION_PORTS,
+	  .min = 1,
+	  .max_items = 1024,
+	  .help = "UDP ports that reflectors answer from: what limits of kind amplification "
+		  "count." },
 };
 
 static void dataplane_derive(void *item, const struct conf_node *node)
@@ -210,6 +247,23 @@ static const struct conf_table conf_table_byte_rate =
 #define LIMIT_UNIT(unit_id, t) \
 	CONF_SUB_AT(struct conf_limit, unit[unit_id], t), .flags = CONF_NULLABLE
 
+#define LIMIT_TOTAL(unit_id, t) \
+	CONF_SUB_AT(struct conf_limit, total[unit_id], t), .flags = CONF_NULLABLE
+
+/* Offsets are those of the limit that the map is in. */
+static const struct conf_row total_rows[] = {
+	{ .name = "packets", LIMIT_TOTAL(LIMIT_PACKETS, &conf_table_rate), .help = "Packets." },
+	{ .name = "bytes",
+	  LIMIT_TOTAL(LIMIT_BYTES, &conf_table_byte_rate),
+	  .help = "Bytes on the wire, from the Ethernet header on." },
+	{ .name = "connections",
+	  LIMIT_TOTAL(LIMIT_CONNECTIONS, &conf_table_rate),
+	  .help = "New TCP connections." },
+};
+
+static const struct conf_table conf_table_total =
+	CONF_TABLE("total", total_rows, struct conf_limit, );
+
 static const struct conf_row limit_rows[] = {
 	/* The kernel finds a class by the 24 bytes of its name (abi/limit.h). */
 	{ .name = "name",
@@ -222,8 +276,40 @@ static const struct conf_row limit_rows[] = {
 	  CONF_LIST_AT(struct conf_limit, sources, n_sources),
 	  .type = &conf_type_prefix,
 	  .max_items = 1U << 20,
-	  .help = "Sources that it applies to, whatever they talk to; the longest prefix of all "
-		  "limits wins. Not needed where vips name the limit." },
+	  .help = "Sources that it applies to; of the limits of a vip, of a port, of a protocol "
+		  "and of everything, the one with the longest prefix wins. Without sources it is "
+		  "for everybody at its vips, ports or protocol." },
+	{ .name = "vips",
+	  CONF_LIST_AT(struct conf_limit, vips, n_vips),
+	  .type = &conf_type_name,
+	  .ref = "vips",
+	  .max_items = 65535,
+	  .help = "Vips that it applies to; the same as naming it in their limit." },
+	{ .name = "protocol",
+	  CONF_AT(struct conf_limit, protocol),
+	  .type = &conf_type_word,
+	  .words = limit_protocol_words,
+	  .def = "any",
+	  .help = "Transport protocol that it applies to." },
+	{ .name = "ports",
+	  CONF_LIST_AT(struct conf_limit, ports, n_ports),
+	  .type = &conf_type_ports,
+	  .max_items = 1024,
+	  .help = "Destination ports of that protocol that it applies to." },
+	{ .name = "kind",
+	  CONF_AT(struct conf_limit, kind),
+	  .type = &conf_type_word,
+	  .words = kind_words,
+	  .def = "any",
+	  .help = "Kind of packet that it applies to, from everybody to everywhere and beside all "
+		  "other limits: IP fragments, UDP from dataplane.amplification_ports, ICMP and "
+		  "ICMPv6, or transport protocols that are not parsed." },
+	{ .name = "per",
+	  CONF_AT(struct conf_limit, per),
+	  .type = &conf_type_word,
+	  .words = per_words,
+	  .def = "source",
+	  .help = "Who has a bucket: each IPv4 address and IPv6 /64, or each /24 and /48." },
 	{ .name = "packets", LIMIT_UNIT(LIMIT_PACKETS, &conf_table_rate), .help = "Packets." },
 	{ .name = "bytes",
 	  LIMIT_UNIT(LIMIT_BYTES, &conf_table_byte_rate),
@@ -231,6 +317,19 @@ static const struct conf_row limit_rows[] = {
 	{ .name = "connections",
 	  LIMIT_UNIT(LIMIT_CONNECTIONS, &conf_table_rate),
 	  .help = "New TCP connections." },
+	{ .name = "total",
+	  CONF_SUB_FLAT(&conf_table_total),
+	  .flags = CONF_NULLABLE,
+	  .help = "Over all of its sources together. Where it is short, the sources that send most "
+		  "are refused first." },
+	{ .name = "rows",
+	  CONF_AT(struct conf_limit, rows),
+	  .type = &conf_type_number,
+	  .def = "16384",
+	  .min = 256,
+	  .max = 1U << 20,
+	  .help = "Cells in each of its two rows of dataplane.limit_rows, a power of two: about as "
+		  "many as there are sources at a time." },
 	{ .name = "dry_run",
 	  CONF_AT(struct conf_limit, dry_run),
 	  .type = &conf_type_bool,

@@ -52,6 +52,7 @@ static json_t *number_schema(const struct conf_row *row, bool or_null)
 static json_t *value_schema(const struct conf_row *row, bool or_null)
 {
 	json_t *schema;
+	bool number;
 
 	if (row->type == &conf_type_number)
 		return number_schema(row, or_null);
@@ -59,10 +60,9 @@ static json_t *value_schema(const struct conf_row *row, bool or_null)
 		return words_schema(row->words, or_null);
 	if (row->type == &conf_type_bool)
 		return json_pack("{s:o}", "type", types("boolean", NULL, or_null));
-	/* "burst: 1514" is a number to YAML */
-	schema = json_pack(
-		"{s:o}", "type",
-		types("string", row->type == &conf_type_size ? "integer" : NULL, or_null));
+	/* "burst: 1514" and "ports: [53]" are numbers to YAML */
+	number = row->type == &conf_type_size || row->type == &conf_type_ports;
+	schema = json_pack("{s:o}", "type", types("string", number ? "integer" : NULL, or_null));
 	if (row->type->pattern)
 		json_object_set_new(schema, "pattern", json_string(row->type->pattern));
 	return schema;

@@ -22,6 +22,7 @@ enum conf_hook { CONF_HOOK_XDP, CONF_HOOK_TC };
 enum conf_xdp_mode { CONF_XDP_AUTO, CONF_XDP_NATIVE, CONF_XDP_GENERIC };
 enum conf_attach { CONF_ATTACH_AUTO, CONF_ATTACH_LINK, CONF_ATTACH_LIBXDP };
 enum conf_unknown_l4 { CONF_L4_PASS, CONF_L4_DROP };
+enum conf_per { CONF_PER_SOURCE, CONF_PER_PREFIX };
 
 /* "100/s", "6000/min", "1MB/s": count per period_ns; count 0: not limited. */
 struct conf_rate {
@@ -42,6 +43,7 @@ struct conf_dataplane {
 	struct conf_device *devices;
 	size_t n_devices;
 	uint32_t max_clients;
+	uint32_t limit_rows; /* cells of all limits together */
 	uint32_t max_acl;
 	uint32_t max_verdicts;
 	uint32_t max_vips;
@@ -50,6 +52,8 @@ struct conf_dataplane {
 	uint32_t ring_size;
 	enum conf_unknown_l4 unknown_l4;
 	uint32_t events_per_s;
+	uint16_t *amplification_ports; /* of UDP, that reflectors answer from */
+	size_t n_amplification_ports;
 };
 
 struct conf_acl {
@@ -59,12 +63,30 @@ struct conf_acl {
 	size_t n_deny;
 };
 
-/* A limit of the kernel: one class. With neither sources nor a vip naming it, it does nothing. */
+/* A port, or a range with both its ends. */
+struct conf_ports {
+	uint16_t first;
+	uint16_t last;
+};
+
+/*
+ * A limit of the kernel: one class. Without sources it is for everybody at its vips, ports, protocol
+ * or of its kind; a limit that has none of these either does nothing.
+ */
 struct conf_limit {
 	char *name;
-	struct prefix *sources; /* default: none; ::/0 and 0.0.0.0/0 match everybody */
+	struct prefix *sources;
 	size_t n_sources;
-	struct conf_rate unit[LIMIT_UNITS];
+	char **vips; /* those whose `limit` names it do not show here: limit_compile.h */
+	size_t n_vips;
+	uint8_t protocol; /* IPPROTO_TCP, IPPROTO_UDP; 0: any */
+	struct conf_ports *ports;
+	size_t n_ports;
+	uint8_t kind;			    /* enum limit_kind */
+	uint8_t per;			    /* enum conf_per */
+	struct conf_rate unit[LIMIT_UNITS]; /* of each source */
+	struct conf_rate total[LIMIT_UNITS];
+	uint32_t rows; /* cells in each of its two rows: a power of two */
 	bool dry_run;
 };
 

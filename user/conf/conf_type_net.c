@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "../base/addr.h"
+#include "conf_text.h"
 #include "conf_type.h"
 
 static int address_parse(const struct conf_row *row, struct str text, void *field, void *aux,
@@ -145,4 +146,44 @@ const struct conf_type conf_type_mac = {
 	.pattern = "^[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}$",
 	.parse = mac_parse,
 	.format = mac_format,
+};
+
+static int ports_parse(const struct conf_row *row, struct str text, void *field, void *aux,
+		       struct conf_arena *arena, struct errmsg *why)
+{
+	const char *dash = memchr(text.ptr, '-', text.len);
+	size_t len = dash ? (size_t)(dash - text.ptr) : text.len;
+	struct str low = { text.ptr, len };
+	struct str high = dash ? (struct str) { dash + 1, text.len - len - 1 } : low;
+	uint64_t first, last;
+
+	(void)row, (void)aux, (void)arena;
+	if (conf_text_u64(low, &first) || conf_text_u64(high, &last))
+		return -EINVAL;
+	if (!first || first > UINT16_MAX || !last || last > UINT16_MAX)
+		return errmsg_set(why, -ERANGE, "is out of range; ports are from 1 to 65535");
+	if (last < first)
+		return errmsg_set(why, -EINVAL,
+				  "ends before it begins; write the lower port first");
+	*(struct conf_ports *)field = (struct conf_ports) { (uint16_t)first, (uint16_t)last };
+	return 0;
+}
+
+static int ports_format(const struct conf_row *row, const void *field, const void *aux,
+			struct buf *out)
+{
+	const struct conf_ports *ports = field;
+
+	(void)row, (void)aux;
+	if (ports->first == ports->last)
+		return buf_printf(out, "%u", ports->first);
+	return buf_printf(out, "%u-%u", ports->first, ports->last);
+}
+
+const struct conf_type conf_type_ports = {
+	.name = "ports",
+	.expect = "a port or a range of ports; write e.g. 53 or 8000-8099",
+	.pattern = "^[0-9]+(-[0-9]+)?$",
+	.parse = ports_parse,
+	.format = ports_format,
 };
