@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Compile the IPv6 lists into a hash of prefixes with resolved answers, and write what differs.
+ *
+ * A look-up asks one length after the other, the longest first, while the hash changes. So that it
+ * finds the old or the new answer of its source:
+ *
+ * - New prefixes come first. One that covers another new one directly comes a level later, after a
+ *   pause: a look-up that missed the longer must not find the shorter. The same for one that
+ *   only gets another answer.
+ * - Then, after a pause, old prefixes go, the shortest first: one that a look-up falls through is
+ *   gone only when what it was to find next is gone already.
+ */
+#include <endian.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "map_batch.h"
+#include "pinned_map.h"
+#include "source_v6.h"
+
+#define LENGTHS (SOURCE_NET_BITS_V6 + 1)
+
+enum change_kind { CHANGE_SAME, CHANGE_ADD, CHANGE_UPDATE, CHANGE_DELETE };
+
+struct v6_change {
+	struct source_net net; /* tag: the answer */
+	uint8_t kind;	       /* enum change_kind */
+	uint8_t level;
+};
+
+/* What three lists say, the wider prefixes being known. */
+static uint8_t resolve(uint8_t wider, const struct source_net *const own[SOURCE_LISTS])
+{
+	if (wider == SOURCE_ALLOW || own[SOURCE_IS_ALLOW])
+		return SOURCE_ALLOW;
+	if (wider == SOURCE_DENY || own[SOURCE_IS_DENY])
+		return SOURCE_DENY;
+	return own[SOURCE_IS_GROUP] ? own[SOURCE_IS_GROUP]->tag : wider;
+}
+
+/* The answer of what covers the range and is shorter. */
+static uint8_t answer_above(const struct source_lists *lists, const struct source_net *range)
+{
+	const struct source_net *own[SOURCE_LISTS];
+	uint8_t answer = SOURCE_NONE;
+	uint32_t len;
+	int l;
+
+	for (len = 0; len < range->len; len++) {
+		for (l = 0; l < SOURCE_LISTS; l++)
+			own[l] = source_nets_cover(&lists->list[l], range->addr, len);
+		answer = resolve(answer, own);
+	}
+	return answer;
+}
+
+/* The next prefix of any list, and which lists have it; NULL at the end. */
+static const struct source_net *next_of(const struct source_lists *lists, size_t at[SOURCE_LISTS],
+					const size_t end[SOURCE_LISTS],
+					const struct source_net *own[SOURCE_LISTS])
+{
+	const struct source_net *first = NULL;
+	int l;
+
+	for (l = 0; l < SOURCE_LISTS; l++) {
+		const struct source_net *net = &lists->list[l].v[at[l]];
+
+		own[l] = NULL;
+		if (at[l] < end[l] && (!first || source_net_cmp(net, first) < 0))
+			first = net;
+	}
+	for (l = 0; first && l < SOURCE_LISTS; l++) {
+		if (at[l] < end[l] && !source_net_cmp(&lists->list[l].v[at[l]], first))
+			own[l] = &lists->list[l].v[at[l]++];
+	}
+	return first;
+}
+
+int source_v6_flatten(const struct source_lists *lists, const struct source_net *range,
+		      struct source_nets *ret)
+{
+	const uint8_t above = answer_above(lists, range);
+	const struct source_net *own[SOURCE_LISTS], *next;
+	size_t at[SOURCE_LISTS], end[SOURCE_LISTS];
+	struct source_net stack[LENGTHS]; /* the prefixes around the next one, with their answers */
+	int l, depth = 0, err = 0;
+
+	for (l = 0; l < SOURCE_LISTS; l++) {
+		at[l] = source_nets_lower(&lists->list[l], range);
+		end[l] = source_nets_end(&lists->list[l], range);
+	}
+	while (!err && (next = next_of(lists, at, end, own))) {
+		struct source_net net = *next;
+		uint8_t wider;
+
+		while (depth && !source_net_contains(&stack[depth - 1], &net))
+			depth--;
+		wider = depth ? stack[depth - 1].tag : above;
+		net.tag = resolve(wider, own);
+		stack[depth++] = net;
+		if (net.tag != wider)
+			err = source_nets_push(ret, &net);
+	}
+	return err;
+}
+
+static struct source_v6_key key_of(const struct source_net *net)
+{
+	struct source_v6_key key = { .len_bits = net->len };
+	uint64_t addr = htobe64(net->addr);
+
+	memcpy(key.w, &addr, sizeof(key.w));
+	return key;
+}
+
+int source_v6_read(const struct source_table *t, struct source_nets *ret)
+{
+	CLEANUP_FREE struct source_v6_key *keys = NULL;
+	CLEANUP_FREE struct source_v6_answer *values = NULL;
+	size_t n, i;
+	int err = pinned_map_read(t->maps.v6_fd, (void **)&keys, (void **)&values, &n);
+
+	for (i = 0; !err && i < n; i++) {
+		struct source_net net = { .len = (uint8_t)keys[i].len_bits,
+					  .tag = (uint8_t)values[i].answer };
+
+		memcpy(&net.addr, keys[i].w, sizeof(net.addr));
+		net.addr = be64toh(net.addr);
+		err = source_nets_push(ret, &net);
+	}
+	return err ? err : source_nets_sort(ret);
+}
+
+/* Where a plan's changes are on the way from the widest prefix to the current one. */
+struct path {
+	struct v6_change at[2 * LENGTHS];
+	size_t index[2 * LENGTHS]; /* in plan->changes; of CHANGE_SAME: unused */
+	int depth;
+};
+
+/*
+ * The innermost prefix leaves the path: what covers it and is written too has to wait for it, unless
+ * a prefix that stays is between.
+ */
+static void leave(struct source_v6_plan *plan, struct path *p)
+{
+	const struct v6_change *c = &p->at[--p->depth];
+	uint8_t level;
+	int i = p->depth - 1;
+
+	if (c->kind != CHANGE_ADD)
+		return;
+	level = (uint8_t)(plan->changes[p->index[p->depth]].level + 1);
+	while (i >= 0 && p->at[i].kind == CHANGE_DELETE)
+		i--;
+	if (i < 0 || p->at[i].kind == CHANGE_SAME)
+		return;
+	if (plan->changes[p->index[i]].level < level)
+		plan->changes[p->index[i]].level = level;
+	if (plan->levels < level)
+		plan->levels = level;
+}
+
+static void enter(struct source_v6_plan *plan, struct path *p, const struct source_net *net,
+		  enum change_kind kind)
+{
+	struct v6_change c = { .net = *net, .kind = (uint8_t)kind };
+
+	while (p->depth && !source_net_contains(&p->at[p->depth - 1].net, net))
+		leave(plan, p);
+	p->at[p->depth] = c;
+	p->index[p->depth++] = plan->n_changes;
+	if (kind != CHANGE_SAME)
+		plan->changes[plan->n_changes++] = c;
+	plan->n_adds += kind == CHANGE_ADD;
+	plan->n_deletes += kind == CHANGE_DELETE;
+}
+
+/* plan->now against `was`, both sorted. */
+static int compare(struct source_v6_plan *plan, const struct source_nets *was)
+{
+	const struct source_nets *now = &plan->now;
+	struct path p = { .depth = 0 };
+	size_t i = 0, j = 0;
+
+	plan->changes = malloc((now->n + was->n + 1) * sizeof(*plan->changes));
+	if (!plan->changes)
+		return -ENOMEM;
+	while (i < now->n || j < was->n) {
+		int order = i == now->n	  ? 1
+			    : j == was->n ? -1
+					  : source_net_cmp(&now->v[i], &was->v[j]);
+
+		if (order < 0)
+			enter(plan, &p, &now->v[i++], CHANGE_ADD);
+		else if (order > 0)
+			enter(plan, &p, &was->v[j++], CHANGE_DELETE);
+		else if (now->v[i].tag == was->v[j++].tag)
+			enter(plan, &p, &now->v[i++], CHANGE_SAME);
+		else
+			enter(plan, &p, &now->v[i++], CHANGE_UPDATE);
+	}
+	while (p.depth)
+		leave(plan, &p);
+	return 0;
+}
+
+int source_v6_plan(struct source_table *t, const struct source_net *range,
+		   const struct source_nets *was, struct source_v6_plan *ret, struct errmsg *err)
+{
+	size_t n;
+	int e;
+
+	*ret = (struct source_v6_plan) { .whole = range->len == 0 };
+	e = source_v6_flatten(&t->lists_v6, range, &ret->now);
+	if (!e)
+		e = compare(ret, was);
+	if (e)
+		return e;
+	n = (ret->whole ? was->n : t->n_v6) + ret->n_adds;
+	return source_table_room("source_v6", n, t->v6_max, err);
+}
+
+void source_v6_plan_clear(struct source_v6_plan *plan)
+{
+	source_nets_clear(&plan->now);
+	free(plan->changes);
+	plan->changes = NULL;
+}
+
+/* Words like those of map source_v6_lengths. set counts buckets per length, to stop at all of them. */
+struct lengths {
+	uint64_t *word;
+	uint32_t set[LENGTHS];
+};
+
+static void lengths_set(struct lengths *l, uint32_t bucket, uint32_t len)
+{
+	uint64_t bit = 1ULL << (len - 1);
+
+	if (l->word[bucket] & bit)
+		return;
+	__atomic_store_n(&l->word[bucket], l->word[bucket] | bit, __ATOMIC_RELEASE);
+	l->set[len]++;
+}
+
+static void lengths_add(struct lengths *l, const struct source_net *net)
+{
+	uint32_t first = (uint32_t)(net->addr >> 32), i, n;
+
+	if (net->len == 0 || l->set[net->len] == SOURCE_V6_BUCKETS)
+		return;
+	if (net->len <= 16) { /* so many /32s that they meet every bucket */
+		for (i = 0; i < SOURCE_V6_BUCKETS; i++)
+			lengths_set(l, i, net->len);
+		return;
+	}
+	n = net->len < 32 ? 1U << (32 - net->len) : 1;
+	for (i = 0; i < n; i++)
+		lengths_set(l, source_v6_bucket(htobe32(first + i)), net->len);
+}
+
+/* Bits for what is added, before it is. */
+static void lengths_before(struct source_table *t, const struct source_v6_plan *plan)
+{
+	struct lengths l = { .word = t->v6_lengths };
+	size_t i;
+
+	for (i = 0; i < plan->n_changes; i++) {
+		if (plan->changes[i].kind == CHANGE_ADD)
+			lengths_add(&l, &plan->changes[i].net);
+	}
+}
+
+/* Bits that nothing needs any more go, once all is read anyway: too many only cost look-ups. */
+static int lengths_after(struct source_table *t, const struct source_v6_plan *plan)
+{
+	CLEANUP_FREE uint64_t *words = calloc(SOURCE_V6_BUCKETS, sizeof(*words));
+	struct lengths l = { .word = words };
+	size_t i;
+
+	if (!words)
+		return -ENOMEM;
+	for (i = 0; i < plan->now.n; i++)
+		lengths_add(&l, &plan->now.v[i]);
+	for (i = 0; i < SOURCE_V6_BUCKETS; i++) {
+		if (t->v6_lengths[i] != words[i])
+			__atomic_store_n(&t->v6_lengths[i], words[i], __ATOMIC_RELEASE);
+	}
+	return 0;
+}
+
+static int write_level(const struct source_table *t, const struct source_v6_plan *plan,
+		       uint8_t level)
+{
+	CLEANUP(map_batch_clear) struct map_batch b = { 0 };
+	int err = map_batch_open(&b, t->maps.v6_fd, sizeof(struct source_v6_key),
+				 sizeof(struct source_v6_answer));
+	size_t i;
+
+	for (i = 0; !err && i < plan->n_changes; i++) {
+		const struct v6_change *c = &plan->changes[i];
+		struct source_v6_key key = key_of(&c->net);
+		struct source_v6_answer value = { c->net.tag };
+
+		if (c->kind != CHANGE_DELETE && c->level == level)
+			err = map_batch_put(&b, &key, &value);
+	}
+	return err ? err : map_batch_flush(&b);
+}
+
+/* The shortest first: a counting sort by length. */
+static int delete_old(const struct source_table *t, const struct source_v6_plan *plan)
+{
+	CLEANUP(map_batch_clear) struct map_batch b = { 0 };
+	CLEANUP_FREE struct source_v6_key *keys = malloc(plan->n_deletes * sizeof(*keys));
+	size_t at[LENGTHS + 1] = { 0 }, i;
+	int err = map_batch_open(&b, t->maps.v6_fd, sizeof(*keys), 0);
+
+	if (err || !keys)
+		return -ENOMEM;
+	for (i = 0; i < plan->n_changes; i++)
+		at[plan->changes[i].net.len + 1] += plan->changes[i].kind == CHANGE_DELETE;
+	for (i = 1; i < LENGTHS; i++)
+		at[i] += at[i - 1];
+	for (i = 0; i < plan->n_changes; i++) {
+		const struct v6_change *c = &plan->changes[i];
+
+		if (c->kind == CHANGE_DELETE)
+			keys[at[c->net.len]++] = key_of(&c->net);
+	}
+	for (i = 0; !err && i < plan->n_deletes; i++)
+		err = map_batch_put(&b, &keys[i], NULL);
+	return err ? err : map_batch_flush(&b);
+}
+
+int source_v6_commit(struct source_table *t, const struct source_v6_plan *plan)
+{
+	size_t was = plan->now.n + plan->n_deletes - plan->n_adds; /* in the range */
+	uint8_t level;
+	int err = 0;
+
+	lengths_before(t, plan);
+	if (plan->n_changes > plan->n_deletes) {
+		for (level = 0; !err && level <= plan->levels; level++) {
+			if (level)
+				source_table_pause();
+			err = write_level(t, plan, level);
+		}
+		if (!err && plan->n_deletes)
+			source_table_pause();
+	}
+	if (!err && plan->n_deletes)
+		err = delete_old(t, plan);
+	if (err)
+		return err;
+	t->n_v6 = (plan->whole ? 0 : t->n_v6 - was) + plan->now.n;
+	return plan->whole ? lengths_after(t, plan) : 0;
+}
