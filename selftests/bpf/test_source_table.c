@@ -457,7 +457,7 @@ static void a_restart_keeps_the_tables_until_all_lists_are_applied(void **state)
 	int i;
 
 	(void)state;
-	for (i = rounds(40); i > 0; i--) {
+	for (i = rounds(15); i > 0; i--) {
 		struct prefix p;
 
 		random_lists(w, &l);

@@ -105,17 +105,6 @@ static int apply_dataplane(struct kernel *k, const struct conf *from, const stru
 	return ret;
 }
 
-static int apply_acl(struct kernel *k, const struct conf *conf)
-{
-	/* allow first: nobody is locked out in between */
-	int ret = acl_map_apply(k->dp, ACL_LIST_ALLOW, conf->acl.allow, conf->acl.n_allow,
-				ACL_FROM_FILE);
-
-	return ret ? ret
-		   : acl_map_apply(k->dp, ACL_LIST_DENY, conf->acl.deny, conf->acl.n_deny,
-				   ACL_FROM_FILE);
-}
-
 static int apply_rooms(struct kernel *k, const struct conf *from, const struct conf *to,
 		       unsigned int rooms, struct errmsg *err)
 {
@@ -131,7 +120,7 @@ static int apply_rooms(struct kernel *k, const struct conf *from, const struct c
 	}
 	if (!ret && (rooms & ROOM_ACL)) {
 		what = "acl";
-		ret = apply_acl(k, to);
+		ret = acl_map_apply_conf(k->dp, &to->acl, err);
 	}
 	if (!ret) { /* always: it refers to the configuration's memory */
 		what = "vips";

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Maps acl_allow and acl_deny. Every change raises the epoch, so cached answers are looked up again. */
+/* The allow and deny lists: in memory here, and compiled into the maps of abi/source.h. */
 #pragma once
 
 #include "dataplane.h"
@@ -7,16 +7,23 @@
 
 enum acl_list { ACL_LIST_ALLOW, ACL_LIST_DENY };
 
-/* Idempotent. -ENOSPC when the list is full. */
+/*
+ * Idempotent. -EINVAL: an IPv6 prefix over 64 bits. -ENOSPC: a map has no room. Nothing changed then.
+ * -EAGAIN: after a restart, before limits, allow and deny have been applied.
+ */
 int acl_map_add(struct dataplane *dp, enum acl_list list, const struct prefix *p,
 		enum acl_origin origin);
 int acl_map_del(struct dataplane *dp, enum acl_list list, const struct prefix *p); /* -ENOENT */
-/* Make the list exactly these prefixes: what is missing is added first, then the rest removed. */
+/*
+ * Make a list exactly these prefixes, without a gap: see source_table_apply, also for errors. After
+ * a restart what was in force stays until limits, allow and deny have been applied.
+ */
 int acl_map_apply(struct dataplane *dp, enum acl_list list, const struct prefix *want, size_t n,
-		  enum acl_origin origin);
-/* Does an allow prefix cover the address? */
+		  enum acl_origin origin, struct errmsg *err);
+/* Both lists at once. */
+int acl_map_apply_conf(struct dataplane *dp, const struct conf_acl *acl, struct errmsg *err);
+/* Does an allow prefix of the list in memory cover the address? */
 bool acl_map_allows(struct dataplane *dp, const struct addr *a);
 /* Calls fn for each; stops when it returns non-zero and returns that. */
 int acl_map_each(struct dataplane *dp, enum acl_list list,
-		 int (*fn)(const struct prefix *p, const struct acl_value *v, void *ctx),
-		 void *ctx);
+		 int (*fn)(const struct prefix *p, enum acl_origin origin, void *ctx), void *ctx);

@@ -17,6 +17,7 @@
 #include "pin.h"
 #include "program.h"
 #include "resize.h"
+#include "source_table.h"
 #include "vip_map.h"
 #include "warning.h"
 
@@ -101,6 +102,18 @@ static int put_in_force(struct dataplane *dp, struct errmsg *err)
 	return pin_over_old(dp, err);
 }
 
+static int open_sources(struct dataplane *dp, struct errmsg *err)
+{
+	const struct source_maps maps = { .v4_fd = pinned_map_fd(dp, "source_v4"),
+					  .split_fd = pinned_map_fd(dp, "source_split"),
+					  .long_fd = pinned_map_fd(dp, "source_long"),
+					  .v6_fd = pinned_map_fd(dp, "source_v6"),
+					  .v6_lengths_fd = pinned_map_fd(dp, "source_v6_lengths") };
+	int e = source_table_open(&maps, &dp->source);
+
+	return e ? errmsg_set(err, e, "cannot use the tables of sources: %s", strerror(-e)) : 0;
+}
+
 static int load(struct dataplane *dp, struct errmsg *err)
 {
 	CLEANUP(program_set_clear) struct program_set set = { 0 };
@@ -114,6 +127,8 @@ static int load(struct dataplane *dp, struct errmsg *err)
 		e = program_load(dp, &set, err);
 	if (!e)
 		e = resize_copy(dp, err);
+	if (!e)
+		e = open_sources(dp, err);
 	if (!e && !dp->adopted)
 		e = layout_init(dp, err);
 	return e ? e : put_in_force(dp, err);
@@ -166,6 +181,7 @@ void dataplane_close(struct dataplane *dp)
 	event_map_stop(dp);
 	vip_map_stop(dp);
 	meter_map_close(dp);
+	source_table_close(dp->source);
 	device_watch_close(dp->watch);
 	for (i = 0; i < dp->n_devices; i++)
 		device_clear(&dp->devices[i]);

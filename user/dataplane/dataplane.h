@@ -33,7 +33,7 @@ struct dataplane_device {
 
 /* How full a map is. entries is counted for hashes and 0 where the question makes no sense. */
 struct dataplane_map {
-	char name[16];
+	char name[24];
 	uint32_t max_entries;
 	uint32_t entries;
 	uint64_t memory_bytes;

@@ -5,12 +5,13 @@
 #include "dataplane.h"
 #include "pinned_map.h"
 
-#define DATAPLANE_MAPS_MAX 32
+#define DATAPLANE_MAPS_MAX 48
 
 struct bpf_object;
 struct device_watch;
 struct event_map;
 struct meter_map;
+struct source_table;
 struct vip_map;
 
 /* What the configuration asks of a device, and what became of it. */
@@ -54,5 +55,7 @@ struct dataplane {
 	struct device_watch *watch;
 	struct event_map *event;
 	struct meter_map *meter;
+	struct source_table *source;
+	uint8_t acl_origin[2]; /* by enum acl_list: of the list as it was applied */
 	struct vip_map *vip;
 };

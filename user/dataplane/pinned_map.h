@@ -18,7 +18,7 @@ struct map_shape {
 };
 
 struct pinned_map {
-	char name[16]; /* of the pin; the kernel's name is the same */
+	char name[24]; /* of the pin; the kernel keeps 15 characters of it */
 	struct map_shape shape;
 	int fd;	    /* the map in force; -1 until it is loaded */
 	int old_fd; /* the pinned one of another size that fd replaces; -1 */

@@ -179,9 +179,9 @@ static uint32_t configured_size(const struct conf_dataplane *c, const char *name
 		uint32_t size;
 	} sizes[] = {
 		{ "clients", c->max_clients },
-		{ "acl_allow", c->max_acl },
-		{ "acl_deny", c->max_acl },
-		{ "limit_prefix", c->max_acl },
+		{ "source_split", c->max_acl },
+		{ "source_long", c->max_acl },
+		{ "source_v6", c->max_acl },
 		{ "verdict_source", c->max_verdicts },
 		{ "verdict_flow", c->max_verdicts },
 		{ "vips", c->max_vips },

@@ -193,11 +193,11 @@ int resize_plan(struct dataplane *dp, struct errmsg *err)
 	int e = plan_rings(dp, err);
 
 	if (!e)
-		e = fit_keyed(dp, "acl_allow", "dataplane.max_acl", 0, err);
+		e = fit_keyed(dp, "source_split", "dataplane.max_acl", 0, err);
 	if (!e)
-		e = fit_keyed(dp, "acl_deny", "dataplane.max_acl", 0, err);
+		e = fit_keyed(dp, "source_long", "dataplane.max_acl", 0, err);
 	if (!e)
-		e = fit_keyed(dp, "limit_prefix", "dataplane.max_acl", 0, err);
+		e = fit_keyed(dp, "source_v6", "dataplane.max_acl", 0, err);
 	if (!e)
 		e = fit_keyed(dp, "verdict_source", "dataplane.max_verdicts", 0, err);
 	if (!e)

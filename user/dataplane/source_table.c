@@ -263,11 +263,11 @@ static int single_flip(struct single *s, bool add)
 static int single_v4(struct source_table *t, struct single *s)
 {
 	CLEANUP(source_v4_plan_clear) struct source_v4_plan plan = { 0 };
-	int err = t->live ? source_v4_sweep(t) : 0;
+	int err = source_v4_sweep(t);
 
 	if (!err)
 		err = single_flip(s, s->add);
-	if (err || !t->live)
+	if (err)
 		return err;
 	err = source_v4_plan(t, &s->net, &plan, NULL);
 	if (err)
@@ -279,11 +279,11 @@ static int single_v6(struct source_table *t, struct single *s)
 {
 	CLEANUP(source_v6_plan_clear) struct source_v6_plan plan = { 0 };
 	CLEANUP(source_nets_clear) struct source_nets was = { 0 };
-	int err = t->live ? source_v6_flatten(&t->lists_v6, &s->net, &was) : 0;
+	int err = source_v6_flatten(&t->lists_v6, &s->net, &was);
 
 	if (!err)
 		err = single_flip(s, s->add);
-	if (err || !t->live)
+	if (err)
 		return err;
 	err = source_v6_plan(t, &s->net, &was, &plan, NULL);
 	if (err)
@@ -298,6 +298,8 @@ int source_table_add(struct source_table *t, enum source_list list, const struct
 
 	if (err || source_nets_find(s.list, &s.net))
 		return err;
+	if (!t->live)
+		return -EAGAIN;
 	return s.v4 ? single_v4(t, &s) : single_v6(t, &s);
 }
 
@@ -312,6 +314,8 @@ int source_table_del(struct source_table *t, enum source_list list, const struct
 	there = source_nets_find(s.list, &s.net);
 	if (!there)
 		return -ENOENT;
+	if (!t->live)
+		return -EAGAIN;
 	s.net = *there;
 	return s.v4 ? single_v4(t, &s) : single_v6(t, &s);
 }

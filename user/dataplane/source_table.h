@@ -71,7 +71,7 @@ int source_table_apply(struct source_table *t, struct errmsg *err);
 
 /*
  * One prefix, in memory and in the maps. Adding what is there already does nothing. -ENOENT, -EINVAL,
- * -ENOSPC: nothing changed. Maps that wait for their first apply are not written.
+ * -ENOSPC, -EAGAIN (the maps wait for their first apply): nothing changed.
  */
 int source_table_add(struct source_table *t, enum source_list list, const struct prefix *p);
 int source_table_del(struct source_table *t, enum source_list list, const struct prefix *p);
