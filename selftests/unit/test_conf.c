@@ -189,6 +189,7 @@ static const struct wrong wrong_settings[] = {
 	  "has bits set behind the prefix; write 192.0.2.0/24" },
 	{ "acl: {deny: ['2001:db8::1/32']}", 1, 14, "write 2001:db8::/32" },
 	{ "acl: {deny: [10.0.0.0/33]}", 1, 14, "is not a prefix" },
+	{ "acl: {allow: ['2001:db8::/65']}", 1, 15, "is longer than /64" },
 	{ "acl: {deny: [10.0.0.0/8, 10.0.0.0/8]}", 1, 26,
 	  "is there already: acl.deny[0] in line 1" },
 	{ "listeners: [{name: a, address: 0.0.0.0}]", 1, 13, "listeners[a]: port is missing" },

@@ -8,6 +8,9 @@
 #include "conf_errors.h"
 #include "sluice/abi/vip.h"
 
+/* A source of IPv6 is a /64: there is nothing longer to tell apart. */
+#define SOURCE_BITS_MAX_V6 64
+
 static bool is_prime(uint32_t n)
 {
 	for (uint32_t d = 2; d * d <= n; d++)
@@ -26,9 +29,16 @@ static int check_acl_list(const struct prefix *prefixes, size_t n, uint32_t max,
 		return -ENOMEM;
 	if (n > max)
 		conf_node_fail(errors, list, "%zu prefixes; raise dataplane.max_acl (%u)", n, max);
-	for (size_t i = 0; i < n; i++)
-		entries[i] = (struct conf_unique) { &prefixes[i], sizeof(prefixes[i]),
-						    conf_node_item(list, i) };
+	for (size_t i = 0; i < n; i++) {
+		struct conf_node *node = conf_node_item(list, i);
+
+		if (!addr_is_v4(&prefixes[i].addr) && prefixes[i].len_bits > SOURCE_BITS_MAX_V6 &&
+		    !node->bad)
+			conf_node_fail(errors, node,
+				       "is longer than /64; whoever has an address of a /64 has "
+				       "all of them");
+		entries[i] = (struct conf_unique) { &prefixes[i], sizeof(prefixes[i]), node };
+	}
 	conf_check_unique(entries, n, "this prefix is there already:", errors);
 	return 0;
 }
