@@ -10,6 +10,7 @@
 struct bpf_object;
 struct device_watch;
 struct event_map;
+struct limit_map;
 struct meter_map;
 struct source_table;
 struct vip_map;
@@ -49,11 +50,13 @@ struct dataplane {
 	size_t n_warnings_load; /* the first ones: made by dataplane_open */
 
 	uint64_t verdicts_refused;
+	bool verdict_filter_exact; /* it has no bit that no verdict needs */
 	uint64_t meters_refused;
 	uint64_t limit_flipped_ns; /* when a limit class was flipped last */
 	struct libxdp_way way;
 	struct device_watch *watch;
 	struct event_map *event;
+	struct limit_map *limit;
 	struct meter_map *meter;
 	struct source_table *source;
 	uint8_t acl_origin[2]; /* by enum acl_list: of the list as it was applied */

@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A source entry of the unit's length carries the number of the source's flow verdicts, because a
- * client record learns from it whether verdict_flow is worth a look-up. The supervisor is the only
- * writer, so reading, changing and writing an entry needs no lock.
+ * The supervisor is the only writer. A bit of the filter is set before the verdict is written; bits
+ * that nothing needs any more are cleared by the sweep, which reads all verdicts anyway.
  */
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/addr.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "dataplane_state.h"
-#include "epoch.h"
 #include "sluice/abi/client.h"
 #include "verdict_map.h"
 
@@ -56,6 +55,37 @@ static int put(struct dataplane *dp, int fd, const void *key, const struct verdi
 	return -ENOSPC;
 }
 
+/* Before the verdict is written: packets without the bit do not ask for one. */
+static int filter_set(struct dataplane *dp, const struct addr *source, enum verdict_filter_bit bit)
+{
+	struct verdict_filter *f = pinned_map_mem(dp, "verdict_filter");
+
+	if (!f)
+		return -ENOMEM;
+	__atomic_fetch_or(&f->bucket[verdict_filter_bucket(source)], (uint8_t)bit,
+			  __ATOMIC_RELEASE);
+	return 0;
+}
+
+/* Set or replace; what the old one has dropped is kept. */
+static int set(struct dataplane *dp, int fd, const void *key, const struct addr *source,
+	       enum verdict_filter_bit bit, struct verdict *v)
+{
+	struct verdict old;
+	int err;
+
+	if (v->action != VERDICT_DROP && v->action != VERDICT_DROP_NEW)
+		return -EINVAL;
+	if (get(fd, key, &old) == 0)
+		v->dropped_packets = old.dropped_packets;
+	err = filter_set(dp, source, bit);
+	if (!err)
+		err = put(dp, fd, key, v);
+	if (err)
+		dp->verdict_filter_exact = false;
+	return err;
+}
+
 int verdict_map_set(struct dataplane *dp, const struct prefix *source, enum verdict_action action,
 		    enum verdict_reason reason, uint64_t until_ns)
 {
@@ -65,43 +95,11 @@ int verdict_map_set(struct dataplane *dp, const struct prefix *source, enum verd
 			     .reason = (uint8_t)reason };
 	int fd = pinned_map_fd(dp, "verdict_source"), err;
 	struct verdict_key key;
-	struct verdict old;
 
 	if (fd < 0)
 		return fd;
-	if (action != VERDICT_DROP && action != VERDICT_DROP_NEW)
-		return -EINVAL;
 	err = source_key(source, &key);
-	if (err)
-		return err;
-	if (get(fd, &key, &old) == 0)
-		v.flows = old.flows;
-	err = put(dp, fd, &key, &v);
-	return err ? err : epoch_raise_source(dp, &key.addr);
-}
-
-/*
- * Count a flow verdict in or out at its source's entry. An entry that only counts has the action
- * NONE and goes with the last flow.
- */
-static int count_flow(struct dataplane *dp, int fd, const struct addr *source, int by)
-{
-	struct verdict_key key = unit_key(source);
-	struct verdict v = { .until_ns = UINT64_MAX, .since_ns = clock_now_ns() };
-	int err = get(fd, &key, &v);
-
-	if (err && err != -ENOENT)
-		return err;
-	if (by < 0 && (err || v.flows == 0))
-		return 0;
-	if (by > 0 && v.flows == UINT16_MAX) {
-		dp->verdicts_refused++;
-		return -ENOSPC;
-	}
-	v.flows = (uint16_t)(v.flows + by);
-	if (v.flows == 0 && v.action == VERDICT_NONE)
-		return bpf_map_delete_elem(fd, &key) ? -errno : 0;
-	return put(dp, fd, &key, &v);
+	return err ? err : set(dp, fd, &key, &key.addr, VERDICT_FILTER_SOURCE, &v);
 }
 
 int verdict_map_set_flow(struct dataplane *dp, const struct flow_key *flow,
@@ -111,99 +109,50 @@ int verdict_map_set_flow(struct dataplane *dp, const struct flow_key *flow,
 			     .since_ns = clock_now_ns(),
 			     .action = (uint8_t)action,
 			     .reason = (uint8_t)reason };
-	int flow_fd = pinned_map_fd(dp, "verdict_flow");
-	int fd = pinned_map_fd(dp, "verdict_source"), err;
+	int fd = pinned_map_fd(dp, "verdict_flow");
 	struct flow_key key = *flow;
-	struct verdict old;
-	bool is_new;
 
-	if (fd < 0 || flow_fd < 0)
-		return -ENOENT;
-	if (action != VERDICT_DROP && action != VERDICT_DROP_NEW)
-		return -EINVAL;
+	if (fd < 0)
+		return fd;
 	memset(key.pad, 0, sizeof(key.pad));
-	is_new = get(flow_fd, &key, &old) != 0;
-	err = put(dp, flow_fd, &key, &v);
-	if (!err && is_new) {
-		err = count_flow(dp, fd, &key.src, 1);
-		if (err)
-			bpf_map_delete_elem(flow_fd, &key);
-	}
-	return err ? err : epoch_raise_source(dp, &key.src);
+	return set(dp, fd, &key, &key.src, VERDICT_FILTER_FLOW, &v);
 }
 
-/* Take the action out of a source's entry; what counts flows stays. */
-static int clear_source(struct dataplane *dp, int fd, const struct verdict_key *key,
-			const struct verdict *is)
+static int del(struct dataplane *dp, int fd, const void *key)
 {
-	struct verdict v = *is;
-
-	if (!v.flows)
-		return bpf_map_delete_elem(fd, key) ? -errno : 0;
-	v.action = VERDICT_NONE;
-	v.until_ns = UINT64_MAX;
-	return put(dp, fd, key, &v);
+	if (fd < 0)
+		return fd;
+	if (bpf_map_delete_elem(fd, key))
+		return -errno;
+	dp->verdict_filter_exact = false;
+	return 0;
 }
 
 int verdict_map_del(struct dataplane *dp, const struct prefix *source)
 {
-	int fd = pinned_map_fd(dp, "verdict_source"), err;
 	struct verdict_key key;
-	struct verdict v;
+	int err = source_key(source, &key);
 
-	if (fd < 0)
-		return fd;
-	err = source_key(source, &key);
-	if (!err)
-		err = get(fd, &key, &v);
-	if (!err && v.action == VERDICT_NONE)
-		err = -ENOENT;
-	if (!err)
-		err = clear_source(dp, fd, &key, &v);
-	return err ? err : epoch_raise_source(dp, &key.addr);
+	return err ? err : del(dp, pinned_map_fd(dp, "verdict_source"), &key);
 }
 
 int verdict_map_del_flow(struct dataplane *dp, const struct flow_key *flow)
 {
-	int flow_fd = pinned_map_fd(dp, "verdict_flow");
-	int fd = pinned_map_fd(dp, "verdict_source"), err;
 	struct flow_key key = *flow;
 
-	if (fd < 0 || flow_fd < 0)
-		return -ENOENT;
 	memset(key.pad, 0, sizeof(key.pad));
-	if (bpf_map_delete_elem(flow_fd, &key))
-		return -errno;
-	err = count_flow(dp, fd, &key.src, -1);
-	return err ? err : epoch_raise_source(dp, &key.src);
+	return del(dp, pinned_map_fd(dp, "verdict_flow"), &key);
 }
 
 int verdict_map_get(struct dataplane *dp, const struct prefix *source, struct verdict *ret)
 {
 	int fd = pinned_map_fd(dp, "verdict_source"), err;
 	struct verdict_key key;
-	struct verdict v;
 
 	if (fd < 0)
 		return fd;
 	err = source_key(source, &key);
-	if (!err)
-		err = get(fd, &key, &v);
-	if (err || v.action == VERDICT_NONE)
-		return err ? err : -ENOENT;
-	*ret = v;
-	return 0;
-}
-
-static uint64_t dropped_packets(int clients_fd, const struct verdict_key *key)
-{
-	struct client_key ck = { .source = key->addr };
-	struct client c;
-
-	if (clients_fd < 0 || key->len_bits != unit_bits(&key->addr) ||
-	    bpf_map_lookup_elem(clients_fd, &ck, &c))
-		return 0;
-	return c.dropped_packets;
+	return err ? err : get(fd, &key, ret);
 }
 
 static int each_source(struct dataplane *dp, int (*fn)(const struct verdict_entry *e, void *ctx),
@@ -211,7 +160,6 @@ static int each_source(struct dataplane *dp, int (*fn)(const struct verdict_entr
 {
 	CLEANUP_FREE struct verdict_key *keys = NULL;
 	CLEANUP_FREE struct verdict *values = NULL;
-	int clients_fd = pinned_map_fd(dp, "clients");
 	size_t n, i;
 	int err = pinned_map_read(pinned_map_fd(dp, "verdict_source"), (void **)&keys,
 				  (void **)&values, &n);
@@ -219,9 +167,6 @@ static int each_source(struct dataplane *dp, int (*fn)(const struct verdict_entr
 	for (i = 0; !err && i < n; i++) {
 		struct verdict_entry e = { .source = keys[i], .verdict = values[i] };
 
-		if (values[i].action == VERDICT_NONE)
-			continue;
-		e.dropped_packets = dropped_packets(clients_fd, &keys[i]);
 		err = fn(&e, ctx);
 	}
 	return err;
@@ -232,7 +177,6 @@ static int each_flow(struct dataplane *dp, int (*fn)(const struct verdict_entry 
 {
 	CLEANUP_FREE struct flow_key *keys = NULL;
 	CLEANUP_FREE struct verdict *values = NULL;
-	int clients_fd = pinned_map_fd(dp, "clients");
 	size_t n, i;
 	int err = pinned_map_read(pinned_map_fd(dp, "verdict_flow"), (void **)&keys,
 				  (void **)&values, &n);
@@ -241,7 +185,6 @@ static int each_flow(struct dataplane *dp, int (*fn)(const struct verdict_entry 
 		struct verdict_entry e = { .is_flow = true, .flow = keys[i], .verdict = values[i] };
 
 		e.source = unit_key(&keys[i].src);
-		e.dropped_packets = dropped_packets(clients_fd, &e.source);
 		err = fn(&e, ctx);
 	}
 	return err;
@@ -259,6 +202,7 @@ struct sweep {
 	struct dataplane *dp;
 	uint64_t now_ns;
 	int removed;
+	struct verdict_filter *filter; /* of those that stay */
 };
 
 static int sweep_one(const struct verdict_entry *e, void *ctx)
@@ -267,20 +211,43 @@ static int sweep_one(const struct verdict_entry *e, void *ctx)
 	struct prefix p = { e->source.len_bits, e->source.addr };
 	int err;
 
-	if (e->verdict.until_ns > s->now_ns)
+	if (e->verdict.until_ns > s->now_ns) {
+		s->filter->bucket[verdict_filter_bucket(&e->source.addr)] |=
+			e->is_flow ? VERDICT_FILTER_FLOW : VERDICT_FILTER_SOURCE;
 		return 0;
+	}
 	err = e->is_flow ? verdict_map_del_flow(s->dp, &e->flow) : verdict_map_del(s->dp, &p);
 	if (!err)
 		s->removed++;
 	return err == -ENOENT ? 0 : err;
 }
 
-/* Sources first, from a snapshot each: an entry that only counts goes with its last flow. */
+static int clear_filter(struct dataplane *dp, const struct verdict_filter *want)
+{
+	struct verdict_filter *f = pinned_map_mem(dp, "verdict_filter");
+	size_t i;
+
+	if (!f)
+		return -ENOMEM;
+	for (i = 0; i < sizeof(f->bucket); i++) {
+		if (f->bucket[i] != want->bucket[i])
+			__atomic_store_n(&f->bucket[i], want->bucket[i], __ATOMIC_RELEASE);
+	}
+	dp->verdict_filter_exact = true;
+	return 0;
+}
+
 int verdict_map_sweep(struct dataplane *dp, uint64_t now_ns)
 {
-	struct sweep s = { .dp = dp, .now_ns = now_ns };
-	int err = verdict_map_each(dp, sweep_one, &s);
+	CLEANUP_FREE struct verdict_filter *filter = calloc(1, sizeof(*filter));
+	struct sweep s = { .dp = dp, .now_ns = now_ns, .filter = filter };
+	int err;
 
+	if (!filter)
+		return -ENOMEM;
+	err = verdict_map_each(dp, sweep_one, &s);
+	if (!err && !dp->verdict_filter_exact)
+		err = clear_filter(dp, filter);
 	return err ? err : s.removed;
 }
 

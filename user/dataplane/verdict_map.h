@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Maps verdict_source and verdict_flow, and the epoch bucket that makes packets see a change. */
+/* Maps verdict_source and verdict_flow, and verdict_filter, which says whose packets ask them. */
 #pragma once
 
 #include "dataplane.h"
@@ -10,7 +10,6 @@ struct verdict_entry {
 	struct verdict_key source; /* of a flow: its source's unit */
 	struct flow_key flow;
 	struct verdict verdict;
-	uint64_t dropped_packets; /* of that source, from its client record; 0 for wider prefixes */
 };
 
 /*
@@ -26,7 +25,7 @@ int verdict_map_del_flow(struct dataplane *dp, const struct flow_key *flow);
 int verdict_map_get(struct dataplane *dp, const struct prefix *source, struct verdict *ret);
 int verdict_map_each(struct dataplane *dp, int (*fn)(const struct verdict_entry *e, void *ctx),
 		     void *ctx);
-/* Remove what has expired; how many, or negative errno. */
+/* Remove what has expired, and what the filter need not say any more; how many, or negative errno. */
 int verdict_map_sweep(struct dataplane *dp, uint64_t now_ns);
 /* How many writes a full map has refused since dataplane_open. */
 uint64_t verdict_map_refused(const struct dataplane *dp);
