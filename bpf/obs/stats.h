@@ -102,7 +102,9 @@ static __always_inline void stats_exit(const struct pkt *p, enum stage_result re
 		stats_add_vip(p, result);
 #pragma unroll
 	for (i = 0; i < LIMIT_SCOPES; i++) {
-		if (p->limit[i].outcome != LIMIT_UNASKED)
+		/* What a trial would have dropped is only of interest if nobody else did. */
+		if (p->limit[i].outcome != LIMIT_UNASKED &&
+		    !(p->limit[i].outcome == LIMIT_WOULD_DROP && result == STAGE_DROP))
 			stats_add_limit(p, &p->limit[i]);
 	}
 	if (result == STAGE_TX)

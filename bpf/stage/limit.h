@@ -8,8 +8,8 @@
  * than it could, never more.
  *
  * A class with dry_run is charged when all its meters would admit, and only then, as it would be
- * without: so it tells what it would drop. It never drops, and is not asked about a packet that a
- * class before it drops.
+ * without: so it tells what it would drop. It never drops, and does not count what another class or a
+ * later stage drops.
  *
  * Totals shed the heaviest first: once more than half of a total's bucket is in use, a source is
  * refused whose own bucket is more in use than the rest of the total's is free, in proportion. So the

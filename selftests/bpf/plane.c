@@ -28,6 +28,8 @@ static void settle_maps(struct bpf_object *object, const struct plane_settings *
 			bpf_map__set_max_entries(map, PLANE_VIPS * 2 * PLANE_RING);
 		if (strcmp(bpf_map__name(map), "clients") == 0)
 			bpf_map__set_max_entries(map, s->max_clients ? s->max_clients : 4096);
+		if (strcmp(bpf_map__name(map), "limit_rows") == 0)
+			bpf_map__set_max_entries(map, PLANE_CLASSES * 2 << PLANE_ROW_BITS);
 	}
 }
 
@@ -41,11 +43,33 @@ static void settle_maps(struct bpf_object *object, const struct plane_settings *
 		settle_maps((skeleton)->obj, (s));                          \
 	} while (0)
 
+static void open_policy(struct plane *p)
+{
+	struct source_maps maps = { .v4_fd = plane_map(p, "source_v4"),
+				    .split_fd = plane_map(p, "source_split"),
+				    .long_fd = plane_map(p, "source_long"),
+				    .v6_fd = plane_map(p, "source_v6"),
+				    .v6_lengths_fd = plane_map(p, "source_v6_lengths") };
+	struct limit_state state = { 0 };
+	struct errmsg err;
+	uint32_t i;
+
+	assert_int_equal(source_table_open(&maps, &p->sources), 0);
+	source_table_set(p->sources, SOURCE_LIST_ALLOW, NULL, 0);
+	source_table_set(p->sources, SOURCE_LIST_DENY, NULL, 0);
+	source_table_set_groups(p->sources, NULL, 0);
+	assert_int_equal(source_table_apply(p->sources, &err), 0);
+	for (i = 0; i < 2 * 2 * LIMIT_ROW_KEY_WORDS; i++)
+		state.key[i / 8].row[i / 4 % 2][i % 4] = 0x9e3779b97f4a7c15ULL * (i + 3);
+	plane_limit_state_set(p, &state);
+}
+
 void plane_open(struct plane *p, enum plane_hook hook, const struct plane_settings *settings)
 {
 	static const struct plane_settings defaults;
 	const struct plane_settings *s = settings ? settings : &defaults;
 
+	memset(p, 0, sizeof(*p));
 	p->hook = hook;
 	if (hook == PLANE_XDP) {
 		struct xdp_ingress *xdp = xdp_ingress__open();
@@ -69,10 +93,12 @@ void plane_open(struct plane *p, enum plane_hook hook, const struct plane_settin
 		p->now_ns = &tc->bss->test_now_ns;
 	}
 	*p->now_ns = 1000 * PLANE_SECOND;
+	open_policy(p);
 }
 
 void plane_close(struct plane *p)
 {
+	source_table_close(p->sources);
 	if (p->hook == PLANE_XDP)
 		xdp_ingress__destroy(p->skeleton);
 	else
@@ -215,74 +241,188 @@ static struct prefix prefix_of(const char *address, uint32_t len_bits)
 	return prefix;
 }
 
-void plane_epoch_all(struct plane *p)
+void plane_acl(struct plane *p, enum source_list list, const char *address, uint32_t len_bits)
 {
-	static struct epochs epochs;
-	uint32_t zero = 0;
+	struct prefix prefix = prefix_of(address, len_bits);
 
-	get(p, "epochs", &zero, &epochs);
-	epochs.all++;
-	set(p, "epochs", &zero, &epochs);
+	assert_int_equal(source_table_add(p->sources, list, &prefix), 0);
 }
 
-void plane_epoch_source(struct plane *p, const char *address)
+void plane_acl_remove(struct plane *p, enum source_list list, const char *address,
+		      uint32_t len_bits)
 {
-	static struct epochs epochs;
-	struct addr a = packet_addr(address);
-	uint32_t zero = 0;
+	struct prefix prefix = prefix_of(address, len_bits);
 
-	get(p, "epochs", &zero, &epochs);
-	epochs.source[client_epoch_bucket(&a)]++;
-	set(p, "epochs", &zero, &epochs);
+	assert_int_equal(source_table_del(p->sources, list, &prefix), 0);
 }
 
-void plane_acl(struct plane *p, const char *list, const char *address, uint32_t len_bits)
+void plane_limit_set(struct plane *p, uint32_t group, uint32_t service, const uint8_t classes[3])
 {
-	struct prefix key = prefix_of(address, len_bits);
+	static struct limit_set row;
 
-	set(p, list, &key, &(uint32_t) { 0 });
-	plane_epoch_all(p);
+	get(p, "limit_set", &group, &row);
+	memcpy(row.service[service].limit_class, classes, 3);
+	set(p, "limit_set", &group, &row);
 }
 
-void plane_acl_remove(struct plane *p, const char *list, const char *address, uint32_t len_bits)
+/* Every vip's class before that of every group, and of no group. */
+static void write_sets(struct plane *p)
 {
-	struct prefix key = prefix_of(address, len_bits);
+	uint32_t i, vip;
 
-	assert_int_equal(bpf_map_delete_elem(plane_map(p, list), &key), 0);
-	plane_epoch_all(p);
+	for (i = 0; i <= p->n_groups; i++) {
+		uint8_t id = i < p->n_groups ? p->groups[i].group : 0;
+
+		plane_limit_set(p, id, 0, (const uint8_t[]) { id, 0, 0 });
+		for (vip = 1; vip < PLANE_VIPS; vip++)
+			plane_limit_set(p, id, vip, (const uint8_t[]) { p->vip_class[vip], id, 0 });
+	}
 }
 
 void plane_limit_prefix(struct plane *p, const char *address, uint32_t len_bits, uint32_t id)
 {
-	struct prefix key = prefix_of(address, len_bits);
+	struct errmsg err;
 
-	set(p, "limit_prefix", &key, &id);
-	plane_epoch_all(p);
+	assert_true(p->n_groups < sizeof(p->groups) / sizeof(p->groups[0]));
+	p->groups[p->n_groups++] =
+		(struct source_group_prefix) { prefix_of(address, len_bits), (uint8_t)id };
+	write_sets(p);
+	assert_int_equal(source_table_set_groups(p->sources, p->groups, p->n_groups), 0);
+	assert_int_equal(source_table_apply(p->sources, &err), 0);
+}
+
+static struct limit_rates *change_class(struct plane *p, uint32_t id, struct limit_class *class)
+{
+	struct limit_rates *idle;
+
+	get(p, "limit_class", &id, class);
+	assert_true(id < PLANE_CLASSES);
+	class->row_bits = PLANE_ROW_BITS;
+	class->row_first = id * 2 << PLANE_ROW_BITS;
+	idle = &class->rates[!class->active];
+	*idle = class->rates[class->active];
+	class->active = !class->active;
+	return idle;
 }
 
 void plane_limit(struct plane *p, uint32_t id, enum limit_unit unit, uint64_t per_s, uint64_t burst,
 		 bool dry_run)
 {
 	struct limit_class class;
-	struct limit_rates *idle;
+	struct limit_rates *rates = change_class(p, id, &class);
 
-	get(p, "limit_class", &id, &class);
-	idle = &class.rates[!class.active];
-	*idle = class.rates[class.active];
-	assert_int_equal(gcra_rate_set(&idle->unit[unit], per_s, PLANE_SECOND, burst), 0);
-	idle->dry_run = dry_run;
-	class.active = !class.active;
+	assert_int_equal(gcra_rate_set(&rates->unit[unit], per_s, PLANE_SECOND, burst), 0);
+	rates->flags &= ~(__u32)LIMIT_DRY_RUN;
+	rates->flags |= dry_run ? LIMIT_DRY_RUN : 0;
 	set(p, "limit_class", &id, &class);
 }
 
+void plane_limit_total(struct plane *p, uint32_t id, enum limit_unit unit, uint64_t per_s,
+		       uint64_t burst)
+{
+	struct limit_class class;
+	struct limit_rates *rates = change_class(p, id, &class);
+
+	assert_int_equal(gcra_rate_set(&rates->total[unit], per_s, PLANE_SECOND, burst), 0);
+	rates->flags |= LIMIT_HAS_TOTAL;
+	set(p, "limit_class", &id, &class);
+}
+
+void plane_limit_per_prefix(struct plane *p, uint32_t id)
+{
+	struct limit_class class;
+
+	change_class(p, id, &class)->flags |= LIMIT_PER_PREFIX;
+	set(p, "limit_class", &id, &class);
+}
+
+void plane_limit_kind(struct plane *p, enum limit_kind kind, uint32_t id)
+{
+	struct limit_state state;
+
+	plane_limit_state(p, &state);
+	state.kind_class[kind] = (uint8_t)id;
+	plane_limit_state_set(p, &state);
+}
+
+void plane_limit_state(struct plane *p, struct limit_state *ret)
+{
+	get(p, "limit_state", &(uint32_t) { 0 }, ret);
+}
+
+void plane_limit_state_set(struct plane *p, const struct limit_state *state)
+{
+	set(p, "limit_state", &(uint32_t) { 0 }, state);
+}
+
+void plane_prove(struct plane *p, const char *source, uint32_t id)
+{
+	struct client_key key = { .source = packet_addr(source), .limit_class = id };
+	struct client c = { .proof = CLIENT_PROVEN_AGENT };
+
+	if (strchr(source, ':'))
+		key.source.w[2] = key.source.w[3] = 0;
+	set(p, "clients", &key, &c);
+}
+
+bool plane_is_proven(const struct plane *p, const char *source, uint32_t id)
+{
+	struct client_key key = { .source = packet_addr(source), .limit_class = id };
+	struct client c;
+
+	if (strchr(source, ':'))
+		key.source.w[2] = key.source.w[3] = 0;
+	return bpf_map_lookup_elem(plane_map(p, "clients"), &key, &c) == 0;
+}
+
+static uint64_t cell(const struct plane *p, const struct limit_state *state, uint32_t id,
+		     uint32_t row, const struct addr *a, enum limit_unit unit)
+{
+	bool v4 = a->w[2] == __builtin_bswap32(0xffff);
+	struct limit_meters m;
+	uint32_t at = limit_row_hash(&state->key[state->active_key & 1], row,
+				     v4 ? a->w[2] : a->w[0], v4 ? a->w[3] : a->w[1]);
+
+	at = (id * 2 << PLANE_ROW_BITS) + (row << PLANE_ROW_BITS) + (at >> (32 - PLANE_ROW_BITS));
+	get(p, "limit_rows", &at, &m);
+	return m.tat[unit];
+}
+
+uint64_t plane_meter(const struct plane *p, const char *source, uint32_t id, enum limit_unit unit)
+{
+	struct client_key key = { .source = packet_addr(source), .limit_class = id };
+	struct limit_state state;
+	uint64_t a, b;
+	struct client c;
+
+	if (strchr(source, ':'))
+		key.source.w[2] = key.source.w[3] = 0;
+	if (bpf_map_lookup_elem(plane_map(p, "clients"), &key, &c) == 0)
+		return c.meters.tat[unit];
+	get(p, "limit_state", &(uint32_t) { 0 }, &state);
+	a = cell(p, &state, id, 0, &key.source, unit);
+	b = cell(p, &state, id, 1, &key.source, unit);
+	return gcra_before(a, b) ? a : b;
+}
+
+static void mark_filter(struct plane *p, const struct addr *a, uint8_t bit)
+{
+	static struct verdict_filter filter;
+	uint32_t zero = 0;
+
+	get(p, "verdict_filter", &zero, &filter);
+	filter.bucket[verdict_filter_bucket(a)] |= bit;
+	set(p, "verdict_filter", &zero, &filter);
+}
+
 void plane_verdict(struct plane *p, const char *address, uint32_t len_bits, uint8_t action,
-		   uint64_t until_ns, uint16_t flows)
+		   uint64_t until_ns)
 {
 	struct prefix key = prefix_of(address, len_bits);
-	struct verdict v = { .until_ns = until_ns, .action = action, .flows = flows };
+	struct verdict v = { .until_ns = until_ns, .action = action };
 
+	mark_filter(p, &key.addr, VERDICT_FILTER_SOURCE);
 	set(p, "verdict_source", &key, &v);
-	plane_epoch_source(p, address);
 }
 
 void plane_verdict_remove(struct plane *p, const char *address, uint32_t len_bits)
@@ -290,7 +430,24 @@ void plane_verdict_remove(struct plane *p, const char *address, uint32_t len_bit
 	struct prefix key = prefix_of(address, len_bits);
 
 	assert_int_equal(bpf_map_delete_elem(plane_map(p, "verdict_source"), &key), 0);
-	plane_epoch_source(p, address);
+}
+
+void plane_verdict_flow(struct plane *p, const struct flow_key *flow, uint8_t action,
+			uint64_t until_ns)
+{
+	struct verdict v = { .until_ns = until_ns, .action = action };
+
+	mark_filter(p, &flow->src, VERDICT_FILTER_FLOW);
+	set(p, "verdict_flow", flow, &v);
+}
+
+uint64_t plane_verdict_drops(const struct plane *p, const char *address, uint32_t len_bits)
+{
+	struct prefix key = prefix_of(address, len_bits);
+	struct verdict v;
+
+	get(p, "verdict_source", &key, &v);
+	return v.dropped_packets;
 }
 
 void plane_vip(struct plane *p, uint32_t id, const char *address, uint16_t port, uint8_t proto,
@@ -301,9 +458,13 @@ void plane_vip(struct plane *p, uint32_t id, const char *address, uint16_t port,
 			       .proto = proto };
 	struct vip vip = { .id = id,
 			   .ring_size = PLANE_RING,
-			   .limit_class = (uint16_t)limit_class,
+			   .service = (uint16_t)(limit_class ? id : 0),
 			   .hash_seed = { 0x0123456789abcdef, 0xfedcba9876543210 } };
 
+	if (limit_class) {
+		p->vip_class[id] = (uint8_t)limit_class;
+		write_sets(p);
+	}
 	set(p, "vips", &key, &vip);
 }
 
@@ -337,11 +498,4 @@ void plane_ring(struct plane *p, uint32_t vip, uint32_t first, uint32_t n)
 	for (i = 0; i < PLANE_RING; i++)
 		at[i] = vip * 2 * PLANE_RING + i;
 	assert_int_equal(bpf_map_update_batch(plane_map(p, "vip_ring"), at, ring, &count, NULL), 0);
-}
-
-bool plane_client(const struct plane *p, const char *source, uint32_t scope, struct client *ret)
-{
-	struct client_key key = { .source = packet_addr(source), .scope = scope };
-
-	return bpf_map_lookup_elem(plane_map(p, "clients"), &key, ret) == 0;
 }

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "dataplane/source_table.h"
 #include "packet.h"
 #include "sluice/abi/client.h"
 #include "sluice/abi/drop_reason.h"
@@ -18,6 +19,8 @@
 
 #define PLANE_RING	65537
 #define PLANE_VIPS	4
+#define PLANE_CLASSES	128 /* limit classes that have rows */
+#define PLANE_ROW_BITS	8
 #define PLANE_LOOPBACK	1 /* where BPF_PROG_TEST_RUN says that packets come from */
 #define PLANE_ELSEWHERE 99
 #define PLANE_SECOND	1000000000ULL
@@ -38,6 +41,10 @@ struct plane {
 	struct bpf_object *object;
 	int prog_fd;
 	volatile __u64 *now_ns;
+	struct source_table *sources;
+	struct source_group_prefix groups[8]; /* the group of a class is its id */
+	size_t n_groups;
+	uint8_t vip_class[PLANE_VIPS]; /* the service of a vip is its id */
 };
 
 /* What is said of merged packets (TC only). */
@@ -64,17 +71,34 @@ void plane_sum(const struct plane *p, const char *map, uint32_t index, void *ret
 struct stats_count plane_drops(const struct plane *p, enum drop_reason reason);
 struct stats_count plane_actions(const struct plane *p, enum stats_action action);
 
-/* Policy, as the agent writes it: the map first, then the epoch. */
-void plane_acl(struct plane *p, const char *list, const char *address, uint32_t len_bits);
-void plane_acl_remove(struct plane *p, const char *list, const char *address, uint32_t len_bits);
+/* Policy, as the agent writes it. */
+void plane_acl(struct plane *p, enum source_list list, const char *address, uint32_t len_bits);
+void plane_acl_remove(struct plane *p, enum source_list list, const char *address,
+		      uint32_t len_bits);
+/* Limit a prefix by a class; a vip's class comes before it. */
 void plane_limit_prefix(struct plane *p, const char *address, uint32_t len_bits, uint32_t id);
 void plane_limit(struct plane *p, uint32_t id, enum limit_unit unit, uint64_t per_s, uint64_t burst,
 		 bool dry_run);
+void plane_limit_total(struct plane *p, uint32_t id, enum limit_unit unit, uint64_t per_s,
+		       uint64_t burst);
+void plane_limit_per_prefix(struct plane *p, uint32_t id);
+void plane_limit_kind(struct plane *p, enum limit_kind kind, uint32_t id);
+/* Change map limit_state: what the pointer shows is written back by plane_limit_state_set. */
+void plane_limit_state(struct plane *p, struct limit_state *ret);
+void plane_limit_state_set(struct plane *p, const struct limit_state *state);
+/* The limit_set entry of a class's group (0: of no group), for what plane_limit_prefix cannot say. */
+void plane_limit_set(struct plane *p, uint32_t group, uint32_t service, const uint8_t classes[3]);
+/* The source is real: its meters in the class are its own from now on, full. */
+void plane_prove(struct plane *p, const char *source, uint32_t id);
+bool plane_is_proven(const struct plane *p, const char *source, uint32_t id);
+/* The word that decides for the source: its own, or the less used of its two cells. */
+uint64_t plane_meter(const struct plane *p, const char *source, uint32_t id, enum limit_unit unit);
 void plane_verdict(struct plane *p, const char *address, uint32_t len_bits, uint8_t action,
-		   uint64_t until_ns, uint16_t flows);
+		   uint64_t until_ns);
 void plane_verdict_remove(struct plane *p, const char *address, uint32_t len_bits);
-void plane_epoch_all(struct plane *p);
-void plane_epoch_source(struct plane *p, const char *address);
+void plane_verdict_flow(struct plane *p, const struct flow_key *flow, uint8_t action,
+			uint64_t until_ns);
+uint64_t plane_verdict_drops(const struct plane *p, const char *address, uint32_t len_bits);
 
 /* Balancing. A vip id doubles as its place among the rings. */
 void plane_vip(struct plane *p, uint32_t id, const char *address, uint16_t port, uint8_t proto,
@@ -82,4 +106,3 @@ void plane_vip(struct plane *p, uint32_t id, const char *address, uint16_t port,
 void plane_backend(struct plane *p, uint32_t id, uint32_t ifindex, uint16_t mtu);
 /* Fill the vip's ring with backends first..first+n-1 of equal weight. */
 void plane_ring(struct plane *p, uint32_t vip, uint32_t first, uint32_t n);
-bool plane_client(const struct plane *p, const char *source, uint32_t scope, struct client *ret);

@@ -72,7 +72,6 @@ static void test_counters_agree(struct plane *p, const void *row)
 	uint64_t reasons = 0;
 	struct stats_count all, backend;
 	struct stats_vip vip;
-	struct client c;
 	uint32_t i;
 
 	(void)row;
@@ -109,8 +108,6 @@ static void test_counters_agree(struct plane *p, const void *row)
 	plane_sum(p, "stats_backend", 1, &backend, sizeof(backend));
 	assert_int_equal(backend.packets, 30);
 	assert_int_equal(backend.bytes, 30 * 54);
-	assert_true(plane_client(p, SOURCE, 0, &c));
-	assert_int_equal(c.dropped_packets, 10); /* the malformed have no source to go by */
 }
 
 static void test_event(struct plane *p, const void *row)
@@ -166,7 +163,7 @@ static void test_event_of_error(struct plane *p, const void *row)
 	struct seen seen;
 
 	(void)row;
-	plane_acl(p, "acl_deny", "203.0.113.0", 24);
+	plane_acl(p, SOURCE_LIST_DENY, "203.0.113.0", 24);
 	assert_int_equal(plane_run_spec(p, &error), PLANE_DROP);
 	read_events(p, &seen);
 	assert_int_equal(seen.n, 1);
@@ -182,7 +179,7 @@ static void test_events_are_metered(struct plane *p, const void *row)
 	size_t n = 0, i;
 
 	(void)row;
-	plane_acl(p, "acl_deny", SOURCE, 32);
+	plane_acl(p, SOURCE_LIST_DENY, SOURCE, 32);
 	for (i = 0; i < 10000; i++) {
 		plane_run_spec(p, &to_host);
 		*p->now_ns += PLANE_SECOND / 10000;
@@ -204,7 +201,7 @@ static void test_no_events(struct plane *p, const void *row)
 	int i;
 
 	(void)row;
-	plane_acl(p, "acl_deny", SOURCE, 32);
+	plane_acl(p, SOURCE_LIST_DENY, SOURCE, 32);
 	for (i = 0; i < 10; i++)
 		plane_run_spec(p, &to_host);
 	read_events(p, &seen);

@@ -181,8 +181,8 @@ static void test_row_denied(struct plane *p, const void *at)
 	if (want == DROP_NONE && !row->not_ip)
 		want = DROP_ACL_DENY;
 	packet_build(&row->spec, &packet);
-	plane_acl(p, "acl_deny", "198.51.100.0", 24);
-	plane_acl(p, "acl_deny", "2001:db8:1::", 48);
+	plane_acl(p, SOURCE_LIST_DENY, "198.51.100.0", 24);
+	plane_acl(p, SOURCE_LIST_DENY, "2001:db8:1::", 48);
 	check(p, &packet, want, row->what);
 }
 

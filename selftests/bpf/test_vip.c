@@ -333,10 +333,12 @@ static void test_icmp_errors(struct plane *p, const void *row)
 		assert_int_equal(backend_of(p, &error), backend_of(p, &flow));
 		assert_int_equal(backend_of(p, &error_v6), backend_of(p, &flow_v6));
 	}
-	/* The limits count the router, not whom it speaks of. */
-	assert_true(plane_client(p, "203.0.113.1", 0, &(struct client) { 0 }));
 	quoted.option_bytes = 12;
 	assert_int_equal(backend_of(p, &error), backend_of(p, &flow));
+	/* Policy is about the router, not about whom it speaks of. */
+	plane_acl(p, SOURCE_LIST_DENY, "203.0.113.1", 32);
+	assert_int_equal(plane_run_spec(p, &error), PLANE_DROP);
+	assert_int_not_equal(plane_run_spec(p, &flow), PLANE_DROP);
 }
 
 static void test_icmp_to_host(struct plane *p, const void *row)

@@ -125,7 +125,7 @@ static void test_tags(struct plane *p, const void *row)
 	}
 	assert_int_equal(plane_actions(p, STATS_PASS).packets, 3);
 	/* None of them walks past a list. */
-	plane_acl(p, "acl_deny", "198.51.100.0", 24);
+	plane_acl(p, SOURCE_LIST_DENY, "198.51.100.0", 24);
 	for (spec.tags = 0; spec.tags <= 2; spec.tags++) {
 		packet_build(&spec, &packet);
 		transmit(&packet);
