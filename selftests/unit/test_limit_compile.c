@@ -35,7 +35,7 @@ static struct limit_compiled *compiled(const struct conf *conf)
 	struct limit_fault fault;
 	struct errmsg err;
 
-	if (limit_compile(conf, NULL, 0, &c, &fault, &err))
+	if (limit_compile(conf, &c, &fault, &err))
 		fail_msg("limit_compile: %s", err.text);
 	return c;
 }
@@ -50,7 +50,7 @@ static const uint8_t *met(const struct limit_compiled *c, const struct packet *p
 	else if (p->protocol == IPPROTO_TCP || p->protocol == IPPROTO_UDP)
 		service = c->port[p->protocol == IPPROTO_TCP][p->dport];
 	assert_in_range(service, 0, c->n_services - 1);
-	return c->set[limit_compile_group(c, &p->src) * c->n_columns + service];
+	return c->set[limit_compile_group(c, &p->src) * c->n_services + service];
 }
 
 static void expect(const struct conf *conf, const struct packet *p, const char *want)
@@ -140,29 +140,6 @@ static void test_prefixes_of_one_meaning_are_one_group(void **state)
 	assert_int_equal(c->n_sources, 4);
 	assert_int_equal(c->n_services, 1);
 	assert_false(c->has_ports);
-	limit_compile_free(c);
-	conf_free(conf);
-}
-
-/* What was in force before, so that new groups mean something at services that are going away. */
-static void test_columns_beyond_the_services_are_filled(void **state)
-{
-	struct conf *conf = conf_fixture(lists);
-	struct limit_bits more = { 0 };
-	struct limit_compiled *c = NULL;
-	struct limit_fault fault;
-	struct addr a = addr("10.1.2.3");
-	struct errmsg err;
-	const uint8_t *set;
-
-	(void)state;
-	limit_bits_set(&more, 6); /* web, without web-net */
-	assert_int_equal(limit_compile(conf, &more, 1, &c, &fault, &err), 0);
-	assert_int_equal(c->n_columns, c->n_services + 1);
-	set = c->set[limit_compile_group(c, &a) * c->n_columns + c->n_services];
-	assert_int_equal(set[0], 6);
-	assert_int_equal(set[1], 3);
-	assert_int_equal(set[2], 0);
 	limit_compile_free(c);
 	conf_free(conf);
 }
@@ -415,7 +392,7 @@ static void test_random_limits_meet_what_they_say(void **state)
 
 		seed = round;
 		make_world(&w);
-		code = limit_compile(&w.conf, NULL, 0, &c, &fault, &err);
+		code = limit_compile(&w.conf, &c, &fault, &err);
 		refused += code != 0;
 		accepted += code == 0;
 		for (int i = 0; i < 200 && !code; i++) {
@@ -449,7 +426,7 @@ static void test_a_refusal_names_limits_that_do_clash(void **state)
 		const struct conf_limit *a, *b;
 
 		make_world(&w);
-		if (limit_compile(&w.conf, NULL, 0, &c, &fault, &err) != -EEXIST) {
+		if (limit_compile(&w.conf, &c, &fault, &err) != -EEXIST) {
 			limit_compile_free(c);
 			continue;
 		}
@@ -472,7 +449,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_each_packet_meets_the_longest_of_each_selector),
 		cmocka_unit_test(test_prefixes_of_one_meaning_are_one_group),
-		cmocka_unit_test(test_columns_beyond_the_services_are_filled),
 		cmocka_unit_test(test_more_groups_than_there_are_ids_are_refused),
 		cmocka_unit_test(test_more_services_than_there_are_ids_are_refused),
 		cmocka_unit_test(test_random_limits_meet_what_they_say),

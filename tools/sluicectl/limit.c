@@ -9,6 +9,10 @@ void print_limits(json_t *data, FILE *out)
 		{ "NAME", "name" },
 		{ "SOURCES", "sources" },
 		{ "VIPS", "vips" },
+		{ "PROTOCOL", "protocol" },
+		{ "PORTS", "ports" },
+		{ "KIND", "kind" },
+		{ "PER", "per" },
 		{ "PACKETS", "packets.rate" },
 		{ "BYTES", "bytes.rate" },
 		{ "CONNECTIONS", "connections.rate" },
@@ -42,26 +46,45 @@ static void print_unit(json_t *data, const char *unit, FILE *out)
 			table_cell(left, "next_ms", b, sizeof(b)));
 }
 
+static void print_total(json_t *data, const char *unit, FILE *out)
+{
+	const json_t *u = json_object_get(json_object_get(data, "total"), unit);
+	const json_t *left =
+		json_object_get(json_object_get(json_object_get(data, "source"), "total"), unit);
+	char a[64], b[64];
+
+	if (!u)
+		return;
+	fprintf(out, "%-12s %s %s burst %s", "total", unit, table_cell(u, "rate", a, sizeof(a)),
+		table_cell(u, "burst", b, sizeof(b)));
+	if (left)
+		fprintf(out, ", %s left", table_cell(left, "tokens", a, sizeof(a)));
+	fprintf(out, "\n");
+}
+
 void print_limit(json_t *data, FILE *out)
 {
 	static const char *const units[] = { "packets", "bytes", "connections" };
+	static const char *const selectors[] = { "sources", "vips", "protocol", "ports",
+						 "kind",    "per",  "rows" };
 	const json_t *source = json_object_get(data, "source");
-	char a[512], b[64];
+	char a[512], b[64], c[64];
 
 	fprintf(out, "%-12s %s (class %s)%s\n", "limit", table_cell(data, "name", a, sizeof(a)),
 		table_cell(data, "class", b, sizeof(b)),
 		json_is_true(json_object_get(data, "dry_run")) ? ", dry run" : "");
-	fprintf(out, "%-12s %s\n", "sources", table_cell(data, "sources", a, sizeof(a)));
-	fprintf(out, "%-12s %s\n", "vips", table_cell(data, "vips", a, sizeof(a)));
-	if (source && !json_is_true(json_object_get(source, "seen")))
-		fprintf(out, "%-12s %s has sent nothing of late: its buckets are full\n", "source",
-			table_cell(source, "address", a, sizeof(a)));
-	else if (source)
-		fprintf(out, "%-12s %s, dropped %s packets\n", "source",
+	for (size_t i = 0; i < sizeof(selectors) / sizeof(selectors[0]); i++)
+		fprintf(out, "%-12s %s\n", selectors[i],
+			table_cell(data, selectors[i], a, sizeof(a)));
+	if (source)
+		fprintf(out, "%-12s %s, meters: %s, proof: %s\n", "source",
 			table_cell(source, "address", a, sizeof(a)),
-			table_cell(source, "dropped_packets", b, sizeof(b)));
+			table_cell(source, "meters", b, sizeof(b)),
+			table_cell(source, "proof", c, sizeof(c)));
 	for (int i = 0; i < 3; i++)
 		print_unit(data, units[i], out);
+	for (int i = 0; i < 3; i++)
+		print_total(data, units[i], out);
 }
 
 void print_plans(json_t *data, FILE *out)

@@ -72,10 +72,11 @@ const char *kernel_needs_restart(const struct conf *from, const struct conf *to)
 /* Everything but the devices is written into programs and maps when they are loaded. */
 static bool same_programs(const struct conf_dataplane *a, const struct conf_dataplane *b)
 {
-	return a->max_clients == b->max_clients && a->max_acl == b->max_acl &&
-	       a->max_verdicts == b->max_verdicts && a->max_vips == b->max_vips &&
-	       a->max_backends == b->max_backends && a->ring_size == b->ring_size &&
-	       a->unknown_l4 == b->unknown_l4 && a->events_per_s == b->events_per_s;
+	return a->max_clients == b->max_clients && a->limit_rows == b->limit_rows &&
+	       a->max_acl == b->max_acl && a->max_verdicts == b->max_verdicts &&
+	       a->max_vips == b->max_vips && a->max_backends == b->max_backends &&
+	       a->ring_size == b->ring_size && a->unknown_l4 == b->unknown_l4 &&
+	       a->events_per_s == b->events_per_s;
 }
 
 /* New programs over the same pins; links are updated, never detached. */
@@ -114,13 +115,14 @@ static int apply_rooms(struct kernel *k, const struct conf *from, const struct c
 	err->text[0] = '\0';
 	if (rooms & ROOM_DATAPLANE)
 		ret = apply_dataplane(k, from, to, err);
-	if (!ret && (rooms & ROOM_LIMITS)) {
-		what = "limits";
-		ret = limit_map_apply(k->dp, to->limits, to->n_limits, err);
-	}
+	/* Before limits: these change ports after sources, which after a restart wait for all lists. */
 	if (!ret && (rooms & ROOM_ACL)) {
 		what = "acl";
 		ret = acl_map_apply_conf(k->dp, &to->acl, err);
+	}
+	if (!ret && (rooms & ROOM_LIMITS)) {
+		what = "limits";
+		ret = limit_map_apply(k->dp, to, err);
 	}
 	if (!ret) { /* always: it refers to the configuration's memory */
 		what = "vips";
@@ -131,6 +133,16 @@ static int apply_rooms(struct kernel *k, const struct conf *from, const struct c
 	return ret;
 }
 
+/* Is the line of a diff about what limits meet at a vip? Not where its backends are all it names. */
+static bool concerns_limits(const char *line)
+{
+	const char *end = strchr(line, '\n'), *backends = strstr(line, "].backends");
+
+	if (strncmp(line, "limits", 6) == 0)
+		return true;
+	return strncmp(line, "vips", 4) == 0 && !(backends && end && backends < end);
+}
+
 /* Lines of a diff begin with the name of the section. */
 static unsigned int rooms_of(const char *diff)
 {
@@ -139,7 +151,7 @@ static unsigned int rooms_of(const char *diff)
 	for (const char *line = diff; line && *line;) {
 		if (strncmp(line, "dataplane", 9) == 0) /* resized maps are filled anew */
 			return ROOMS_ALL;
-		if (strncmp(line, "limits", 6) == 0)
+		if (concerns_limits(line))
 			rooms |= ROOM_LIMITS;
 		else if (strncmp(line, "acl", 3) == 0)
 			rooms |= ROOM_ACL;

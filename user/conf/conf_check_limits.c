@@ -188,7 +188,7 @@ static int check_compiled(const struct conf *conf, struct conf_node *root,
 	struct limit_fault fault;
 	struct errmsg why;
 	char path[128];
-	int err = limit_compile(conf, NULL, 0, &compiled, &fault, &why);
+	int err = limit_compile(conf, &compiled, &fault, &why);
 
 	limit_compile_free(compiled);
 	if (!err || err == -ENOMEM)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A row holds, for each column, the limit of each selector. The row of a prefix is that of the
+ * A row holds, for each service, the limit of each selector. The row of a prefix is that of the
  * shorter prefix around it, overridden by the limits that name it: so the longest wins. Rows that are
  * the same are one group. Where a million prefixes are of one limit, its row is made once.
  */
@@ -41,7 +41,7 @@ struct compile {
 	struct limit_bits everybody;
 	struct entry *entries;
 	size_t n_entries;
-	uint8_t (*rows)[LIMIT_SELECTORS]; /* by row * n_columns + column */
+	uint8_t (*rows)[LIMIT_SELECTORS]; /* by row * n_services + service */
 	struct cached cache[CACHE_ROWS];
 };
 
@@ -115,7 +115,7 @@ static int service_of(struct compile *c, const struct limit_bits *bits, uint8_t 
 	size_t i;
 
 	for (i = 0; i < out->n_services; i++)
-		if (bits_equal(&out->column[i], bits))
+		if (bits_equal(&out->service[i], bits))
 			break;
 	if (i == LIMIT_SERVICES)
 		return errmsg_set(c->err, -E2BIG,
@@ -123,7 +123,7 @@ static int service_of(struct compile *c, const struct limit_bits *bits, uint8_t 
 				  "combinations; name fewer apart",
 				  LIMIT_SERVICES - 1);
 	if (i == out->n_services)
-		out->column[out->n_services++] = *bits;
+		out->service[out->n_services++] = *bits;
 	*ret = (uint8_t)i;
 	return 0;
 }
@@ -196,7 +196,7 @@ static int protocol_services(struct compile *c, int map, uint8_t protocol, struc
 	return err;
 }
 
-static int compile_services(struct compile *c, const struct limit_bits *more, size_t n_more)
+static int compile_services(struct compile *c)
 {
 	CLEANUP_FREE struct limit_bits *port = calloc(65536, sizeof(*port));
 	CLEANUP_FREE struct limit_bits *vip = calloc(c->conf->n_vips + 1, sizeof(*vip));
@@ -211,9 +211,6 @@ static int compile_services(struct compile *c, const struct limit_bits *more, si
 	err = protocol_services(c, LIMIT_PORT_TCP, IPPROTO_TCP, port, vip);
 	if (!err)
 		err = protocol_services(c, LIMIT_PORT_UDP, IPPROTO_UDP, port, vip);
-	out->n_columns = out->n_services + n_more;
-	if (n_more)
-		memcpy(&out->column[out->n_services], more, n_more * sizeof(*more));
 	return err;
 }
 
@@ -292,27 +289,25 @@ static int override(struct compile *c, uint8_t (*row)[LIMIT_SELECTORS],
 
 		if (!limit_bits_has(bits, number))
 			continue;
-		for (size_t col = 0; col < out->n_columns; col++) {
-			uint8_t *slot = &row[col][s];
+		for (size_t i = 0; i < out->n_services; i++) {
+			uint8_t *slot = &row[i][s];
 
-			if (s != LIMIT_TO_ALL && !limit_bits_has(&out->column[col], number))
+			if (s != LIMIT_TO_ALL && !limit_bits_has(&out->service[i], number))
 				continue;
-			/* What is not a service only has to be something that was meant. */
-			if (col < out->n_services && *slot && *slot != number &&
-			    limit_bits_has(bits, *slot))
+			if (*slot && *slot != number && limit_bits_has(bits, *slot))
 				return tie(c, *slot, number, p);
 			*slot = (uint8_t)number;
 		}
 	}
-	for (size_t col = 0; col < out->n_services; col++)
-		if (row[col][0] && row[col][1] && row[col][2] && row[col][3])
-			return too_many(c, row[col]);
+	for (size_t i = 0; i < out->n_services; i++)
+		if (row[i][0] && row[i][1] && row[i][2] && row[i][3])
+			return too_many(c, row[i]);
 	return 0;
 }
 
 static uint8_t (*row_at(const struct compile *c, size_t row))[LIMIT_SELECTORS]
 {
-	return c->rows + row * c->out->n_columns;
+	return c->rows + row * c->out->n_services;
 }
 
 /* The row of a prefix of these limits inside one of row parent. */
@@ -323,7 +318,7 @@ static int make_row(struct compile *c, size_t parent, const struct limit_bits *b
 	size_t n = out->n_groups, i;
 	int err;
 
-	memcpy(row_at(c, n), row_at(c, parent), out->n_columns * sizeof(*c->rows));
+	memcpy(row_at(c, n), row_at(c, parent), out->n_services * sizeof(*c->rows));
 	err = override(c, row_at(c, n), bits, p);
 	if (err)
 		return err;
@@ -395,7 +390,7 @@ static int compile_sources(struct compile *c)
 static int write_sets(struct compile *c)
 {
 	struct limit_compiled *out = c->out;
-	size_t cells = out->n_groups * out->n_columns;
+	size_t cells = out->n_groups * out->n_services;
 
 	out->set = calloc(cells, sizeof(*out->set));
 	for (size_t i = 0; out->set && i < cells; i++) {
@@ -408,7 +403,7 @@ static int write_sets(struct compile *c)
 	return out->set ? 0 : -ENOMEM;
 }
 
-static int compile(struct compile *c, const struct limit_bits *more, size_t n_more)
+static int compile(struct compile *c)
 {
 	size_t n = 1;
 	int err;
@@ -420,11 +415,11 @@ static int compile(struct compile *c, const struct limit_bits *more, size_t n_mo
 	if (!c->entries || !c->out->sources)
 		return -ENOMEM;
 	collect(c);
-	err = compile_services(c, more, n_more);
+	err = compile_services(c);
 	if (err)
 		return err;
 	/* One more than the groups: where the next is tried. */
-	c->rows = calloc((LIMIT_GROUPS + 1) * c->out->n_columns, sizeof(*c->rows));
+	c->rows = calloc((LIMIT_GROUPS + 1) * c->out->n_services, sizeof(*c->rows));
 	if (!c->rows)
 		return -ENOMEM;
 	c->out->n_groups = 1;
@@ -434,8 +429,8 @@ static int compile(struct compile *c, const struct limit_bits *more, size_t n_mo
 	return err ? err : write_sets(c);
 }
 
-int limit_compile(const struct conf *conf, const struct limit_bits *more, size_t n_more,
-		  struct limit_compiled **ret, struct limit_fault *fault, struct errmsg *err)
+int limit_compile(const struct conf *conf, struct limit_compiled **ret, struct limit_fault *fault,
+		  struct errmsg *err)
 {
 	CLEANUP_FREE struct compile *c = calloc(1, sizeof(*c));
 	struct limit_compiled *out = calloc(1, sizeof(*out));
@@ -445,7 +440,7 @@ int limit_compile(const struct conf *conf, const struct limit_bits *more, size_t
 	errmsg_set(err, code, "no memory");
 	if (c && out) {
 		*c = (struct compile) { .conf = conf, .out = out, .fault = fault, .err = err };
-		code = compile(c, more, n_more);
+		code = compile(c);
 		free(c->entries);
 		free(c->rows);
 	}

@@ -49,9 +49,9 @@ struct limit_compiled {
 	size_t n_sources;
 	size_t n_groups;   /* with group 0: sources that no limit names */
 	size_t n_services; /* with service 0: no vip, port or protocol that a limit names */
-	size_t n_columns;  /* services, and then what the caller asked for */
-	struct limit_bits column[2 * LIMIT_SERVICES]; /* limits of the destination, whatever the source */
-	/* Up to three limits by group * n_columns + column, the most specific first; 0: no more. */
+	struct limit_bits
+		service[LIMIT_SERVICES]; /* limits of the destination, whatever the source */
+	/* Up to three limits by group * n_services + service, the most specific first; 0: no more. */
 	uint8_t (*set)[LIMIT_SET_CLASSES];
 	uint8_t port[2][65536]; /* service, by LIMIT_PORT_UDP or _TCP */
 	bool has_ports;
@@ -68,14 +68,12 @@ struct limit_fault {
 };
 
 /*
- *   more, n_more  destinations beside those of conf, at most LIMIT_SERVICES: columns without a
- *                 service
  * 0 and *ret; -ENOMEM; with *err and *fault:
  *   -EEXIST   two limits of the same prefix and destination
  *   -E2BIG    more than LIMIT_SET_CLASSES meet one packet, or too many groups or services
  */
-int limit_compile(const struct conf *conf, const struct limit_bits *more, size_t n_more,
-		  struct limit_compiled **ret, struct limit_fault *fault, struct errmsg *err);
+int limit_compile(const struct conf *conf, struct limit_compiled **ret, struct limit_fault *fault,
+		  struct errmsg *err);
 void limit_compile_free(struct limit_compiled *c);
 
 enum limit_selector limit_compile_selector(const struct conf *conf, const struct conf_limit *limit);

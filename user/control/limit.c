@@ -3,12 +3,20 @@
 #include "dataplane/limit_map.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/addr.h"
-#include "base/clock.h"
 #include "request.h"
+
+static const char *const kind_names[LIMIT_KINDS] = {
+	[LIMIT_KIND_NONE] = "any",
+	[LIMIT_KIND_FRAGMENT] = "fragment",
+	[LIMIT_KIND_AMPLIFICATION] = "amplification",
+	[LIMIT_KIND_ICMP] = "icmp",
+	[LIMIT_KIND_OTHER_L4] = "other_l4",
+};
 
 static const char *const unit_names[LIMIT_UNITS] = {
 	[LIMIT_PACKETS] = "packets",
@@ -40,31 +48,93 @@ static json_t *limit_unit_json(const struct conf_rate *conf, const struct gcra_r
 			 "would_drop_bytes", (json_int_t)stats->would_drop[unit].bytes);
 }
 
+static json_t *sources_json(const struct conf_limit *limit)
+{
+	json_t *list = json_array();
+	char text[ADDR_TEXT_MAX];
+
+	for (size_t i = 0; i < limit->n_sources; i++)
+		json_array_append_new(list, json_string(prefix_format(&limit->sources[i], text)));
+	return list;
+}
+
+/* Those that it names, and those that name it. */
+static json_t *vips_json(const struct conf *conf, const struct conf_limit *limit)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < conf->n_vips; i++) {
+		const struct conf_vip *v = &conf->vips[i];
+		bool is = v->limit && !strcmp(v->limit, limit->name);
+
+		for (size_t j = 0; j < limit->n_vips; j++)
+			is = is || !strcmp(limit->vips[j], v->name);
+		if (is)
+			json_array_append_new(list, json_string(v->name));
+	}
+	return list;
+}
+
+static json_t *ports_json(const struct conf_limit *limit)
+{
+	json_t *list = json_array();
+	char text[16];
+
+	for (size_t i = 0; i < limit->n_ports; i++) {
+		const struct conf_ports *p = &limit->ports[i];
+
+		snprintf(text, sizeof(text), p->first == p->last ? "%u" : "%u-%u", p->first,
+			 p->last);
+		json_array_append_new(list, json_string(text));
+	}
+	return list;
+}
+
+static json_t *totals_json(const struct conf_limit *limit)
+{
+	json_t *row = json_object();
+	char text[64];
+
+	for (enum limit_unit u = LIMIT_PACKETS; u < LIMIT_UNITS; u++) {
+		if (!limit->total[u].count)
+			continue;
+		text[0] = 0;
+		conf_rate_format(&limit->total[u], text, sizeof(text));
+		json_object_set_new(row, unit_names[u],
+				    json_pack("{s:s,s:I}", "rate", text, "burst",
+					      (json_int_t)limit->total[u].burst));
+	}
+	return row;
+}
+
+/* What the file says of whom it is for. */
+static json_t *selectors_json(const struct conf *conf, const struct conf_limit *limit)
+{
+	return json_pack("{s:s,s:b,s:o,s:o,s:s,s:o,s:s,s:s,s:I,s:o}", "name", limit->name,
+			 "dry_run", limit->dry_run, "sources", sources_json(limit), "vips",
+			 vips_json(conf, limit), "protocol",
+			 limit->protocol == IPPROTO_TCP	  ? "tcp"
+			 : limit->protocol == IPPROTO_UDP ? "udp"
+							  : "any",
+			 "ports", ports_json(limit), "kind", kind_names[limit->kind % LIMIT_KINDS],
+			 "per", limit->per == CONF_PER_PREFIX ? "prefix" : "source", "rows",
+			 (json_int_t)limit->rows, "total", totals_json(limit));
+}
+
 static json_t *limit_json(struct dataplane *dp, const struct conf *conf,
 			  const struct conf_limit *limit)
 {
 	uint32_t id = limit_map_class(dp, limit->name);
-	json_t *sources = json_array();
-	json_t *vips = json_array();
+	json_t *row = selectors_json(conf, limit);
 	struct limit_rates rates = { 0 };
 	struct stats_limit stats = { 0 };
-	json_t *row;
 
 	limit_map_rates(dp, id, &rates);
 	limit_map_stats(dp, id, &stats);
-	for (size_t i = 0; i < limit->n_sources; i++) {
-		char text[ADDR_TEXT_MAX];
-
-		json_array_append_new(sources,
-				      json_string(prefix_format(&limit->sources[i], text)));
-	}
-	for (size_t i = 0; i < conf->n_vips; i++)
-		if (conf->vips[i].limit && !strcmp(conf->vips[i].limit, limit->name))
-			json_array_append_new(vips, json_string(conf->vips[i].name));
-	row = json_pack("{s:s,s:i,s:b,s:o,s:o,s:I,s:I}", "name", limit->name, "class", (int)id,
-			"dry_run", limit->dry_run, "sources", sources, "vips", vips,
-			"admitted_packets", (json_int_t)stats.admitted.packets, "admitted_bytes",
-			(json_int_t)stats.admitted.bytes);
+	json_object_set_new(row, "class", json_integer(id));
+	json_object_set_new(row, "admitted_packets",
+			    json_integer((json_int_t)stats.admitted.packets));
+	json_object_set_new(row, "admitted_bytes", json_integer((json_int_t)stats.admitted.bytes));
 	for (enum limit_unit u = LIMIT_PACKETS; u < LIMIT_UNITS; u++) {
 		json_t *unit = limit_unit_json(&limit->unit[u], &rates.unit[u], &stats, u);
 
@@ -74,36 +144,41 @@ static json_t *limit_json(struct dataplane *dp, const struct conf *conf,
 	return row;
 }
 
-/* What one source has left: read from its record, spending nothing. */
-static json_t *source_json(struct dataplane *dp, const struct addr *source, uint32_t id,
-			   bool by_vip)
+static void left_json(json_t *row, const struct limit_left left[LIMIT_UNITS])
 {
-	struct limit_rates rates = { 0 };
-	struct client client = { 0 };
-	uint64_t now_fp = gcra_now_fp(clock_now_ns());
-	char text[ADDR_TEXT_MAX];
-	json_t *row = json_pack("{s:s}", "address", addr_format(source, text));
-	int err = limit_map_client(dp, source, by_vip ? id : 0, &client);
-
-	if (err == -ENOENT)
-		json_object_set_new(row, "seen", json_false());
-	if (err || limit_map_rates(dp, id, &rates))
-		return row;
-	json_object_set_new(row, "seen", json_true());
-	json_object_set_new(row, "dropped_packets",
-			    json_integer((json_int_t)client.dropped_packets));
 	for (enum limit_unit u = LIMIT_PACKETS; u < LIMIT_UNITS; u++) {
-		const struct gcra_rate *rate = &rates.unit[u];
+		json_t *unit;
 
-		if (!rate->tolerance_fp)
+		if (!left[u].limited)
 			continue;
-		json_object_set_new(
-			row, unit_names[u],
-			json_pack("{s:I,s:f}", "tokens",
-				  (json_int_t)gcra_remaining(&client.tat[u], rate, now_fp),
-				  "next_ms",
-				  (double)gcra_wait_ns(&client.tat[u], rate, now_fp, 1) / 1e6));
+		unit = json_pack("{s:I,s:f}", "tokens", (json_int_t)left[u].tokens, "next_ms",
+				 (double)left[u].next_ns / 1e6);
+		json_object_set_new(row, unit_names[u], unit);
 	}
+}
+
+/* What one source has left, spending nothing. */
+static json_t *source_json(struct dataplane *dp, const struct addr *source, uint32_t id)
+{
+	static const char *const proofs[] = {
+		[CLIENT_UNPROVEN] = "none",
+		[CLIENT_PROVEN_SOCKET] = "socket",
+		[CLIENT_PROVEN_COOKIE] = "cookie",
+		[CLIENT_PROVEN_AGENT] = "agent",
+	};
+	struct limit_explain e;
+	char text[ADDR_TEXT_MAX];
+	json_t *row = json_pack("{s:s}", "address", addr_format(source, text)), *total;
+
+	if (limit_map_explain_class(dp, source, id, &e))
+		return row;
+	json_object_set_new(row, "meters", json_string(e.exact ? "exact" : "rows"));
+	json_object_set_new(row, "proof",
+			    json_string(e.proof <= CLIENT_PROVEN_AGENT ? proofs[e.proof] : "?"));
+	left_json(row, e.unit);
+	total = json_object();
+	left_json(total, e.total);
+	json_object_set_new(row, "total", total);
 	return row;
 }
 
@@ -132,8 +207,7 @@ static int limit_show(struct control_request *r)
 	r->data = limit_json(dp, supervisor_conf(r->s), limit);
 	if (source)
 		json_object_set_new(r->data, "source",
-				    source_json(dp, &address, limit_map_class(dp, limit->name),
-						limit->n_sources == 0));
+				    source_json(dp, &address, limit_map_class(dp, limit->name)));
 	return 0;
 }
 

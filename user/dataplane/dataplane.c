@@ -12,6 +12,7 @@
 #include "device_watch.h"
 #include "event_map.h"
 #include "layout.h"
+#include "limit_map.h"
 #include "link.h"
 #include "meter_map.h"
 #include "pin.h"
@@ -152,6 +153,8 @@ int dataplane_open(int dir_fd, const struct conf_dataplane *conf, struct datapla
 	dp->conf = *conf;
 	dp->conf.devices = NULL;
 	dp->conf.n_devices = 0;
+	dp->conf.amplification_ports = NULL;
+	dp->conf.n_amplification_ports = 0;
 	dp->dir_fd = fcntl(dir_fd, F_DUPFD_CLOEXEC, 3);
 	if (dp->dir_fd < 0)
 		return errmsg_set(err, -errno, "bpffs directory: %s", strerror(errno));
@@ -180,6 +183,7 @@ void dataplane_close(struct dataplane *dp)
 		return;
 	event_map_stop(dp);
 	vip_map_stop(dp);
+	limit_map_close(dp);
 	meter_map_close(dp);
 	source_table_close(dp->source);
 	device_watch_close(dp->watch);

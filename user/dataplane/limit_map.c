@@ -1,326 +1,338 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A class id belongs to a name for as long as there are ids to spare: a limit that is removed has
- * its rates zeroed and keeps its id, name and counters, so that its return is the same limit. Only
- * when all 255 ids have names does a new limit take the id of one that is not configured; that id's
- * counters then start again.
+ * A change in the order that leaves no gap: what a class is (rates, rows), then which classes packets
+ * will meet (sets), then which packets (sources to groups, ports and, by vip_map, vips to services),
+ * and last that what is gone has no rates.
  */
-#include <bpf/bpf.h>
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include <sys/random.h>
 
-#include "base/addr.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "dataplane_state.h"
-#include "epoch.h"
+#include "limit_class.h"
 #include "limit_map.h"
+#include "limit_row.h"
+#include "limit_set.h"
+#include "sluice/abi/vip.h"
+#include "source_table.h"
 
-/* A packet that read `active` before a flip is done with its version long before this. */
-#define FLIP_GRACE_NS (10 * NS_PER_MS)
-#define NAME_KEPT     14 /* of a long name: the rest is '~' and 8 digits of its hash */
+#define ROTATE_MAX_MS 10000
 
-/* FNV-1a (draft-eastlake-fnv): only tells names that begin alike apart. */
-static uint32_t name_hash(const char *name)
-{
-	uint32_t h = 2166136261U;
+struct vip_entry {
+	char name[CONF_NAME_MAX + 1];
+	uint8_t service;
+};
 
-	for (; *name; name++)
-		h = (h ^ (uint8_t)*name) * 16777619U;
-	return h;
-}
-
-/* The name as limit_class holds it. '~' is in no configured name, so cut names meet no whole one. */
-static void class_name(const char *name, char ret[24])
-{
-	memset(ret, 0, 24);
-	if (strlen(name) < 24)
-		snprintf(ret, 24, "%s", name);
-	else
-		snprintf(ret, 24, "%.*s~%08x", NAME_KEPT, name, name_hash(name));
-}
-
-static struct limit_class *classes(struct dataplane *dp)
-{
-	return pinned_map_mem(dp, "limit_class");
-}
-
-static uint32_t find(const struct limit_class *c, const char *name)
-{
-	char wanted[24];
-	uint32_t id;
-
-	class_name(name, wanted);
-	for (id = 1; id < LIMIT_CLASSES; id++) {
-		if (memcmp(c[id].name, wanted, sizeof(wanted)) == 0)
-			return id;
-	}
-	return LIMIT_CLASS_NONE;
-}
-
-uint32_t limit_map_class(struct dataplane *dp, const char *name)
-{
-	const struct limit_class *c = classes(dp);
-
-	return c ? find(c, name) : LIMIT_CLASS_NONE;
-}
-
-static int compile(const struct conf_limit *l, struct limit_rates *ret, struct errmsg *err)
-{
-	static const char *const units[LIMIT_UNITS] = { "packets", "bytes", "connections" };
-	int unit, e;
-
-	memset(ret, 0, sizeof(*ret));
-	ret->dry_run = l->dry_run;
-	for (unit = 0; unit < LIMIT_UNITS; unit++) {
-		if (!l->unit[unit].count)
-			continue;
-		e = conf_rate_compile(&l->unit[unit], &ret->unit[unit]);
-		if (e)
-			return errmsg_set(err, e,
-					  "limits[%s].%s: this rate or burst cannot be represented",
-					  l->name, units[unit]);
-	}
-	return 0;
-}
-
-static void wait_for_grace(struct dataplane *dp)
-{
-	uint64_t since = clock_now_ns() - dp->limit_flipped_ns;
-	struct timespec rest;
-
-	if (since >= FLIP_GRACE_NS)
-		return;
-	rest = (struct timespec) { .tv_nsec = (long)(FLIP_GRACE_NS - since) };
-	nanosleep(&rest, NULL);
-}
-
-/* Write the idle version, then flip: no packet sees half of a change. */
-static void set_rates(struct dataplane *dp, struct limit_class *c, const struct limit_rates *rates,
-		      bool *flipped)
-{
-	uint32_t active = c->active & 1;
-
-	if (memcmp(&c->rates[active], rates, sizeof(*rates)) == 0)
-		return;
-	wait_for_grace(dp);
-	c->rates[!active] = *rates;
-	__atomic_store_n(&c->active, !active, __ATOMIC_RELEASE);
-	*flipped = true;
-}
+/* What the last apply made; the rest is in the maps. */
+struct limit_map {
+	bool known; /* the last apply was completed */
+	bool group_used[LIMIT_GROUPS];
+	struct vip_entry *vips;
+	size_t n_vips;
+};
 
 struct apply {
 	struct dataplane *dp;
-	struct limit_class *classes;
-	const struct conf_limit *limits;
-	size_t n;
-	uint32_t *ids;		   /* class of each limit */
-	struct limit_rates *rates; /* of each limit */
-	bool used[LIMIT_CLASSES];
+	const struct conf *conf;
+	struct errmsg *err;
+	struct limit_compiled *compiled;
+	struct limit_rates *rates;  /* by index of the limit */
+	uint8_t ids[LIMIT_CLASSES]; /* class, by number of the limit */
+	uint8_t *vip;		    /* service in force, by index in conf->vips */
+	struct limit_live live;
+	struct limit_plan plan;
 };
 
-static int spare_id(const struct apply *a, uint32_t *ret, bool *ret_reused)
+static void apply_clear(struct apply *a)
 {
-	uint32_t id, reuse = 0;
-
-	for (id = 1; id < LIMIT_CLASSES; id++) {
-		if (a->used[id])
-			continue;
-		if (!a->classes[id].name[0]) {
-			*ret = id;
-			*ret_reused = false;
-			return 0;
-		}
-		if (!reuse)
-			reuse = id;
-	}
-	*ret = reuse;
-	*ret_reused = true;
-	return reuse ? 0 : -ENOSPC;
+	limit_compile_free(a->compiled);
+	free(a->rates);
+	free(a->vip);
 }
 
-/* Nothing of the limit that had the id before may show: its sources, rates and counters. */
-static int reset_class(struct apply *a, uint32_t id)
+static struct limit_state *state_of(struct dataplane *dp)
 {
-	static const struct limit_rates none;
-	int fd = pinned_map_fd(a->dp, "limit_prefix");
-	CLEANUP_FREE struct prefix *keys = NULL;
-	CLEANUP_FREE struct limit_prefix_value *values = NULL;
-	bool flipped = false;
-	size_t n = 0, i;
-	int err = pinned_map_read(fd, (void **)&keys, (void **)&values, &n);
+	return pinned_map_mem(dp, "limit_state");
+}
 
-	for (i = 0; !err && i < n; i++) {
-		if (values[i].limit_class == id && bpf_map_delete_elem(fd, &keys[i]))
-			err = -errno;
+static int random_key(struct limit_row_key *key)
+{
+	return getrandom(key, sizeof(*key), 0) == sizeof(*key) ? 0 : -EIO;
+}
+
+static int make_first_key(struct limit_state *state)
+{
+	static const struct limit_row_key none;
+	struct limit_row_key *key = &state->key[state->active_key & 1];
+
+	return memcmp(key, &none, sizeof(none)) == 0 ? random_key(key) : 0;
+}
+
+/* Which services the vips in force have. */
+static int read_vips(struct apply *a)
+{
+	const struct conf *conf = a->conf;
+	CLEANUP_FREE struct vip_key *keys = NULL;
+	CLEANUP_FREE struct vip *vips = NULL;
+	size_t n = 0;
+	int err = pinned_map_read(pinned_map_fd(a->dp, "vips"), (void **)&keys, (void **)&vips, &n);
+
+	for (size_t i = 0; !err && i < n; i++) {
+		uint8_t service = (uint8_t)vips[i].service;
+
+		a->live.service_used[service] = true;
+		for (size_t j = 0; j < conf->n_vips; j++) {
+			const struct conf_vip *v = &conf->vips[j];
+			struct vip_key key = { .addr = v->address,
+					       .port = htons(v->port),
+					       .proto = v->protocol };
+
+			if (memcmp(&key, &keys[i], sizeof(key)) == 0)
+				a->vip[j] = service;
+		}
 	}
+	return err;
+}
+
+static bool is_zero(const struct limit_set *row)
+{
+	static const struct limit_set none;
+
+	return memcmp(row, &none, sizeof(none)) == 0;
+}
+
+/* After a restart nobody knows which groups sources have: those that mean something. */
+static void read_groups(struct apply *a)
+{
+	const struct limit_map *m = a->dp->limit;
+
+	for (size_t g = 1; g < LIMIT_GROUPS; g++) {
+		if (m->known && !m->group_used[g] && !is_zero(&a->live.set[g]))
+			memset(&a->live.set[g], 0, sizeof(a->live.set[g]));
+		a->live.group_used[g] = m->known ? m->group_used[g] : !is_zero(&a->live.set[g]);
+	}
+}
+
+static int make_plan(struct apply *a)
+{
+	int err = read_vips(a);
+
+	if (err)
+		return errmsg_set(a->err, err, "cannot read map vips: %s", strerror(-err));
+	read_groups(a);
+	err = limit_set_plan(a->compiled, a->conf->n_vips, a->ids, &a->live, &a->plan, a->err);
+	if (err != -ENOSPC || a->dp->limit->known)
+		return err;
+	/*
+	 * Other limits than those before the restart, and so many that they do not fit beside what
+	 * was in force: rather a moment in which a source meets another's than no limits.
+	 */
+	log_warn("limits_replaced_at_once", LOG_STR("why", a->err->text));
+	memset(a->live.group_used, 0, sizeof(a->live.group_used));
+	memset(a->live.service_used, 0, sizeof(a->live.service_used));
+	memset(a->live.ports, 0, 2 * sizeof(*a->live.ports));
+	memset(a->vip, 0, a->conf->n_vips);
+	return limit_set_plan(a->compiled, a->conf->n_vips, a->ids, &a->live, &a->plan, a->err);
+}
+
+static int place_rows(struct apply *a)
+{
+	struct limit_row_want want[LIMIT_CLASSES];
+	const struct pinned_map *map = pinned_map_find(a->dp, "limit_rows");
+	struct limit_meters *cells = pinned_map_mem(a->dp, "limit_rows");
+	bool moved;
+	int err;
+
+	if (!map || !cells)
+		return errmsg_set(a->err, -ENOMEM, "cannot map limit_rows");
+	for (size_t i = 0; i < a->conf->n_limits; i++) {
+		const struct conf_limit *l = &a->conf->limits[i];
+		bool inert = limit_compile_selector(a->conf, l) == LIMIT_TO_NOTHING;
+
+		want[i].limit_class = a->ids[i + 1];
+		want[i].row_bits = inert || !l->rows ? 0 : 31 - (uint32_t)__builtin_clz(l->rows);
+	}
+	err = limit_row_place(limit_class_all(a->dp), cells, map->shape.max_entries, want,
+			      a->conf->n_limits, &moved, a->err);
+	if (!err && moved)
+		log_warn("limit_rows_moved",
+			 LOG_STR("why", "no piece of dataplane.limit_rows was large enough; "
+					"unproven sources begin with full buckets"));
+	return err;
+}
+
+static int write_sources(struct apply *a)
+{
+	const struct limit_compiled *c = a->compiled;
+	CLEANUP_FREE struct source_group_prefix *want = calloc(c->n_sources + 1, sizeof(*want));
+	int err = want ? 0 : -ENOMEM;
+
+	if (!a->dp->source)
+		return errmsg_set(a->err, -ENOENT, "the tables of sources are not open");
+	for (size_t i = 0; !err && i < c->n_sources; i++) {
+		want[i].prefix = c->sources[i].prefix;
+		want[i].group = a->plan.group[c->sources[i].group];
+	}
+	if (!err)
+		err = source_table_set_groups(a->dp->source, want, c->n_sources);
+	if (err)
+		return errmsg_set(a->err, err, "limits: a source cannot be compiled: %s",
+				  strerror(-err));
+	return source_table_apply(a->dp->source, a->err);
+}
+
+static void write_amplifiers(struct limit_amplifier *map, const struct conf_dataplane *conf)
+{
+	struct limit_amplifier want = { { 0 } };
+
+	for (size_t i = 0; i < conf->n_amplification_ports; i++) {
+		uint16_t port = conf->amplification_ports[i];
+
+		want.port[port / 64] |= 1ULL << (port % 64);
+	}
+	for (size_t i = 0; i < sizeof(want.port) / sizeof(want.port[0]); i++)
+		__atomic_store_n(&map->port[i], want.port[i], __ATOMIC_RELAXED);
+}
+
+/* Which packets meet what has been written. */
+static int write_selectors(struct apply *a)
+{
+	struct limit_state *state = state_of(a->dp);
+	struct limit_amplifier *amplifier = pinned_map_mem(a->dp, "limit_amplifier");
+
+	if (!amplifier)
+		return errmsg_set(a->err, -ENOMEM, "cannot map limit_amplifier");
+	limit_set_write_ports(a->compiled, &a->plan, a->live.ports);
+	__atomic_store_n(&state->has_ports, a->compiled->has_ports, __ATOMIC_RELEASE);
+	write_amplifiers(amplifier, &a->conf->dataplane);
+	for (size_t kind = 0; kind < LIMIT_KINDS; kind++)
+		__atomic_store_n(&state->kind_class[kind], a->ids[a->compiled->kind[kind]],
+				 __ATOMIC_RELEASE);
+	return 0;
+}
+
+static int remember(struct apply *a)
+{
+	struct limit_map *m = a->dp->limit;
+	struct vip_entry *vips = calloc(a->conf->n_vips + 1, sizeof(*vips));
+
+	if (!vips)
+		return errmsg_set(a->err, -ENOMEM, "no memory");
+	for (size_t i = 0; i < a->conf->n_vips; i++) {
+		snprintf(vips[i].name, sizeof(vips[i].name), "%s", a->conf->vips[i].name);
+		vips[i].service = a->plan.service[a->compiled->vip[i]];
+	}
+	free(m->vips);
+	m->vips = vips;
+	m->n_vips = a->conf->n_vips;
+	return 0;
+}
+
+static int check_vips(const struct apply *a)
+{
+	for (size_t i = 0; i < a->conf->n_vips; i++) {
+		const struct conf_vip *v = &a->conf->vips[i];
+
+		if (v->limit && !conf_limit(a->conf, v->limit))
+			return errmsg_set(a->err, -ENOENT, "vips[%s].limit: there is no limit %s",
+					  v->name, v->limit);
+	}
+	return 0;
+}
+
+static int open_maps(struct apply *a)
+{
+	if (!a->dp->limit)
+		a->dp->limit = calloc(1, sizeof(*a->dp->limit));
+	a->live.set = pinned_map_mem(a->dp, "limit_set");
+	a->live.ports = pinned_map_mem(a->dp, "limit_port");
+	a->live.vip = a->vip;
+	if (!a->dp->limit || !a->live.set || !a->live.ports || !state_of(a->dp) ||
+	    !limit_class_all(a->dp))
+		return errmsg_set(a->err, -ENOMEM, "cannot map the tables of limits");
+	return 0;
+}
+
+/* All that can be wrong with the input: nothing is written yet. */
+static int prepare(struct apply *a)
+{
+	struct limit_fault fault;
+	int err = open_maps(a);
+
+	if (!err)
+		err = check_vips(a);
+	if (!err)
+		err = limit_class_compile(a->conf->limits, a->conf->n_limits, a->rates, a->err);
+	if (!err)
+		err = limit_compile(a->conf, &a->compiled, &fault, a->err);
+	if (!err)
+		err = make_first_key(state_of(a->dp));
+	return err;
+}
+
+static int put_in_force(struct apply *a)
+{
+	struct limit_map *m = a->dp->limit;
+	int err = write_sources(a);
+
+	if (!err)
+		err = write_selectors(a);
+	if (!err)
+		err = remember(a);
 	if (err)
 		return err;
-	set_rates(a->dp, &a->classes[id], &none, &flipped);
-	if (flipped)
-		a->dp->limit_flipped_ns = clock_now_ns();
-	return pinned_map_zero(pinned_map_fd(a->dp, "stats_limit"), &id,
-			       sizeof(struct stats_limit));
-}
-
-static int assign_ids(struct apply *a, struct errmsg *err)
-{
-	size_t i;
-
-	for (i = 0; i < a->n; i++) {
-		a->ids[i] = find(a->classes, a->limits[i].name);
-		a->used[a->ids[i]] = true;
-	}
-	for (i = 0; i < a->n; i++) {
-		bool reused;
-		int e;
-
-		if (a->ids[i])
-			continue;
-		e = spare_id(a, &a->ids[i], &reused);
-		if (!e && reused)
-			e = reset_class(a, a->ids[i]);
-		if (e)
-			return errmsg_set(err, e, "limits[%s]: %s", a->limits[i].name,
-					  strerror(-e));
-		a->used[a->ids[i]] = true;
-		class_name(a->limits[i].name, a->classes[a->ids[i]].name);
-	}
+	limit_class_end(a->dp, a->ids, a->conf->n_limits);
+	memset(m->group_used, 0, sizeof(m->group_used));
+	for (size_t g = 1; g < a->compiled->n_groups; g++)
+		m->group_used[a->plan.group[g]] = true;
+	m->known = true;
 	return 0;
 }
 
-static void write_rates(struct apply *a, bool *flipped)
+int limit_map_apply(struct dataplane *dp, const struct conf *conf, struct errmsg *err)
 {
-	static const struct limit_rates none;
-	uint32_t id;
-	size_t i;
+	CLEANUP(apply_clear) struct apply a = { .dp = dp, .conf = conf, .err = err };
+	int e;
 
-	for (i = 0; i < a->n; i++)
-		set_rates(a->dp, &a->classes[a->ids[i]], &a->rates[i], flipped);
-	for (id = 1; id < LIMIT_CLASSES; id++) {
-		if (!a->used[id] && a->classes[id].name[0])
-			set_rates(a->dp, &a->classes[id], &none, flipped);
-	}
-}
-
-struct source {
-	struct prefix prefix;
-	size_t limit; /* index of the limit that has it */
-};
-
-static int by_prefix(const void *x, const void *y)
-{
-	return memcmp(x, y, sizeof(struct prefix));
-}
-
-/* All sources of all limits, sorted. -EEXIST: one prefix in two limits. */
-static int collect_sources(const struct apply *a, struct source **ret, size_t *ret_n,
-			   struct errmsg *err)
-{
-	CLEANUP_FREE struct source *all = NULL;
-	char text[ADDR_TEXT_MAX];
-	size_t n = 0, i, j;
-
-	for (i = 0; i < a->n; i++)
-		n += a->limits[i].n_sources;
-	all = calloc(n + 1, sizeof(*all));
-	if (!all)
+	a.rates = calloc(conf->n_limits + 1, sizeof(*a.rates));
+	a.vip = calloc(conf->n_vips + 1, sizeof(*a.vip));
+	if (!a.rates || !a.vip)
 		return errmsg_set(err, -ENOMEM, "no memory");
-	for (i = 0, n = 0; i < a->n; i++) {
-		for (j = 0; j < a->limits[i].n_sources; j++, n++) {
-			const struct prefix *p = &a->limits[i].sources[j];
-
-			all[n].prefix.len_bits = p->len_bits;
-			all[n].prefix.addr = addr_mask(&p->addr, p->len_bits);
-			all[n].limit = i;
-		}
-	}
-	qsort(all, n, sizeof(*all), by_prefix);
-	for (i = 1; i < n; i++) {
-		if (by_prefix(&all[i - 1], &all[i]) == 0 && all[i - 1].limit != all[i].limit)
-			return errmsg_set(err, -EEXIST, "limits: %s is a source of two limits",
-					  prefix_format(&all[i].prefix, text));
-	}
-	*ret = take_ptr(&all);
-	*ret_n = n;
-	return 0;
-}
-
-/* Add first, then remove: no source is unlimited in between. */
-static int write_sources(struct apply *a, const struct source *want, size_t n, struct errmsg *err)
-{
-	int fd = pinned_map_fd(a->dp, "limit_prefix"), e;
-	CLEANUP_FREE struct prefix *keys = NULL;
-	CLEANUP_FREE void *values = NULL;
-	size_t n_keys = 0, i;
-
-	for (i = 0; i < n; i++) {
-		struct limit_prefix_value v = { a->ids[want[i].limit] };
-
-		if (bpf_map_update_elem(fd, &want[i].prefix, &v, BPF_ANY))
-			return errmsg_set(err, -errno, "cannot write map limit_prefix: %s%s",
-					  strerror(errno),
-					  errno == ENOSPC ? "; raise dataplane.max_acl" : "");
-	}
-	e = pinned_map_read(fd, (void **)&keys, &values, &n_keys);
-	for (i = 0; !e && i < n_keys; i++) {
-		if (n && bsearch(&keys[i], want, n, sizeof(*want), by_prefix))
-			continue;
-		if (bpf_map_delete_elem(fd, &keys[i]))
-			e = -errno;
-	}
-	return e ? errmsg_set(err, e, "cannot clean map limit_prefix: %s", strerror(-e)) : 0;
-}
-
-int limit_map_apply(struct dataplane *dp, const struct conf_limit *limits, size_t n,
-		    struct errmsg *err)
-{
-	CLEANUP_FREE uint32_t *ids = calloc(n + 1, sizeof(*ids));
-	CLEANUP_FREE struct limit_rates *rates = calloc(n + 1, sizeof(*rates));
-	CLEANUP_FREE struct source *sources = NULL;
-	struct apply a = { .dp = dp,
-			   .classes = classes(dp),
-			   .limits = limits,
-			   .n = n,
-			   .ids = ids,
-			   .rates = rates };
-	bool flipped = false;
-	size_t n_sources = 0, i;
-	int e = 0;
-
-	if (!ids || !rates || !a.classes)
-		return errmsg_set(err, -ENOMEM, "cannot map limit_class");
-	if (n >= LIMIT_CLASSES)
-		return errmsg_set(err, -ENOSPC, "%zu limits, at most %d", n, LIMIT_CLASSES - 1);
-	/* What can be wrong with the input is found before anything is written. */
-	for (i = 0; !e && i < n; i++)
-		e = compile(&limits[i], &rates[i], err);
+	e = prepare(&a);
 	if (!e)
-		e = collect_sources(&a, &sources, &n_sources, err);
+		e = limit_class_assign(dp, conf->limits, conf->n_limits, a.ids, err);
 	if (!e)
-		e = assign_ids(&a, err);
+		e = make_plan(&a);
+	if (!e)
+		e = place_rows(&a);
 	if (e)
 		return e;
-	write_rates(&a, &flipped);
-	if (flipped)
-		dp->limit_flipped_ns = clock_now_ns();
-	e = write_sources(&a, sources, n_sources, err);
-	epoch_raise_all(dp);
-	return e;
+	limit_class_begin(dp, a.ids, a.rates, conf->n_limits);
+	/* From here on what the maps hold is not what an apply made, until one is done. */
+	dp->limit->known = false;
+	limit_set_write(a.compiled, a.ids, &a.plan, &a.live);
+	return put_in_force(&a);
 }
 
-int limit_map_rates(struct dataplane *dp, uint32_t limit_class, struct limit_rates *ret)
+void limit_map_close(struct dataplane *dp)
 {
-	const struct limit_class *c = classes(dp);
+	if (dp->limit)
+		free(dp->limit->vips);
+	free(dp->limit);
+	dp->limit = NULL;
+}
 
-	if (!c)
-		return -ENOMEM;
-	if (limit_class == LIMIT_CLASS_NONE || limit_class >= LIMIT_CLASSES)
-		return -ENOENT;
-	*ret = c[limit_class].rates[c[limit_class].active & 1];
+uint8_t limit_map_service(struct dataplane *dp, const char *vip)
+{
+	for (size_t i = 0; dp->limit && i < dp->limit->n_vips; i++)
+		if (strcmp(dp->limit->vips[i].name, vip) == 0)
+			return dp->limit->vips[i].service;
 	return 0;
 }
 
@@ -333,13 +345,33 @@ int limit_map_stats(struct dataplane *dp, uint32_t limit_class, struct stats_lim
 	return pinned_map_sum(fd, &limit_class, sizeof(*ret), (uint64_t *)ret);
 }
 
-int limit_map_client(struct dataplane *dp, const struct addr *source, uint32_t scope,
-		     struct client *ret)
+int limit_map_rotate(struct dataplane *dp)
 {
-	struct client_key key = { .source = addr_unit(source), .scope = scope };
-	int fd = pinned_map_fd(dp, "clients");
+	struct limit_state *state = state_of(dp);
+	uint64_t longest_ms;
+	int err;
 
-	if (fd < 0)
-		return fd;
-	return bpf_map_lookup_elem(fd, &key, ret) ? -errno : 0;
+	if (!state)
+		return -ENOMEM;
+	if (state->charge_both)
+		return -EALREADY;
+	err = random_key(&state->key[!(state->active_key & 1)]);
+	if (err)
+		return err;
+	__atomic_store_n(&state->charge_both, 1, __ATOMIC_RELEASE);
+	longest_ms = limit_class_refill_ms(dp);
+	return (int)(longest_ms < ROTATE_MAX_MS ? longest_ms : ROTATE_MAX_MS);
+}
+
+int limit_map_rotate_end(struct dataplane *dp)
+{
+	struct limit_state *state = state_of(dp);
+
+	if (!state)
+		return -ENOMEM;
+	if (!state->charge_both)
+		return -ENOENT;
+	__atomic_store_n(&state->active_key, !(state->active_key & 1), __ATOMIC_RELEASE);
+	__atomic_store_n(&state->charge_both, 0, __ATOMIC_RELEASE);
+	return 0;
 }

@@ -179,6 +179,7 @@ static uint32_t configured_size(const struct conf_dataplane *c, const char *name
 		uint32_t size;
 	} sizes[] = {
 		{ "clients", c->max_clients },
+		{ "limit_rows", c->limit_rows },
 		{ "source_split", c->max_acl },
 		{ "source_long", c->max_acl },
 		{ "source_v6", c->max_acl },

@@ -15,7 +15,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "dataplane_state.h"
-#include "limit_map.h"
 #include "vip_backend.h"
 #include "vip_map.h"
 #include "vip_ring.h"
@@ -288,14 +287,8 @@ static int check(struct vip_map *m, const struct conf *conf, struct errmsg *err)
 {
 	size_t n = 0, i;
 
-	for (i = 0; i < conf->n_vips; i++) {
-		const struct conf_vip *v = &conf->vips[i];
-
-		n += v->n_backends;
-		if (v->limit && limit_map_class(m->dp, v->limit) == LIMIT_CLASS_NONE)
-			return errmsg_set(err, -ENOENT, "vips[%s].limit: there is no limit %s",
-					  v->name, v->limit);
-	}
+	for (i = 0; i < conf->n_vips; i++)
+		n += conf->vips[i].n_backends;
 	if (conf->n_vips >= m->max_vips)
 		return errmsg_set(err, -ENOSPC, "%zu vips, dataplane.max_vips allows %u",
 				  conf->n_vips, m->max_vips - 1);

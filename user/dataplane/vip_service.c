@@ -78,8 +78,7 @@ static int copy_conf(const struct vip_map *m, const struct conf_vip *v, struct v
 	s->key = (struct vip_key) { .addr = v->address,
 				    .port = htons(v->port),
 				    .proto = v->protocol };
-	s->rec.limit_class =
-		(uint16_t)(v->limit ? limit_map_class(m->dp, v->limit) : LIMIT_CLASS_NONE);
+	s->rec.service = limit_map_service(m->dp, v->name);
 	s->backends = calloc(v->n_backends + 1, sizeof(*s->backends));
 	if (!s->backends)
 		return -ENOMEM;
@@ -113,7 +112,7 @@ static int new_record(struct vip_map *m, struct vip *ret)
 static int find_record(struct vip_map *m, const struct vip_pinned *pinned, struct vip_service *s)
 {
 	const struct vip_service *old = vip_service_find(m->services, m->n_services, &s->key);
-	uint16_t limit_class = s->rec.limit_class;
+	uint16_t service = s->rec.service;
 	size_t i;
 	int err;
 
@@ -133,7 +132,7 @@ static int find_record(struct vip_map *m, const struct vip_pinned *pinned, struc
 			return err;
 		s->is_new = true;
 	}
-	s->rec.limit_class = limit_class;
+	s->rec.service = service;
 	s->dirty = true;
 	return 0;
 }
