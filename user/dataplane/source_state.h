@@ -27,6 +27,8 @@ struct source_table {
 
 	size_t n_split; /* entries that a byte of v4 refers to */
 	size_t n_v6;
+	struct source_nets v6;	  /* what source_v6 holds; tag is the answer */
+	bool v6_known;		  /* false: to be read from the map */
 	struct source_nets longs; /* what source_long holds; tag is the group */
 	bool longs_known;	  /* false: to be read from the map */
 	uint32_t *stale;	  /* /24s whose entry no byte refers to any more */

@@ -130,6 +130,7 @@ void source_table_close(struct source_table *t)
 	clear_lists(&t->lists_v4);
 	clear_lists(&t->lists_v6);
 	source_nets_clear(&t->longs);
+	source_nets_clear(&t->v6);
 	free(t->stale);
 	free(t);
 }
@@ -204,14 +205,6 @@ int source_table_set_groups(struct source_table *t, const struct source_group_pr
 	return err ? err : incoming_take(&in, t, SOURCE_IS_GROUP);
 }
 
-static int apply_v6(struct source_table *t, struct source_v6_plan *v6, struct errmsg *err)
-{
-	CLEANUP(source_nets_clear) struct source_nets was = { 0 };
-	int e = source_v6_read(t, &was);
-
-	return e ? e : source_v6_plan(t, &everything, &was, v6, err);
-}
-
 int source_table_apply(struct source_table *t, struct errmsg *err)
 {
 	CLEANUP(source_v4_plan_clear) struct source_v4_plan v4 = { 0 };
@@ -224,7 +217,7 @@ int source_table_apply(struct source_table *t, struct errmsg *err)
 		err->text[0] = 0;
 	e = source_v4_plan(t, &everything, &v4, err);
 	if (!e)
-		e = apply_v6(t, &v6, err);
+		e = source_v6_plan_all(t, &v6, err);
 	if (!e)
 		e = source_v4_commit(t, &v4);
 	if (!e)
@@ -405,7 +398,7 @@ void source_table_counts(const struct source_table *t, struct source_counts *ret
 		.split = t->n_split,
 		.v6 = t->n_v6,
 		.memory_bytes = sizeof(*t) + bytes_of(&t->lists_v4) + bytes_of(&t->lists_v6) +
-				t->longs.room * sizeof(struct source_net) +
+				(t->longs.room + t->v6.room) * sizeof(struct source_net) +
 				t->n_stale * sizeof(*t->stale),
 	};
 }

@@ -116,22 +116,30 @@ static struct source_v6_key key_of(const struct source_net *net)
 	return key;
 }
 
-int source_v6_read(const struct source_table *t, struct source_nets *ret)
+/* What the map holds: read the first time, and after changes of single prefixes. */
+static int know(struct source_table *t)
 {
 	CLEANUP_FREE struct source_v6_key *keys = NULL;
 	CLEANUP_FREE struct source_v6_answer *values = NULL;
 	size_t n, i;
-	int err = pinned_map_read(t->maps.v6_fd, (void **)&keys, (void **)&values, &n);
+	int err;
 
+	if (t->v6_known)
+		return 0;
+	source_nets_clear(&t->v6);
+	err = pinned_map_read(t->maps.v6_fd, (void **)&keys, (void **)&values, &n);
 	for (i = 0; !err && i < n; i++) {
 		struct source_net net = { .len = (uint8_t)keys[i].len_bits,
 					  .tag = (uint8_t)values[i].answer };
 
 		memcpy(&net.addr, keys[i].w, sizeof(net.addr));
 		net.addr = be64toh(net.addr);
-		err = source_nets_push(ret, &net);
+		err = source_nets_push(&t->v6, &net);
 	}
-	return err ? err : source_nets_sort(ret);
+	if (!err)
+		err = source_nets_sort(&t->v6);
+	t->v6_known = !err;
+	return err;
 }
 
 /* Where a plan's changes are on the way from the widest prefix to the current one. */
@@ -222,6 +230,14 @@ int source_v6_plan(struct source_table *t, const struct source_net *range,
 		return e;
 	n = (ret->whole ? was->n : t->n_v6) + ret->n_adds;
 	return source_table_room("source_v6", n, t->v6_max, err);
+}
+
+int source_v6_plan_all(struct source_table *t, struct source_v6_plan *ret, struct errmsg *err)
+{
+	static const struct source_net everything;
+	int e = know(t);
+
+	return e ? e : source_v6_plan(t, &everything, &t->v6, ret, err);
 }
 
 void source_v6_plan_clear(struct source_v6_plan *plan)
@@ -337,12 +353,13 @@ static int delete_old(const struct source_table *t, const struct source_v6_plan 
 	return err ? err : map_batch_flush(&b);
 }
 
-int source_v6_commit(struct source_table *t, const struct source_v6_plan *plan)
+int source_v6_commit(struct source_table *t, struct source_v6_plan *plan)
 {
 	size_t was = plan->now.n + plan->n_deletes - plan->n_adds; /* in the range */
 	uint8_t level;
 	int err = 0;
 
+	t->v6_known = false; /* until all of it is done */
 	lengths_before(t, plan);
 	if (plan->n_changes > plan->n_deletes) {
 		for (level = 0; !err && level <= plan->levels; level++) {
@@ -358,5 +375,14 @@ int source_v6_commit(struct source_table *t, const struct source_v6_plan *plan)
 	if (err)
 		return err;
 	t->n_v6 = (plan->whole ? 0 : t->n_v6 - was) + plan->now.n;
-	return plan->whole ? lengths_after(t, plan) : 0;
+	if (!plan->whole)
+		return 0;
+	err = lengths_after(t, plan);
+	if (err)
+		return err;
+	source_nets_clear(&t->v6);
+	t->v6 = plan->now;
+	plan->now = (struct source_nets) { 0 };
+	t->v6_known = true;
+	return 0;
 }

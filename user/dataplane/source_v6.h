@@ -19,13 +19,12 @@ struct source_v6_plan {
 /* The answers of all prefixes inside a range, each only if it differs from what covers it. */
 int source_v6_flatten(const struct source_lists *lists, const struct source_net *range,
 		      struct source_nets *ret);
-/* What the map holds, sorted. */
-int source_v6_read(const struct source_table *t, struct source_nets *ret);
 /*
- * Compile the range and compare with `was`, what the map has there. -ENOSPC and *err: no room. Clear
- * the plan in any case.
+ * Compile a range and compare with `was`, what the map has there; or everything, with what the map has.
+ * -ENOSPC and *err: no room. Clear the plan in any case.
  */
 int source_v6_plan(struct source_table *t, const struct source_net *range,
 		   const struct source_nets *was, struct source_v6_plan *ret, struct errmsg *err);
-int source_v6_commit(struct source_table *t, const struct source_v6_plan *plan);
+int source_v6_plan_all(struct source_table *t, struct source_v6_plan *ret, struct errmsg *err);
+int source_v6_commit(struct source_table *t, struct source_v6_plan *plan);
 void source_v6_plan_clear(struct source_v6_plan *plan);
