@@ -13,7 +13,8 @@
  *
  * Totals shed the heaviest first: once more than half of a total's bucket is in use, a source is
  * refused whose own bucket is more in use than the rest of the total's is free, in proportion. So the
- * sources at their limit go first, and the last to be refused are those that send little.
+ * sources at their limit go first, and the last to be refused are those that send little. A packet that
+ * is shed so is charged to its source, and to nothing else.
  */
 #pragma once
 
@@ -117,6 +118,21 @@ static __always_inline __u32 limit_charge(const struct limit_scope *s)
 	return LIMIT_ADMITS;
 }
 
+/*
+ * A packet that the total sheds is charged to its source all the same: what a source offers is what
+ * tells the heavy from the light, and one that is shed must not look light for it.
+ */
+static __always_inline void limit_charge_shed(const struct limit_scope *s)
+{
+	__u32 unit;
+
+#pragma unroll
+	for (unit = 0; unit < LIMIT_UNITS; unit++) {
+		if (s->units[unit] && s->rates->unit[unit].tolerance_fp)
+			limit_spend_unit(s, unit);
+	}
+}
+
 static __always_inline bool limit_scope_find(struct pkt_facts *p, __u32 id,
 					     struct limit_class *class, struct limit_scope *s)
 {
@@ -173,6 +189,8 @@ __noinline int limit_scope_act(struct pkt_facts *p, __u32 n, __u32 act)
 		return DROP_NONE;
 	if (act & LIMIT_ACT_ASK) {
 		reason = limit_answer(answer, &s, limit_peek(&s));
+		if (answer->is_total)
+			limit_charge_shed(&s);
 		if (reason != DROP_NONE)
 			return reason;
 	}
@@ -181,7 +199,7 @@ __noinline int limit_scope_act(struct pkt_facts *p, __u32 n, __u32 act)
 	answer->outcome = LIMIT_ADMITTED;
 	reason = limit_answer(answer, &s, limit_charge(&s));
 	if (!s.is_exact)
-		limit_charge_rotated(p, class, &s);
+		limit_carry(p, class, &s);
 	return reason;
 }
 

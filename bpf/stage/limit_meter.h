@@ -101,6 +101,14 @@ static __always_inline bool limit_meter_find(const struct pkt_facts *p, __u32 id
 	return s->a && s->b;
 }
 
+/* The word that decides: of two cells, the less used one. */
+static __always_inline __u64 limit_meter_word(const struct limit_scope *s, __u32 unit)
+{
+	__u64 a = s->a->tat[unit], b = s->b->tat[unit];
+
+	return gcra_before(a, b) ? a : b;
+}
+
 /* Rare, and a loop: a global function, so that the verifier walks it once. */
 __noinline int limit_retry(__u64 *word, const struct gcra_rate *rate, __u64 now_fp, __u32 n)
 {
@@ -118,12 +126,11 @@ static __always_inline enum gcra_result limit_spend(__u64 *word, const struct gc
 }
 
 /*
- * While a key is rotated in, its cells are charged beside those that decide; so when it takes over,
- * they stand where the others stood.
+ * While a key is rotated in, what an admitted source has used is carried to its cells under that key.
+ * Who sends nothing meanwhile (for the longest tolerance of all) has a full bucket anyway.
  */
-static __always_inline void limit_charge_rotated(const struct pkt_facts *p,
-						 const struct limit_class *class,
-						 const struct limit_scope *s)
+static __always_inline void limit_carry(const struct pkt_facts *p, const struct limit_class *class,
+					const struct limit_scope *s)
 {
 	const struct limit_row_key *key;
 	struct limit_state *state;
@@ -138,10 +145,7 @@ static __always_inline void limit_charge_rotated(const struct pkt_facts *p,
 	for (row = 0; row < 2; row++) {
 		struct limit_meters *m = limit_cell(class, key, row, &unit);
 
-		for (i = 0; m && i < LIMIT_UNITS; i++) {
-			if (s->units[i] && s->rates->unit[i].tolerance_fp)
-				gcra_charge(&m->tat[i], &s->rates->unit[i], s->now_fp, s->units[i],
-					    LIMIT_CHARGE_TRIES);
-		}
+		for (i = 0; m && i < LIMIT_UNITS; i++)
+			gcra_raise(&m->tat[i], limit_meter_word(s, i), LIMIT_CHARGE_TRIES);
 	}
 }

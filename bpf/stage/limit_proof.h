@@ -94,11 +94,8 @@ static __noinline int limit_prove(struct pkt *p, __u32 id)
 	if (!limit_meter_find(&p->facts, id, class, &s) || s.is_exact)
 		return 0;
 	c.proven_ns = pkt_now(&p->facts);
-	for (unit = 0; unit < LIMIT_UNITS; unit++) {
-		c.meters.tat[unit] = s.a->tat[unit];
-		if (gcra_before(s.b->tat[unit], s.a->tat[unit]))
-			c.meters.tat[unit] = s.b->tat[unit];
-	}
+	for (unit = 0; unit < LIMIT_UNITS; unit++)
+		c.meters.tat[unit] = limit_meter_word(&s, unit);
 	limit_unit_of(&p->facts, s.rates->flags, &key.source);
 	bpf_map_update_elem(&clients, &key, &c, BPF_NOEXIST);
 	return 0;

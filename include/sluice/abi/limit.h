@@ -107,7 +107,7 @@ ABI_SIZE(struct limit_row_key, 64);
 struct limit_state {
 	struct limit_row_key key[LIMIT_ROW_KEYS]; /* random per boot, secret */
 	__u32 active_key;			  /* 0 or 1: cells that admit and are charged */
-	__u32 charge_both; /* 1 while a key is rotated in: cells of the other one are charged too */
+	__u32 charge_both; /* 1 while a key is rotated in: what a source has used goes to its cells */
 	__u32 has_ports;   /* 1: map `limit_port` has services */
 	__u32 pad;
 	__u8 kind_class[8]; /* by enum limit_kind: a limit class */

@@ -182,6 +182,19 @@ static inline void gcra_charge(__u64 *word, const struct gcra_rate *rate, __u64 
 	}
 }
 
+/* Make the bucket at most as full as a word of another one says. */
+static inline void gcra_raise(__u64 *word, __u64 to, int tries)
+{
+	__u64 seen;
+	int i;
+
+	for (i = 0; i < tries; i++) {
+		seen = *(volatile __u64 *)word;
+		if (!gcra_before(seen, to) || __sync_val_compare_and_swap(word, seen, to) == seen)
+			return;
+	}
+}
+
 /* How much of the bucket is in use, in 256ths, 0..256: a full bucket 0, an empty one 256. */
 static inline __u32 gcra_in_use(const __u64 *word, const struct gcra_rate *rate, __u64 now_fp)
 {
