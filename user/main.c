@@ -219,10 +219,13 @@ static int detach(const char *dir, const char *socket_path)
 	ret = dataplane_detach_all(fd, &err);
 	if (ret)
 		return fail(&err);
-	if (rmdir(dir) && errno != ENOENT) {
+	if (rmdir(dir) == 0 || errno == ENOENT)
+		return EXIT_SUCCESS;
+	if (errno != ENOTEMPTY) {
 		fprintf(stderr, "sluiced: %s: cannot remove it: %s\n", dir, strerror(errno));
 		return EXIT_FAILURE;
 	}
+	fprintf(stderr, "sluiced: %s stays, with what is in it and not of sluice\n", dir);
 	return EXIT_SUCCESS;
 }
 
