@@ -21,9 +21,3 @@ int forward_interim(struct exchange *x, const struct http_head *h, struct buf *o
 int forward_write_facts(const struct exchange *x, struct buf *out);
 /* Connection, where it has to be said. */
 int forward_write_connection(const struct exchange *x, bool keep, struct buf *out);
-
-/*
- * Does a server that turns fields into variables (CGI, WSGI) see `name` as `as`? Letters in any
- * case, and all that is neither letter nor digit the same: "X_Consumer" is X-Consumer there.
- */
-bool forward_same_variable(struct str name, struct str as);
