@@ -14,6 +14,8 @@ struct listener_socket {
 	struct listener *listener;
 	struct deferred more; /* the turn's share was used up */
 	struct timer pause;   /* no descriptors left */
+	uint32_t pause_ms;    /* the last one's; 0: the last attempt accepted */
+	bool stopped;	      /* an error that does not pass: no longer watched */
 };
 
 struct listener {
