@@ -13,6 +13,6 @@
 enum acl_origin { ACL_FROM_FILE, ACL_FROM_OPERATOR };
 
 struct acl_value {
-	__u32 origin; /* enum acl_origin: the configuration file, or sluicectl */
+	enum acl_origin origin; /* the configuration file, or sluicectl */
 };
 ABI_SIZE(struct acl_value, 4);

@@ -10,6 +10,7 @@
 
 #include "addr.h"
 #include "limit.h"
+#include "verdict.h"
 
 /* A source is a /32 or a /64: anything longer is masked before it becomes a key. */
 #define CLIENT_UNIT_BITS_V4 32
@@ -21,7 +22,7 @@ struct client_key {
 };
 ABI_SIZE(struct client_key, 20);
 
-enum acl_answer {
+enum ABI_BYTE acl_answer {
 	ACL_NONE,
 	ACL_ALLOW, /* exempt from deny, verdicts and limits */
 	ACL_DENY,
@@ -33,10 +34,10 @@ struct client {
 	__u64 dropped_packets;	/* of this source, any reason; added to without a lock */
 	__u32 epoch;		/* sum of the epochs under which the rest was looked up */
 	__u16 limit_class;	/* LIMIT_CLASS_NONE: no limit by source */
-	__u8 acl;		/* enum acl_answer */
-	__u8 verdict_action;	/* enum verdict_action */
-	__u8 verdict_reason;	/* enum verdict_reason */
-	__u8 flow_verdicts;	/* 1: verdict_flow has entries of this source */
+	enum acl_answer acl;
+	enum verdict_action verdict_action;
+	enum verdict_reason verdict_reason;
+	__u8 flow_verdicts; /* 1: verdict_flow has entries of this source */
 	__u8 pad[2];
 	__u32 refreshing; /* 1 while a CPU rewrites the cached policy */
 	__u8 pad2[8];

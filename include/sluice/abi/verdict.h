@@ -8,7 +8,7 @@
 
 #include "addr.h"
 
-enum verdict_action {
+enum ABI_BYTE verdict_action {
 	VERDICT_NONE,	  /* only says that the source has flow verdicts */
 	VERDICT_DROP_NEW, /* new connections: TCP SYN, and every packet that is not TCP */
 	VERDICT_DROP,	  /* every packet */
@@ -20,7 +20,7 @@ enum verdict_action {
 	X(LIMIT, "limit", "kept sending requests over its limit") \
 	X(AUTH, "auth", "kept failing authentication")
 
-enum verdict_reason {
+enum ABI_BYTE verdict_reason {
 #define VERDICT_REASON_ENUM(id, label, doc) VERDICT_REASON_##id,
 	VERDICT_REASONS(VERDICT_REASON_ENUM)
 #undef VERDICT_REASON_ENUM
@@ -37,8 +37,8 @@ ABI_SIZE(struct verdict_key, 20);
 struct verdict {
 	__u64 until_ns; /* CLOCK_MONOTONIC */
 	__u64 since_ns;
-	__u8 action; /* enum verdict_action */
-	__u8 reason; /* enum verdict_reason */
+	enum verdict_action action;
+	enum verdict_reason reason;
 	__u16 flows; /* verdict_flow entries of this source; only in keys of the unit's length */
 	__u32 pad;
 };
