@@ -17,6 +17,11 @@ int conf_check_kernel(const struct conf *conf, struct conf_node *root, struct co
 int conf_check_gateway(const struct conf *conf, struct conf_node *root, struct conf_arena *scratch,
 		       struct conf_errors *errors);
 
+/* 0.0.0.0 or ::. */
+bool conf_check_is_any(const struct addr *a);
+/* Why packets cannot be sent to it from another host: "a loopback address"; NULL: they can. */
+const char *conf_check_unroutable(const struct addr *a);
+
 /* A value that has to be unique, and where it is in the file. */
 struct conf_unique {
 	const void *key;

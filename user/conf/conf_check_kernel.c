@@ -6,6 +6,7 @@
 #include "../base/addr.h"
 #include "conf_check.h"
 #include "conf_errors.h"
+#include "sluice/abi/client.h"
 #include "sluice/abi/vip.h"
 
 static bool is_prime(uint32_t n)
@@ -52,6 +53,26 @@ static void check_limit_units(const struct conf_limit *limit, struct conf_node *
 		conf_node_fail(errors, node, "limits nothing; give packets, bytes or connections");
 }
 
+/* The programs ask for an IPv6 source's /64 (bpf/client.h): what is longer answers nobody. */
+static void check_prefix_lengths(const struct prefix *prefixes, size_t n, struct conf_node *list,
+				 struct conf_errors *errors)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct conf_node *node = conf_node_item(list, i);
+		const bool v4 = addr_is_v4(&prefixes[i].addr) && prefixes[i].len_bits >= 96;
+		char text[ADDR_TEXT_MAX];
+		struct prefix unit = { .len_bits = CLIENT_UNIT_BITS_V6 };
+
+		if (!node || node->bad || v4 || prefixes[i].len_bits <= CLIENT_UNIT_BITS_V6)
+			continue;
+		unit.addr = addr_mask(&prefixes[i].addr, CLIENT_UNIT_BITS_V6);
+		conf_node_fail(errors, node,
+			       "would never match: the kernel knows an IPv6 source by its /64; "
+			       "write %s",
+			       prefix_format(&unit, text));
+	}
+}
+
 /* A source has one class: the longest prefix wins, and a tie has no winner. */
 static int check_limits(const struct conf *conf, struct conf_node *root, struct conf_arena *scratch,
 			struct conf_errors *errors)
@@ -71,6 +92,8 @@ static int check_limits(const struct conf *conf, struct conf_node *root, struct 
 	for (size_t i = 0; i < conf->n_limits; i++) {
 		struct conf_node *sources = conf_node_get(conf_node_item(list, i), "sources");
 
+		check_prefix_lengths(conf->limits[i].sources, conf->limits[i].n_sources, sources,
+				     errors);
 		for (size_t j = 0; j < conf->limits[i].n_sources; j++)
 			entries[n++] = (struct conf_unique) { &conf->limits[i].sources[j],
 							      sizeof(struct prefix),
@@ -94,7 +117,44 @@ static int check_acl_list(const struct prefix *prefixes, size_t n, uint32_t max,
 		entries[i] = (struct conf_unique) { &prefixes[i], sizeof(prefixes[i]),
 						    conf_node_item(list, i) };
 	conf_check_unique(entries, n, "this prefix is there already:", errors);
+	check_prefix_lengths(prefixes, n, list, errors);
 	return 0;
+}
+
+/* Allow wins: what is in both is never denied, whoever wrote it expected otherwise. */
+static int check_acl_both(const struct conf_acl *acl, struct conf_node *node,
+			  struct conf_arena *scratch, struct conf_errors *errors)
+{
+	struct conf_unique *entries =
+		conf_arena_alloc(scratch, acl->n_allow + acl->n_deny, sizeof(*entries));
+	size_t n = 0;
+
+	if (!entries)
+		return -ENOMEM;
+	for (size_t i = 0; i < acl->n_allow; i++)
+		entries[n++] =
+			(struct conf_unique) { &acl->allow[i], sizeof(acl->allow[i]),
+					       conf_node_item(conf_node_get(node, "allow"), i) };
+	for (size_t i = 0; i < acl->n_deny; i++)
+		entries[n++] =
+			(struct conf_unique) { &acl->deny[i], sizeof(acl->deny[i]),
+					       conf_node_item(conf_node_get(node, "deny"), i) };
+	conf_check_unique(entries, n, "is allowed and denied, and allow wins; remove it or",
+			  errors);
+	return 0;
+}
+
+static int check_acl(const struct conf *conf, struct conf_node *node, struct conf_arena *scratch,
+		     struct conf_errors *errors)
+{
+	const uint32_t max = conf->dataplane.max_acl;
+	int err = check_acl_list(conf->acl.allow, conf->acl.n_allow, max,
+				 conf_node_get(node, "allow"), scratch, errors);
+
+	if (!err)
+		err = check_acl_list(conf->acl.deny, conf->acl.n_deny, max,
+				     conf_node_get(node, "deny"), scratch, errors);
+	return err ? err : check_acl_both(&conf->acl, node, scratch, errors);
 }
 
 static void check_backends(const struct conf *conf, const struct conf_vip *vip,
@@ -102,6 +162,7 @@ static void check_backends(const struct conf *conf, const struct conf_vip *vip,
 {
 	struct conf_node *list = conf_node_get(node, "backends");
 	bool v4 = addr_is_v4(&vip->address);
+	const char *wrong;
 
 	if (vip->n_backends > conf->dataplane.ring_size)
 		conf_node_fail(errors, list, "%zu backends; dataplane.ring_size has %u slots",
@@ -109,7 +170,16 @@ static void check_backends(const struct conf *conf, const struct conf_vip *vip,
 	for (size_t i = 0; i < vip->n_backends; i++) {
 		struct conf_node *address = conf_node_get(conf_node_item(list, i), "address");
 
-		if (!address || address->bad || conf_node_or(node, "address")->bad)
+		if (!address || address->bad)
+			continue;
+		wrong = conf_check_unroutable(&vip->backends[i].address);
+		if (wrong) {
+			conf_node_fail(errors, address,
+				       "is %s; give the backend's own, that this host reaches",
+				       wrong);
+			continue;
+		}
+		if (!conf_node_get(node, "address") || conf_node_is_bad(node, "address"))
 			continue;
 		if (addr_is_v4(&vip->backends[i].address) != v4)
 			conf_node_fail(errors, address,
@@ -164,6 +234,16 @@ static int check_vip_keys(const struct conf *conf, struct conf_node *list,
 	return 0;
 }
 
+static void check_vip_address(const struct conf_vip *vip, struct conf_node *node,
+			      struct conf_errors *errors)
+{
+	const char *wrong = node && !node->bad ? conf_check_unroutable(&vip->address) : NULL;
+
+	if (wrong)
+		conf_node_fail(errors, node, "is %s; a vip is one address that clients talk to",
+			       wrong);
+}
+
 static int check_vips(const struct conf *conf, struct conf_node *root, struct conf_arena *scratch,
 		      struct conf_errors *errors)
 {
@@ -176,6 +256,7 @@ static int check_vips(const struct conf *conf, struct conf_node *root, struct co
 		struct conf_node *node = conf_node_item(list, i);
 
 		backends += conf->vips[i].n_backends;
+		check_vip_address(&conf->vips[i], conf_node_get(node, "address"), errors);
 		check_backends(conf, &conf->vips[i], node, errors);
 		err = check_backend_addresses(&conf->vips[i], node, scratch, errors);
 	}
@@ -221,7 +302,6 @@ int conf_check_kernel(const struct conf *conf, struct conf_node *root, struct co
 {
 	struct conf_node *dataplane = conf_node_get(root, "dataplane");
 	struct conf_node *ring_size = conf_node_get(dataplane, "ring_size");
-	struct conf_node *acl = conf_node_get(root, "acl");
 	int err;
 
 	if (ring_size && !ring_size->bad && !is_prime(conf->dataplane.ring_size))
@@ -230,11 +310,7 @@ int conf_check_kernel(const struct conf *conf, struct conf_node *root, struct co
 			       conf->dataplane.ring_size);
 	err = check_devices(&conf->dataplane, dataplane, scratch, errors);
 	if (!err)
-		err = check_acl_list(conf->acl.allow, conf->acl.n_allow, conf->dataplane.max_acl,
-				     conf_node_get(acl, "allow"), scratch, errors);
-	if (!err)
-		err = check_acl_list(conf->acl.deny, conf->acl.n_deny, conf->dataplane.max_acl,
-				     conf_node_get(acl, "deny"), scratch, errors);
+		err = check_acl(conf, conf_node_get(root, "acl"), scratch, errors);
 	if (!err)
 		err = check_limits(conf, root, scratch, errors);
 	return err ? err : check_vips(conf, root, scratch, errors);
