@@ -75,6 +75,16 @@ const char *supervisor_config_path(const struct supervisor *s)
 	return s->config_path;
 }
 
+/* Over all workers, since the agent started. */
+static bool has_counted(const struct supervisor *s, enum metric_counter c)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i <= s->memory.slots; i++)
+		sum += atomic_load_explicit(&s->memory.pages[i]->counter[c], memory_order_relaxed);
+	return sum != 0;
+}
+
 size_t supervisor_warnings(const struct supervisor *s, const char **ret, size_t max)
 {
 	const struct conf *conf = s->revision->conf;
@@ -92,6 +102,11 @@ size_t supervisor_warnings(const struct supervisor *s, const char **ret, size_t 
 		ret[n++] = "pushdown.mode is enforce, and there is no kernel half to enforce it";
 	if (n < max && worker_set_current(&s->workers) < s->workers.n)
 		ret[n++] = "not every worker runs the newest revision";
+	if (n < max && has_counted(s, METRIC_LIMIT_OVERFLOW))
+		ret[n++] = "consumers without a meter were limited by a shared one: restart sluiced";
+	if (n < max && has_counted(s, METRIC_ACCEPT_STOPS))
+		ret[n++] = "a listener's socket will not accept again (listener.stopped in the log): "
+			   "restart sluiced";
 	return n;
 }
 
