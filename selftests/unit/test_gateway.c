@@ -466,7 +466,7 @@ static void metrics_and_log_tell_of_each_exchange(void **state)
 	peer_head(&c);
 	peer_expect(&c, "hi");
 	assert_int_equal(metric_page->route[0].responses[1] - before, 1);
-	world_expect_log(&w, "\"event\":\"access\"");
+	world_expect_log(&w, "\"level\":\"info\",\"role\":\"test\",\"event\":\"exchange.end\"");
 	log = world_log(&w);
 	assert_non_null(strstr(log, "\"path\":\"/p\""));
 	assert_non_null(strstr(log, "\"status\":200"));

@@ -103,10 +103,9 @@ size_t supervisor_warnings(const struct supervisor *s, const char **ret, size_t 
 	if (n < max && worker_set_current(&s->workers) < s->workers.n)
 		ret[n++] = "not every worker runs the newest revision";
 	if (n < max && has_counted(s, METRIC_LIMIT_OVERFLOW))
-		ret[n++] = "consumers without a meter were limited by a shared one: restart sluiced";
+		ret[n++] = "consumers without a meter shared one: restart sluiced";
 	if (n < max && has_counted(s, METRIC_ACCEPT_STOPS))
-		ret[n++] = "a listener's socket will not accept again (listener.stopped in the log): "
-			   "restart sluiced";
+		ret[n++] = "a listener stopped (listener.stopped in the log): restart sluiced";
 	return n;
 }
 
@@ -145,7 +144,7 @@ void supervisor_audit(struct supervisor *s, const struct supervisor_caller *who,
 	else
 		s->audit_unqueued++;
 	if (who) /* what the agent does by itself has a line of its own */
-		log_info("audit", LOG_STR("who", name), LOG_STR("what", text ? text : ""));
+		log_info("audit.record", LOG_STR("who", name), LOG_STR("what", text ? text : ""));
 }
 
 uint64_t supervisor_audit_lost(const struct supervisor *s)
