@@ -35,19 +35,20 @@ static void write_request(struct json_write *w, const struct exchange *x)
 		json_write_str(w, "tls", str_of(c->tls_version));
 }
 
-static void write_decision(struct json_write *w, const struct exchange *x)
+static void write_decision(struct json_write *w, const struct exchange *x,
+			   const struct exchange_facts *f)
 {
 	char text[ADDR_TEXT_MAX];
 
-	if (x->route) {
-		json_write_str(w, "route", str_of(x->route->conf->name));
-		json_write_str(w, "cluster", str_of(x->route->conf->cluster));
+	if (f->route) {
+		json_write_str(w, "route", str_of(f->route));
+		json_write_str(w, "cluster", str_of(f->cluster));
 	}
 	if (x->pool)
 		json_write_str(w, "upstream",
 			       str_of(addr_format_port(&x->pool->address, x->pool->port, text)));
-	if (x->consumer)
-		json_write_str(w, "consumer", str_of(x->consumer->conf->name));
+	if (f->consumer)
+		json_write_str(w, "consumer", str_of(f->consumer));
 }
 
 static void write_outcome(struct json_write *w, const struct exchange *x)
@@ -66,15 +67,17 @@ static void write_outcome(struct json_write *w, const struct exchange *x)
 void access_log_write(const struct exchange *x)
 {
 	struct buf *line = &x->gateway->line;
+	struct exchange_facts f;
 	struct json_write w;
 
-	if (!x->snapshot->conf->agent.access_log)
+	exchange_facts(x, &f);
+	if (!f.logged)
 		return;
 	buf_consume(line, buf_len(line));
 	json_write_open(&w, line);
 	log_write_head(&w, LOG_INFO, "exchange.end");
 	write_request(&w, x);
-	write_decision(&w, x);
+	write_decision(&w, x, &f);
 	write_outcome(&w, x);
 	if (json_write_close(&w) == 0)
 		log_write_line(buf_head(line), buf_len(line));

@@ -188,6 +188,14 @@ void listener_unref(struct listener *l)
 	free(l);
 }
 
+void listener_settle(struct listener *l)
+{
+	if (!l->last || l->n_conns != l->n_tunnels)
+		return;
+	snapshot_unref(l->last);
+	l->last = NULL;
+}
+
 static struct listener *find(const struct gateway *g, const char *name)
 {
 	for (struct listener *l = g->listeners; l; l = l->next) {
@@ -311,6 +319,7 @@ static void drop_others(struct gateway *g, const struct listener_plan *plan)
 		l->last = g->current ? snapshot_ref(g->current) : NULL;
 		listener_close(l);
 		conn_close_idle(g, l);
+		listener_settle(l);
 		listener_unref(l);
 	}
 }
