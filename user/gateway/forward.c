@@ -146,6 +146,18 @@ int forward_head(struct exchange *x, const struct http_head *h, const struct pol
 	return err ? err : h1_write_end(out);
 }
 
+bool forward_expects_other(const struct http_head *h)
+{
+	for (uint32_t i = 0; h->minor && i < h->n_fields; i++) {
+		const struct http_field *f = &h->fields[i];
+		struct str value = http_field_value(h, f);
+
+		if (f->known == HTTP_NAME_EXPECT && value.len && !str_ieq(value, F("100-continue")))
+			return true;
+	}
+	return false;
+}
+
 static int write_limits(const struct exchange *x, struct buf *out)
 {
 	const struct conf_plan *plan = x->consumer->plan;

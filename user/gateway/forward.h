@@ -12,6 +12,8 @@
  * that cannot be written, -ENOSPC.
  */
 int forward_head(struct exchange *x, const struct http_head *h, const struct policy_exchange *p);
+/* Does it expect anything but 100-continue (RFC 9110 s10.1.1)? */
+bool forward_expects_other(const struct http_head *h);
 /* Write the response's head into out; sets x->chunk_response, x->until_close, x->keep_alive. */
 int forward_response(struct exchange *x, const struct http_head *h, struct buf *out);
 /* A 1xx, 101 included. */

@@ -84,6 +84,11 @@ static bool check_head(struct exchange *x, const struct http_head *h)
 		exchange_fail(x, TERMINATION_URI_INVALID, 0, NULL);
 		return false;
 	}
+	if (forward_expects_other(h)) {
+		x->request_broken = !x->request_done; /* who knows whether its body comes */
+		exchange_fail(x, TERMINATION_EXPECTATION_UNKNOWN, 0, NULL);
+		return false;
+	}
 	return true;
 }
 
