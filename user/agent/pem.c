@@ -122,7 +122,7 @@ size_t pem_load(struct revision *r, const struct pem_source *source)
 	size_t errors;
 
 	name_pairs(r);
-	buf_init(&files, PEM_TOTAL_MAX_BYTES);
+	buf_init_secret(&files, PEM_TOTAL_MAX_BYTES);
 	errors = read_pairs(r, source, &files);
 	r->blob_bytes = buf_len(&files);
 	r->blob = malloc(r->blob_bytes ? r->blob_bytes : 1);

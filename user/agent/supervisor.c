@@ -92,6 +92,8 @@ size_t supervisor_warnings(const struct supervisor *s, const char **ret, size_t 
 
 	if (n < max && !s->storage)
 		ret[n++] = s->storage_why.text;
+	if (n < max && s->reload_why.text[0])
+		ret[n++] = s->reload_why.text;
 	if (n < max && s->audit_why.text[0])
 		ret[n++] = s->audit_why.text;
 	if (n < max && s->edits.skipped_why.text[0])
@@ -128,6 +130,11 @@ const char *supervisor_cluster_name(const struct supervisor *s, uint32_t stat_id
 uint64_t supervisor_rulings(const struct supervisor *s, enum judge_outcome outcome)
 {
 	return judge_outcomes(s->pushdown.judge, outcome);
+}
+
+int supervisor_counters_write(const struct supervisor *s, struct buf *out)
+{
+	return counters_write(s->memory.counters, s->started_ns, out);
 }
 
 void supervisor_audit(struct supervisor *s, const struct supervisor_caller *who, json_t *what)
@@ -229,9 +236,9 @@ void supervisor_drain(struct supervisor *s)
 	timer_start(s->loop, &s->drain, c->drain_delay_ms);
 }
 
-static void on_refusals(const struct worker_refusal *r, size_t n, void *ctx)
+static void on_refusals(uint32_t slot, struct worker_refusal *r, size_t n, void *ctx)
 {
-	pushdown_refusals(ctx, r, n);
+	pushdown_refusals(ctx, slot, r, n);
 }
 
 static void on_tick(struct timer *t)
@@ -370,6 +377,7 @@ int supervisor_run(int monitor_fd, const char *config_path, const struct supervi
 	}
 	if (s->hooked && s->hooks->stop)
 		s->hooks->stop(s);
+	memory_save_presence(&s->memory);
 	kernel_close(&s->kernel);
 	close_storage(s);
 	log_pump_stop(s->pump);

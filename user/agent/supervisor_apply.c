@@ -32,12 +32,10 @@ static int make_blob(const struct revision *r, struct errmsg *err)
 	struct buf text;
 	int ret;
 
-	buf_init(&text, REVISION_MAX_BYTES);
+	buf_init_secret(&text, REVISION_MAX_BYTES); /* it has the keys of certificates */
 	ret = revision_encode(r, &text);
 	if (!ret)
 		ret = ipc_blob_new("revision", buf_head(&text), buf_len(&text));
-	if (buf_len(&text))
-		explicit_bzero(buf_head(&text), buf_len(&text));
 	buf_clear(&text);
 	return ret < 0 ? errmsg_set(err, ret, "cannot encode the revision: %s", strerror(-ret))
 		       : ret;
@@ -243,6 +241,7 @@ int supervisor_apply(struct supervisor *s, const char *text, size_t len, bool re
 	ret = change_to(s, edited, true, dry_run, diff, errors, err);
 	if (ret || dry_run)
 		return ret;
+	s->reload_why.text[0] = '\0';
 	edits_settled(&s->edits);
 	if (replace_edits)
 		ret = edits_clear(&s->edits, err);
@@ -289,6 +288,10 @@ void supervisor_reload(struct supervisor *s)
 	if (!ret)
 		ret = supervisor_apply(s, text, len, false, false, &who, NULL, &errors, &err);
 	log_errors(s, &errors);
+	counters_add(s->memory.counters, ret ? COUNTER_RELOADS_REFUSED : COUNTER_RELOADS_OK, 1);
+	if (ret)
+		errmsg_set(&s->reload_why, 0, "the last reload of %.200s was refused: %.250s",
+			   s->config_path, err.text[0] ? err.text : errors.error[0].text);
 	if (ret)
 		log_error("config.refused", LOG_STR("file", s->config_path),
 			  LOG_STR("error", err.text[0] ? err.text : "see config.error"),

@@ -139,16 +139,20 @@ static uint32_t count_workers(const struct conf *conf)
 /* Own log lines go through a ring as well: a full pipe must not stop this loop. */
 static int start_log(struct supervisor *s, const struct conf *conf)
 {
-	struct ring *rings[MEMORY_PAGES_MAX], *own;
+	struct log_pump_source rings[MEMORY_PAGES_MAX] = { 0 };
+	struct ring *own;
 	const uint32_t n = s->memory.slots + 1;
 	enum log_level level;
 	int ret;
 
-	for (uint32_t i = 0; i < n; i++)
-		rings[i] = s->memory.slot[i].ring;
+	for (uint32_t i = 0; i < n; i++) {
+		rings[i].ring = s->memory.slot[i].ring;
+		if (i < s->memory.slots)
+			snprintf(rings[i].role, sizeof(rings[i].role), "worker-%u", i);
+	}
 	ret = ring_attach(s->memory.slot[n - 1].ring_mem, ring_bytes(MEMORY_RING_DATA_BYTES), &own);
 	if (!ret)
-		ret = log_pump_start(rings, n, LOG_FD, &s->pump);
+		ret = log_pump_start(rings, n, LOG_FD, s->memory.counters, &s->pump);
 	if (ret)
 		return ret;
 	log_open_ring("supervisor", own);
@@ -248,9 +252,11 @@ int supervisor_start(struct supervisor *s, struct errmsg *err)
 		return ret;
 	s->sweep_slots = s->revision->number;
 	s->ready = true;
-	if (s->last_pid)
+	if (s->last_pid) {
+		counters_add(s->memory.counters, COUNTER_RESTARTS_SUPERVISOR, 1);
 		log_error("supervisor.replaced", LOG_I64("pid", s->last_pid),
 			  LOG_I64("wait_status", s->last_status));
+	}
 	log_info("supervisor.ready", LOG_U64("revision", s->revision->number),
 		 LOG_BOOL("adopted", kept != NULL), LOG_U64("workers", s->memory.slots),
 		 LOG_BOOL("kernel_half", s->kernel.dp != NULL));

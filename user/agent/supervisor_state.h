@@ -10,6 +10,7 @@
 #include "log_pump.h"
 #include "memory.h"
 #include "monitor_link.h"
+#include "proposals.h"
 #include "../storage/storage_writer.h"
 #include "revision.h"
 #include "slots.h"
@@ -20,7 +21,8 @@
 struct pushdown {
 	struct judge *judge;
 	size_t regions; /* of presence that may hold something */
-	struct timer sweep;
+	struct proposals proposals;
+	struct timer sweep, presence;
 	uint64_t log_s; /* lines about withheld verdicts in this second */
 	uint32_t logged;
 	uint64_t unlogged;
@@ -42,6 +44,7 @@ struct supervisor {
 	struct storage *storage;
 	struct errmsg storage_why;
 	struct storage_writer *writer; /* of audit records; NULL: no storage */
+	struct errmsg reload_why;      /* the last one was refused; "": it was not */
 	uint64_t audit_unqueued, audit_lost_logged;
 	struct errmsg audit_why; /* as a warning; "": none was lost */
 	struct memory memory;
@@ -65,7 +68,7 @@ struct supervisor {
 
 /* pushdown.c */
 int pushdown_open(struct supervisor *s);
-void pushdown_refusals(struct supervisor *s, const struct worker_refusal *r, size_t n);
+void pushdown_refusals(struct supervisor *s, uint32_t slot, struct worker_refusal *r, size_t n);
 
 /* supervisor_events.c: to all listeners, with the time in front; takes the reference of body. */
 void supervisor_emit(struct supervisor *s, json_t *body, uint64_t time_ns);

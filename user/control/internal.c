@@ -43,7 +43,7 @@ static unsigned int answer_metrics(struct buf *body, const char **type, void *ct
 	for (size_t i = 0; i < n_workers; i++)
 		src.connections += workers[i].connections;
 	*type = PROMETHEUS_CONTENT_TYPE;
-	return prometheus_write(&src, body) ? 500 : 200;
+	return prometheus_write(&src, body) || supervisor_counters_write(s, body) ? 500 : 200;
 }
 
 static unsigned int answer_live(struct buf *body, const char **type, void *ctx)

@@ -124,6 +124,10 @@ static void serve(const struct ipc_msg *msg)
 	case MONITOR_SPAWN:
 		r.status = spawn_worker(r.slot);
 		break;
+	case MONITOR_KILL:
+		if (r.slot < MESSAGE_SLOTS_MAX && r.pid > 0 && monitor.worker[r.slot].pid == r.pid)
+			r.status = kill(r.pid, SIGKILL);
+		break;
 	case MONITOR_READY:
 		monitor.ready = true;
 		r.status = notify_send("READY=1\n");
@@ -181,10 +185,9 @@ static void tell_all(void)
 		memcpy(r.path, monitor.kept.row[i].name, sizeof(monitor.kept.row[i].name));
 		tell(monitor.link.fd, MONITOR_KEPT, &r, &monitor.kept.row[i].fd, 1);
 	}
-	for (uint32_t slot = 0; slot < MESSAGE_SLOTS_MAX; slot++) {
+	for (uint32_t slot = 0; slot < MESSAGE_SLOTS_MAX; slot++)
 		if (monitor.worker[slot].pid)
 			introduce(slot);
-	}
 	memcpy(r.path, monitor.bpffs_error.text, sizeof(r.path));
 	for (size_t i = 0; i < 3; i++) { /* in the order of enum monitor_start */
 		if (own[i] < 0)
@@ -255,8 +258,7 @@ static void reap(void)
 				continue;
 			close(monitor.worker[slot].fd);
 			monitor.worker[slot].pid = 0;
-			if (monitor.link.fd >= 0)
-				tell(monitor.link.fd, MONITOR_EXIT, &r, NULL, 0);
+			tell(monitor.link.fd, MONITOR_EXIT, &r, NULL, 0);
 		}
 	}
 }
@@ -304,10 +306,9 @@ static int prepare(const struct conf *conf, struct errmsg *err)
 
 static void kill_all(void)
 {
-	for (uint32_t slot = 0; slot < MESSAGE_SLOTS_MAX; slot++) {
+	for (uint32_t slot = 0; slot < MESSAGE_SLOTS_MAX; slot++)
 		if (monitor.worker[slot].pid)
 			kill(monitor.worker[slot].pid, SIGKILL);
-	}
 	if (monitor.supervisor)
 		kill(monitor.supervisor, SIGKILL);
 	while (waitpid(-1, NULL, 0) > 0)
