@@ -14,8 +14,9 @@
 #include "sandbox.h"
 #include "supervisor_state.h"
 
-#define TICK_MS	      1000
-#define AUDIT_STOP_MS 2000
+#define TICK_MS	       1000
+#define AUDIT_STOP_MS  2000
+#define DRAIN_GRACE_MS 1000 /* for workers to end after they cut what was left */
 
 struct loop *supervisor_loop(struct supervisor *s)
 {
@@ -221,7 +222,8 @@ static void on_drain_due(struct timer *t)
 	worker_set_drain(&s->workers);
 	/* the monitor's duplicates would go on queueing connections that nobody accepts */
 	supervisor_close_listeners(s, s->revision->conf, NULL);
-	timer_start(s->loop, t, s->revision->conf->agent.drain_timeout_ms);
+	/* workers cut by themselves then, and say what */
+	timer_start(s->loop, t, s->revision->conf->agent.drain_timeout_ms + DRAIN_GRACE_MS);
 }
 
 void supervisor_drain(struct supervisor *s)
