@@ -247,13 +247,13 @@ static int failed(struct control_request *r, const struct target *t, int err)
 
 static void audit(struct control_request *r, const struct target *t, const struct verdict *v)
 {
-	int64_t left_ns = (int64_t)(v->until_ns - clock_now_ns());
+	uint64_t left_s = (v->until_ns - clock_now_ns() + NS_PER_S / 2) / NS_PER_S;
 
 	supervisor_audit(r->s, &r->who,
-			 json_pack("{s:s,s:s,s:s,s:s,s:f}", "noun", "verdict", "verb", r->verb,
+			 json_pack("{s:s,s:s,s:s,s:s,s:I}", "noun", "verdict", "verb", r->verb,
 				   "source", t->text, "action",
 				   v->action <= VERDICT_DROP ? action_names[v->action] : "?",
-				   "ttl_s", (double)left_ns / 1e9));
+				   "ttl_s", (json_int_t)left_s));
 }
 
 static int verdict_add(struct control_request *r, struct dataplane *dp, const char *word)
