@@ -65,8 +65,8 @@ static const char *const accepted[][2] = {
 	  "consumers[alice].keys_sha256: + 774d2c64\n" },
 	{ "[{\"kind\":\"consumer\",\"name\":\"alice\",\"op\":\"set\",\"keys_sha256\":"
 	  "[\"60303AE22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752\"]}]",
-	  "consumers[alice].keys_sha256: + 60303ae2\n"
-	  "consumers[alice].keys_sha256: - 41feabe3\n" },
+	  "consumers[alice].keys_sha256: - 41feabe3\n"
+	  "consumers[alice].keys_sha256: + 60303ae2\n" },
 	{ "[{\"kind\":\"consumer\",\"name\":\"alice\",\"op\":\"del\"},"
 	  "{\"kind\":\"consumer\",\"name\":\"alice\",\"op\":\"add\",\"plan\":\"gold\"}]",
 	  "consumers[alice].plan: free -> gold\nconsumers[alice].keys_sha256: - 41feabe3\n" },

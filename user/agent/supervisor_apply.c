@@ -107,7 +107,11 @@ int supervisor_open_listeners(struct supervisor *s, const struct conf *from, con
 		return errmsg_set(err, ret, "cannot listen on %s: %s (listener %s%s)",
 				  addr_format_port(&l->address, l->port, text), strerror(-ret),
 				  l->name,
-				  ret == -EADDRINUSE ? "; `ss -ltnp` names who has the port" : "");
+				  ret == -EADDRINUSE ? "; `ss -ltnp` names who has the port"
+				  : ret == -EACCES   ? "; a port below 1024 that was not there at "
+						       "the start has to be in "
+						       "agent.privileged_ports"
+						     : "");
 	}
 	return 0;
 }
@@ -226,9 +230,10 @@ int supervisor_apply(struct supervisor *s, const char *text, size_t len, bool re
 		     bool dry_run, const struct supervisor_caller *who, struct buf *diff,
 		     struct conf_errors *errors, struct errmsg *err)
 {
+	const struct conf_outside outside = { supervisor_check_outside, s };
 	struct conf *conf, *edited;
 	uint64_t before = s->revision->number;
-	int ret = conf_parse(text, len, &conf, errors);
+	int ret = conf_parse_with(text, len, &outside, &conf, errors);
 
 	if (ret)
 		return ret;
@@ -294,7 +299,7 @@ void supervisor_reload(struct supervisor *s)
 			   s->config_path, err.text[0] ? err.text : errors.error[0].text);
 	if (ret)
 		log_error("config.refused", LOG_STR("file", s->config_path),
-			  LOG_STR("error", err.text[0] ? err.text : "see config.error"),
+			  LOG_STR("error", err.text[0] ? err.text : errors.error[0].text),
 			  LOG_U64("revision", s->revision->number));
 	else
 		log_info("config.reloaded", LOG_U64("revision", s->revision->number));

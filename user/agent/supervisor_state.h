@@ -79,8 +79,14 @@ void supervisor_events_switch(struct supervisor *s);
 int supervisor_keep(struct supervisor *s, const char *name, int fd);
 /* Hand the revision to the workers under a new number and wait. Negative errno and *err. */
 int supervisor_publish(struct supervisor *s, struct revision *r, struct errmsg *err);
+/* As supervisor_build, without the meters, which need the kernel half. */
+int supervisor_prepare(struct supervisor *s, struct conf *conf, bool fresh, struct revision **ret,
+		       struct conf_errors *errors, struct errmsg *err);
+/* A conf_outside of the supervisor ctx: the certificates of a text that is refused. */
+void supervisor_check_outside(const struct conf *conf, struct conf_errors *errors, void *ctx);
 /*
- * Everything that a revision needs beside its text: certificates, ids, meters. Takes conf.
+ * Everything that a revision needs beside its text: certificates, ids, meters. Takes conf. What is
+ * wrong with certificates is in errors, at its place in the file, and *err is empty then.
  *   fresh  read the certificates' files; otherwise those in force are taken over, which needs the
  *	    same listeners: a limit is not to wait for a certificate that has expired
  */

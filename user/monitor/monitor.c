@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "event/signals.h"
 #include "net/ipc.h"
+#include "net/notify.h"
 
 #define BACKOFF_MIN_MS	100
 #define BACKOFF_MAX_MS	10000
@@ -40,6 +41,7 @@ static struct monitor {
 	} worker[MESSAGE_SLOTS_MAX];
 	struct kept_fds kept;
 	struct listen_groups groups;
+	struct host_files_pems pems;
 	int control_fd, internal_fd, bpffs_fd;
 	struct errmsg bpffs_error;
 	bool ready, stopping;
@@ -112,7 +114,7 @@ static void serve(const struct ipc_msg *msg)
 		r.status = own = host_files_open_config(monitor.set->config_path, &err);
 		break;
 	case MONITOR_OPEN_PEM:
-		r.status = own = host_files_open_pem(r.path, &monitor.agent, &err);
+		r.status = own = host_files_open_pem(r.path, &monitor.pems, &err);
 		break;
 	case MONITOR_LISTEN:
 		r.status = listen_group_open(&monitor.groups, &r, fds, &n);
@@ -321,6 +323,9 @@ int monitor_run(const struct monitor_settings *settings)
 	sigset_t set;
 
 	monitor.set = settings;
+	monitor.groups.bounds = settings->conf;
+	monitor.pems = (struct host_files_pems) { &settings->conf->agent, settings->config_path,
+						  &monitor.agent };
 	monitor.restart.on_due = start_supervisor;
 	sigemptyset(&set);
 	for (const int *s = (int[]) { SIGTERM, SIGINT, SIGHUP, SIGCHLD, 0 }; *s; s++)

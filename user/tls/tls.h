@@ -56,7 +56,8 @@ void tls_pair_sha256(const struct tls_pair *pair, uint8_t ret[TLS_PAIR_HASH_BYTE
 /*
  * Load, match and check: the chain parses, the key fits it, it is not expired. The first pair is
  * what clients without SNI, or with a name that none has, get; names match exactly or by wildcard.
- * -EINVAL and *err that names the pair; nothing is left behind.
+ * -EINVAL, or -EKEYREJECTED where it is the key that is wrong, and *err that names the pair; nothing
+ * is left behind.
  */
 int tls_context_new(const struct tls_pair *pairs, size_t n, const struct tls_tickets *tickets,
 		    struct tls_context **ret, struct errmsg *err);
