@@ -38,7 +38,7 @@ $(BUILD)/install/sluiced.service: scripts/packaging/sluiced.service FORCE
 	@mkdir -p $(dir $@)
 	$(Q)sed -e 's|/usr/sbin/|$(SBINDIR)/|g' -e 's|/usr/bin/|$(BINDIR)/|g' $< >$@
 
-## install: install below $(DESTDIR)$(PREFIX): programs, man pages, completion, systemd files
+## install: install below $(DESTDIR)$(PREFIX): programs, man pages, documents, completion, systemd files
 .PHONY: install
 install: all $(BUILD)/install/sluicectl.bash $(BUILD)/install/sluiced.service
 	@for row in $(INSTALLED); do \
