@@ -214,6 +214,6 @@ void pushdown_refusals(struct supervisor *s, uint32_t slot, struct worker_refusa
 		log_error("pushdown.consumers", LOG_STR("error", strerror(ENOMEM)));
 	n = proposals_check(&p->proposals, slot, r, n, now_ns);
 	for (size_t i = 0; i < n; i++)
-		judge_refused(p->judge, slot, &r[i].source, r[i].consumer, r[i].reason, r[i].count,
-			      now_ns);
+		judge_refused(p->judge, slot, &r[i].source, r[i].consumer,
+			      (enum verdict_reason)r[i].reason, r[i].count, now_ns);
 }
