@@ -72,16 +72,13 @@ static bool read_half(const struct conf_listener *l, size_t k, bool is_key,
 
 /* As the workers will build it, one pair at a time: each that is wrong is to be named. */
 static bool try_pair(const struct conf_listener *l, size_t k, const struct tls_pair *pair,
-		     struct conf_errors *errors)
+		     struct pem_checked *checked, struct conf_errors *errors)
 {
-	struct tls_context *ctx;
 	struct errmsg err = { "not usable" };
-	int ret = tls_context_new(pair, 1, NULL, &ctx, &err);
+	int ret = pem_checked_try(checked, pair, &err);
 
 	if (ret)
 		complain(l, k, ret == -EKEYREJECTED, err.text, errors);
-	else
-		tls_context_unref(ctx);
 	return !ret;
 }
 
@@ -102,7 +99,7 @@ static void check_pair(const struct conf_listener *l, size_t k, const struct pem
 	if (certificate && key) {
 		pair.certificate = buf_head(&files);
 		pair.key = pair.certificate + pair.certificate_len;
-		try_pair(l, k, &pair, errors);
+		try_pair(l, k, &pair, NULL, errors);
 	}
 	buf_clear(&files);
 }
@@ -158,18 +155,23 @@ static void point(struct revision *r)
 	}
 }
 
-static bool try_pairs(const struct revision *r, struct conf_errors *errors)
+static bool try_pairs(const struct revision *r, struct pem_checked *checked,
+		      struct conf_errors *errors)
 {
 	bool good = true;
 
 	for (size_t i = 0; i < r->conf->n_listeners; i++) {
-		for (size_t k = 0; k < r->conf->listeners[i].n_certificates; k++)
-			good &= try_pair(&r->conf->listeners[i], k, &r->pairs[i][k], errors);
+		const struct conf_listener *l = &r->conf->listeners[i];
+
+		for (size_t k = 0; k < l->n_certificates; k++)
+			good &= try_pair(l, k, &r->pairs[i][k], checked, errors);
 	}
+	pem_checked_settle(checked, good);
 	return good;
 }
 
-int pem_load(struct revision *r, const struct pem_source *source, struct conf_errors *errors)
+int pem_load(struct revision *r, const struct pem_source *source, struct pem_checked *checked,
+	     struct conf_errors *errors)
 {
 	const size_t before = errors->n + errors->suppressed;
 	struct buf files;
@@ -187,7 +189,7 @@ int pem_load(struct revision *r, const struct pem_source *source, struct conf_er
 		return -ENOMEM;
 	if (read) {
 		point(r);
-		return try_pairs(r, errors) ? 0 : -EINVAL;
+		return try_pairs(r, checked, errors) ? 0 : -EINVAL;
 	}
 	pem_check(r->conf, source, errors);	      /* once more, one by one: it names them all */
 	if (errors->n + errors->suppressed == before) /* all of them together, or one came back */

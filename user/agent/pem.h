@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "../base/errmsg.h"
+#include "pem_checked.h"
 #include "revision.h"
 
 struct pem_source {
@@ -14,11 +15,12 @@ struct pem_source {
 };
 
 /*
- * Read the pairs that r->conf names into r (blob, pairs) and build a TLS context of each, to see that
- * keys fit and nothing has expired. 0 and r's pairs are usable; -EINVAL and an error at the place of
- * each that is wrong; -ENOMEM.
+ * Read the pairs that r->conf names into r (blob, pairs) and build a TLS context of each that is not
+ * in checked, to see that keys fit and nothing has expired. 0 and r's pairs are usable; -EINVAL and an
+ * error at the place of each that is wrong; -ENOMEM.
  */
-int pem_load(struct revision *r, const struct pem_source *source, struct conf_errors *errors);
+int pem_load(struct revision *r, const struct pem_source *source, struct pem_checked *checked,
+	     struct conf_errors *errors);
 /* The same errors, and nothing kept: of a configuration that may have others (conf_outside). */
 void pem_check(const struct conf *conf, const struct pem_source *source,
 	       struct conf_errors *errors);

@@ -118,7 +118,7 @@ int supervisor_prepare(struct supervisor *s, struct conf *conf, bool fresh, stru
 		r->tickets = s->revision->tickets;
 	code = s->revision ? 0 : tickets_rotate(&r->tickets);
 	if (!code)
-		code = fresh ? pem_load(r, &source, errors) : pem_copy(s->revision, r);
+		code = fresh ? pem_load(r, &source, &s->checked, errors) : pem_copy(s->revision, r);
 	if (!code)
 		code = number_rows(s, r, err);
 	if (code) {

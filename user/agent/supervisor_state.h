@@ -10,6 +10,7 @@
 #include "log_pump.h"
 #include "memory.h"
 #include "monitor_link.h"
+#include "pem_checked.h"
 #include "proposals.h"
 #include "../storage/storage_writer.h"
 #include "revision.h"
@@ -38,7 +39,8 @@ struct supervisor {
 	int control_fd, internal_fd, bpffs_fd;
 	char bpffs_error[MESSAGE_PATH_MAX];
 
-	struct revision *revision; /* in force */
+	struct revision *revision;  /* in force */
+	struct pem_checked checked; /* certificates that need not be tried again */
 	struct edits edits;
 	struct kernel kernel;
 	struct storage *storage;
@@ -60,7 +62,8 @@ struct supervisor {
 	uint64_t events_since_ns;
 	struct timer tick, rotate, drain;
 	uint64_t started_ns;
-	pid_t last_pid; /* the supervisor before this one; 0: none */
+	uint64_t started_s; /* by the wall clock, once: it must not waver in /metrics */
+	pid_t last_pid;	    /* the supervisor before this one; 0: none */
 	int last_status;
 	bool ready, draining;
 	int status;
