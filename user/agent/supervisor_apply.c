@@ -56,6 +56,9 @@ int supervisor_publish(struct supervisor *s, struct revision *r, struct errmsg *
 	ret = supervisor_keep(s, "revision", fd);
 	if (ret) /* the next supervisor would begin with an older one */
 		log_error("revision.keep", LOG_STR("error", strerror(-ret)));
+	ret = s->storage ? storage_revision_set(s->storage, r->number) : 0;
+	if (ret) /* the number would be given again after a restart */
+		log_warn("revision.store", LOG_STR("error", strerror(-ret)));
 	return 0;
 }
 

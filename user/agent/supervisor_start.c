@@ -213,6 +213,8 @@ static int first_revision(struct supervisor *s, struct revision *kept, struct co
 		s->revision = kept;
 		return 0;
 	}
+	if (s->storage) /* revisions are counted on: a number in a log means one of them */
+		(void)storage_revision_get(s->storage, &s->workers.number);
 	ret = with_edits(s, conf, &edited, err);
 	if (!ret)
 		ret = supervisor_prepare(s, edited, true, &s->revision, &errors, err);
