@@ -355,6 +355,57 @@ static void an_answer_that_nobody_asked_for_is_none(void **state)
 	assert_int_equal(worker_set_current(&world.set), 1);
 }
 
+static void say_applied(int fd, int status)
+{
+	struct worker_state s = { .revision = 7, .status = status, .text = "no\x1b[2J" };
+
+	assert_int_equal(ipc_send(fd, WORKER_APPLIED, &s, sizeof(s), NULL, 0), 0);
+}
+
+/* Workers 0 to 2 answer so; what comes of the revision. */
+static int answer(const int status[3], struct errmsg *err)
+{
+	const struct worker_state hello = { 0 };
+	int pair[2], other[2], ret;
+
+	world.set.n = 3;
+	for (uint32_t slot = 0; slot < 3; slot += 2) {
+		assert_int_equal(ipc_pair(pair), 0);
+		other[slot / 2] = pair[1];
+		worker_set_adopt(&world.set, slot, WORKER_PID + 1, pair[0]);
+		ipc_send(pair[1], WORKER_HELLO, &hello, sizeof(hello), NULL, 0);
+	}
+	say(WORKER_HELLO, 0);
+	WAIT_FOR(world.set.row[0].sent == 7 && row()->sent == 7 && world.set.row[2].sent == 7);
+	say_applied(other[0], status[0]);
+	say_applied(world.worker, status[1]);
+	say_applied(other[1], status[2]);
+	ret = worker_set_wait(&world.set, 10000, err);
+	close(other[0]);
+	close(other[1]);
+	return ret;
+}
+
+static void one_worker_does_not_stand_in_the_way_of_a_change(void **state)
+{
+	struct errmsg err;
+
+	(void)state;
+	assert_int_equal(answer((const int[]) { 0, -EINVAL, 0 }, &err), 0);
+	assert_int_equal(row()->sent, 0); /* it is offered again */
+	assert_true(timer_running(&row()->respawn));
+	assert_int_equal(worker_set_current(&world.set), 2);
+}
+
+static void what_most_refuse_is_refused(void **state)
+{
+	struct errmsg err;
+
+	(void)state;
+	assert_int_equal(answer((const int[]) { -EINVAL, -EINVAL, 0 }, &err), -EINVAL);
+	assert_non_null(strstr(err.text, "refused revision 7: no?[2J")); /* on a terminal */
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, start, stop)
 
 int main(void)
@@ -369,6 +420,8 @@ int main(void)
 		TEST(one_that_says_how_it_is_lives),
 		TEST(a_flood_is_read_in_parts_and_to_its_end),
 		TEST(an_answer_that_nobody_asked_for_is_none),
+		TEST(one_worker_does_not_stand_in_the_way_of_a_change),
+		TEST(what_most_refuse_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

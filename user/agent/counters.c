@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "observe/text.h"
 
 static const struct {
@@ -40,10 +39,9 @@ static const char *help_of(const char *family)
 	return "";
 }
 
-int counters_write(const struct counters *c, uint64_t started_ns, struct buf *out)
+int counters_write(const struct counters *c, uint64_t started_s, struct buf *out)
 {
 	static const char start[] = "sluice_agent_start_time_seconds";
-	const uint64_t age_ns = clock_now_ns() - started_ns;
 	struct text t = { .out = out };
 
 	for (size_t i = 0; i < COUNTER_COUNT; i++) {
@@ -53,6 +51,6 @@ int counters_write(const struct counters *c, uint64_t started_ns, struct buf *ou
 			    rows[i].value, NULL);
 	}
 	text_family(&t, start, "gauge", "When the supervisor began, in seconds since 1970.");
-	text_sample_double(&t, start, (double)(clock_wall_ns() - age_ns) / (double)NS_PER_S, NULL);
+	text_sample(&t, start, started_s, NULL);
 	return t.failed ? -ENOSPC : 0;
 }

@@ -49,5 +49,5 @@ static inline void counters_add(struct counters *c, enum counter id, uint64_t n)
 }
 
 uint64_t counters_get(const struct counters *c, enum counter id);
-/* The families, and since when the process runs, in the Prometheus text format. 0 or -ENOSPC. */
-int counters_write(const struct counters *c, uint64_t started_ns, struct buf *out);
+/* The families, and since when the process runs (seconds since 1970), in the Prometheus text format. 0 or -ENOSPC. */
+int counters_write(const struct counters *c, uint64_t started_s, struct buf *out);

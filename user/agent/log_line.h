@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-#define LOG_LINE_ROLE_MAX 15
+#define LOG_LINE_ROLE_MAX 31
 #define LOG_LINE_EXTRA	  256 /* bytes by which a line may grow here */
 
 /*

@@ -135,7 +135,7 @@ uint64_t supervisor_rulings(const struct supervisor *s, enum judge_outcome outco
 
 int supervisor_counters_write(const struct supervisor *s, struct buf *out)
 {
-	return counters_write(s->memory.counters, s->started_ns, out);
+	return counters_write(s->memory.counters, s->started_s, out);
 }
 
 void supervisor_audit(struct supervisor *s, const struct supervisor_caller *who, json_t *what)
@@ -369,6 +369,7 @@ int supervisor_run(int monitor_fd, const char *config_path, const struct supervi
 	s->config_path = config_path;
 	s->hooks = hooks;
 	s->started_ns = clock_now_ns();
+	s->started_s = clock_wall_ns() / NS_PER_S;
 	log_open_fd("supervisor", STDOUT_FILENO);
 	if (open_loop(s, monitor_fd, &err) || supervisor_start(s, &err)) {
 		fprintf(stderr, "sluiced: %s\n", err.text);

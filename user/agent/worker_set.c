@@ -167,6 +167,15 @@ static void on_hello(struct worker_set_row *row, const struct worker_state *s)
 		(void)ipc_send(row->watch.fd, WORKER_DRAIN, NULL, 0, NULL, 0);
 }
 
+/* Of a revision that the others have: it is not to stay without. */
+static void offer_again(struct worker_set_row *row)
+{
+	log_error("worker.revision_refused", LOG_U64("slot", slot_of(row)),
+		  LOG_U64("revision", row->answered), LOG_STR("error", row->text));
+	row->sent = 0;
+	timer_start(row->set->loop, &row->respawn, REFUSED_RETRY_MS);
+}
+
 static void on_applied(struct worker_set_row *row, const struct worker_state *s)
 {
 	if (!s->revision || s->revision > row->offered)
@@ -178,13 +187,8 @@ static void on_applied(struct worker_set_row *row, const struct worker_state *s)
 		*c = (unsigned char)*c < 0x20 || *c == 0x7f ? '?' : *c;
 	if (!s->status)
 		info_of(row)->revision = s->revision;
-	if (!s->status || row->set->waiting)
-		return;
-	/* one that was replaced, of a revision that the others have: it is not to stay without */
-	log_error("worker.revision_refused", LOG_U64("slot", slot_of(row)),
-		  LOG_U64("revision", s->revision), LOG_STR("error", row->text));
-	row->sent = 0;
-	timer_start(row->set->loop, &row->respawn, REFUSED_RETRY_MS);
+	if (s->status && !row->set->waiting) /* one that was replaced, perhaps */
+		offer_again(row);
 }
 
 static void on_state_message(struct worker_set_row *row, const struct ipc_msg *msg)
@@ -424,46 +428,65 @@ void worker_set_revise(struct worker_set *w, uint64_t number, const struct conf 
 		send_newest(&w->row[slot]);
 }
 
-/* Those that a wait is for. *ret_refused: the first that answered with an error. */
-static uint32_t waiting_for(struct worker_set *w, struct pollfd *fds,
-			    const struct worker_set_row **ret_refused)
+/* Those that a wait is for. */
+static uint32_t waiting_for(struct worker_set *w, struct pollfd *fds)
 {
 	uint32_t n = 0;
 
 	for (uint32_t slot = 0; slot < w->n; slot++) {
 		const struct worker_set_row *row = &w->row[slot];
 
-		if (row->watch.fd < 0)
-			continue;
-		if (row->answered == w->number && row->status && !*ret_refused)
-			*ret_refused = row;
-		if (row->answered != w->number)
+		if (row->watch.fd >= 0 && row->answered != w->number)
 			fds[n++] = (struct pollfd) { .fd = row->watch.fd, .events = POLLIN };
 	}
 	return n;
 }
 
+/*
+ * More than half of those that answered decide: one worker that is somebody else's by now is not to
+ * stand in the way of every change. A revision was built by us as well before it was sent.
+ */
+static int count_answers(struct worker_set *w, struct errmsg *err)
+{
+	const struct worker_set_row *last = NULL;
+	uint32_t answered = 0, refused = 0;
+
+	for (uint32_t slot = 0; slot < w->n; slot++) {
+		const struct worker_set_row *row = &w->row[slot];
+
+		if (row->watch.fd < 0 || row->answered != w->number)
+			continue;
+		answered++;
+		refused += row->status != 0;
+		last = row->status ? row : last;
+	}
+	if (last && 2 * refused > answered)
+		return errmsg_set(err, -EINVAL, "worker %u refused revision %llu: %s",
+				  slot_of(last), (unsigned long long)w->number, last->text);
+	for (uint32_t slot = 0; refused && slot < w->n; slot++) {
+		if (w->row[slot].watch.fd >= 0 && w->row[slot].answered == w->number &&
+		    w->row[slot].status)
+			offer_again(&w->row[slot]);
+	}
+	return 0;
+}
+
 int worker_set_wait(struct worker_set *w, uint64_t timeout_ms, struct errmsg *err)
 {
 	const uint64_t until_ns = clock_now_ns() + timeout_ms * NS_PER_MS;
-	const struct worker_set_row *refused = NULL;
 	struct pollfd fds[MESSAGE_SLOTS_MAX];
 	uint64_t now_ns;
 	uint32_t n;
 
 	w->waiting = true;
-	while ((n = waiting_for(w, fds, &refused)) && !refused &&
-	       (now_ns = clock_now_ns()) < until_ns) {
+	while ((n = waiting_for(w, fds)) && (now_ns = clock_now_ns()) < until_ns) {
 		/* with an error of poll the time passes, too */
 		(void)poll(fds, n, (int)((until_ns - now_ns) / NS_PER_MS) + 1);
 		for (uint32_t slot = 0; slot < w->n; slot++)
 			on_event(&w->row[slot].watch, LOOP_READ);
 	}
 	w->waiting = false;
-	if (refused)
-		return errmsg_set(err, -EINVAL, "worker %u refused revision %llu: %s",
-				  slot_of(refused), (unsigned long long)w->number, refused->text);
-	return 0;
+	return count_answers(w, err);
 }
 
 uint64_t worker_set_oldest(const struct worker_set *w)

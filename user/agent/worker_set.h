@@ -88,7 +88,8 @@ int worker_set_start(struct worker_set *w, uint32_t n, struct errmsg *err);
 void worker_set_revise(struct worker_set *w, uint64_t number, const struct conf *conf, int blob_fd);
 /*
  * Serve the workers' sockets until all that live answered for the newest revision, or the time is
- * over (then those that are late go on with it when they can). -EINVAL and *err: one refused it.
+ * over (then those that are late go on with it when they can). -EINVAL and *err: more than
+ * half of those that answered refused it. Fewer are offered it again.
  */
 int worker_set_wait(struct worker_set *w, uint64_t timeout_ms, struct errmsg *err);
 /* The oldest revision that any living worker may still use. */
