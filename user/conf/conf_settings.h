@@ -110,10 +110,10 @@ struct conf_listener {
 	size_t n_certificates;
 	uint32_t max_connections; /* per worker */
 	uint64_t handshake_timeout_ms;
-	uint64_t header_timeout_ms; /* from the first byte to the end of the header */
-	uint64_t body_timeout_ms;   /* over which a client's minimum rate is an average */
+	uint64_t header_timeout_ms;	/* from the first byte to the end of the header */
+	uint64_t body_timeout_ms;	/* over which a client's minimum rate is an average */
 	uint64_t body_total_timeout_ms; /* from the header to the end of the body; 0: none */
-	uint64_t idle_timeout_ms;   /* keep-alive between requests */
+	uint64_t idle_timeout_ms;	/* keep-alive between requests */
 	uint32_t max_header_bytes;
 	uint32_t max_headers;
 	uint32_t max_uri_bytes;
