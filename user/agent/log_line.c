@@ -148,7 +148,7 @@ size_t log_line_replace(const char *line, size_t n, const char *role, char *to)
 	}
 	excerpt[len] = '\0';
 	if (gmtime_r(&now, &tm))
-		strftime(time_text, sizeof(time_text), "%Y-%m-%dT%H:%M:%S.000Z", &tm);
+		strftime(time_text, sizeof(time_text), "%Y-%m-%dT%H:%M:%S.000000Z", &tm);
 	return (size_t)snprintf(
 		to, n + LOG_LINE_EXTRA,
 		"{\"time\":\"%s\",\"level\":\"warn\",\"role\":\"%s\",\"event\":\"log.forged\","
