@@ -6,7 +6,7 @@
 
 struct monitor_settings {
 	const char *config_path; /* absolute */
-	const struct conf *conf; /* checked; not the file of later, it bounds what is opened and bound */
+	const struct conf *conf; /* checked; bounds what is opened and bound from then on */
 	const struct supervisor_hooks *hooks;
 };
 
