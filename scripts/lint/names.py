@@ -17,7 +17,7 @@ TOP = {"Makefile", "bpf", "user", "tools", "include", "scripts", "selftests", "d
 
 
 def events(root, path):
-    """Base/log.h: one way to name what happened, so that a reader can guess it."""
+    """One way to name what happened, so that a reader can guess it."""
     return {f"{path}: the event {name} is not noun.verb"
             for name in LOGGED.findall(tree.read(root, path)) if not EVENT.fullmatch(name)}
 
