@@ -110,7 +110,7 @@ static void a_certificate_that_does_not_load_changes_nothing(void **state)
 	(void)state;
 	secure_start(&w, &pair);
 	pair = tls_pems_pair("bad", tls_pems.other.cert, tls_pems.ecdsa.key);
-	assert_int_equal(world_apply(&w, SECURE), -EINVAL);
+	assert_int_equal(world_apply(&w, SECURE), -EKEYREJECTED);
 	assert_int_equal(gateway_revision(w.gateway), 1);
 	secure_connect(&s, &w);
 	secure_close(&s);
