@@ -174,6 +174,9 @@ static int parse_target(struct control_request *r, const char *word, struct targ
 	int err;
 
 	ret->is_flow = json_object_get(request_set(r), "dst") != NULL;
+	if (!ret->is_flow && json_object_get(request_set(r), "proto"))
+		return errmsg_set(&r->err, -EINVAL,
+				  "proto= is of a flow, which needs dst=ADDRESS:PORT too");
 	if (!ret->is_flow) {
 		err = parse_source(r, word, &ret->source);
 		if (!err)
