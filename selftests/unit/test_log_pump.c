@@ -105,6 +105,33 @@ static void a_ring_of_nonsense_holds_up_nobody(void **state)
 	close(fds[1]);
 }
 
+/* One a turn, and not all that there are while their writer makes more. */
+static void records_too_long_are_skipped_one_a_turn(void **state)
+{
+	enum { RECORDS = 40 };
+	char *mem = mem_new(), *record = calloc(1, RECORD);
+	struct log_pump_source source = { ring_init(mem, DATA_BYTES), "worker-7" };
+	struct counters counters = { 0 };
+	struct log_pump *pump;
+	struct ring *writer;
+	int fds[2];
+
+	(void)state;
+	assert_int_equal(ring_attach(mem, ring_bytes(DATA_BYTES), &writer), 0);
+	for (int i = 0; i < RECORDS; i++)
+		assert_int_equal(ring_write(writer, record, RECORD), 0);
+	assert_int_equal(pipe(fds), 0);
+	assert_int_equal(log_pump_start(&source, 1, fds[1], &counters, &pump), 0);
+	log_pump_stop(pump); /* after a turn or two: the pump waits 20 ms between them */
+	assert_in_range(counters_get(&counters, COUNTER_LOG_CORRUPT), 1, RECORDS - 1);
+	ring_free(source.ring);
+	ring_free(writer);
+	free(record);
+	free(mem);
+	close(fds[0]);
+	close(fds[1]);
+}
+
 static void a_forged_role_is_not_passed_on(void **state)
 {
 	static const char lie[] = "{\"role\":\"supervisor\",\"event\":\"verdict.set\"}\n";
@@ -136,6 +163,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_ring_of_nonsense_holds_up_nobody),
+		cmocka_unit_test(records_too_long_are_skipped_one_a_turn),
 		cmocka_unit_test(a_forged_role_is_not_passed_on),
 	};
 

@@ -348,7 +348,10 @@ static void an_answer_that_nobody_asked_for_is_none(void **state)
 	say(WORKER_HELLO, 0);
 	WAIT_FOR(row()->sent == 7);
 	say(WORKER_APPLIED, UINT64_MAX);
-	say(WORKER_STATE, 0);
+	say(WORKER_STATE, 3);
+	WAIT_FOR(row()->oldest == 3); /* both were read */
+	assert_int_equal(row()->answered, 0);
+	assert_int_equal(world.set.info[1].revision, 0);
 	say(WORKER_APPLIED, 7);
 	WAIT_FOR(row()->answered == 7);
 	assert_int_equal(world.set.info[1].revision, 7);

@@ -209,6 +209,7 @@ static int first_revision(struct supervisor *s, struct revision *kept, struct co
 	struct conf *edited;
 	int ret;
 
+	buf_init(&lines, 1U << 20);
 	if (kept) {
 		s->revision = kept;
 		return 0;
@@ -218,7 +219,6 @@ static int first_revision(struct supervisor *s, struct revision *kept, struct co
 	ret = with_edits(s, conf, &edited, err);
 	if (!ret)
 		ret = supervisor_prepare(s, edited, true, &s->revision, &errors, err);
-	buf_init(&lines, 1U << 20);
 	if (errors.n && conf_errors_format(&errors, s->config_path, &lines) == 0) {
 		fprintf(stderr, "%.*s", (int)buf_len(&lines), buf_head(&lines));
 		errmsg_set(err, ret, "%s is not valid", s->config_path);
