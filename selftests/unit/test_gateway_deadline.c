@@ -124,7 +124,7 @@ static void a_body_is_not_waited_for_longer_than_its_total(void **state)
 	peer_accept(&e, &w, 0);
 	peer_head(&e);
 	drip(&w, &c, &c, HUNDRED, 5000); /* fast enough, but for ever */
-	assert_true(c.len); /* while it went on */
+	assert_true(c.len);		 /* while it went on */
 	assert_int_equal(strncmp(peer_head(&c), "HTTP/1.1 408 ", 13), 0);
 	world_expect_log(&w, "\"end\":\"client_timeout\"");
 	peer_close(&c);
