@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/cleanup.h"
 #include "tls_context.h"
 
 struct tls_context *tls_context_of(SSL *ssl)
@@ -93,28 +92,21 @@ static int check(size_t n, const struct tls_tickets *tickets, struct errmsg *err
 	return 0;
 }
 
-int tls_context_new_from(struct tls_cache *cache, const struct tls_pair *pairs, size_t n,
-			 const struct tls_tickets *tickets, struct tls_context **ret,
-			 struct errmsg *err)
+static int context_make(const struct plan *plan, struct tls_cache *cache,
+			const struct tls_tickets *tickets, struct tls_context **ret,
+			struct errmsg *err)
 {
-	CLEANUP(plan_clear) struct plan plan = { 0 };
-	struct tls_context *c;
-	int code = check(n, tickets, err);
+	struct tls_context *c = calloc(1, sizeof(*c) + plan->n_groups * sizeof(struct tls_group *));
+	int code = 0;
 
-	if (code)
-		return code;
-	code = plan_make(&plan, cache, pairs, n, err);
-	if (code)
-		return code;
-	c = calloc(1, sizeof(*c) + plan.n_groups * sizeof(struct tls_group *));
 	if (!c)
 		return errmsg_set(err, -ENOMEM, "no memory for a TLS context");
 	c->refs = 1;
 	c->cache = tls_cache_ref(cache);
 	if (tickets)
 		c->tickets = *tickets;
-	for (size_t i = 0; !code && i < plan.n_groups; i++)
-		code = add_group(c, &plan.groups[i], err);
+	for (size_t i = 0; !code && i < plan->n_groups; i++)
+		code = add_group(c, &plan->groups[i], err);
 	if (code) {
 		tls_context_unref(c);
 		return code;
@@ -122,6 +114,21 @@ int tls_context_new_from(struct tls_cache *cache, const struct tls_pair *pairs, 
 	tls_names_sort(&c->names);
 	*ret = c;
 	return 0;
+}
+
+int tls_context_new_from(struct tls_cache *cache, const struct tls_pair *pairs, size_t n,
+			 const struct tls_tickets *tickets, struct tls_context **ret,
+			 struct errmsg *err)
+{
+	struct plan plan = { 0 };
+	int code = check(n, tickets, err);
+
+	if (!code)
+		code = plan_make(&plan, cache, pairs, n, err);
+	if (!code)
+		code = context_make(&plan, cache, tickets, ret, err);
+	plan_clear(&plan);
+	return code;
 }
 
 int tls_context_new(const struct tls_pair *pairs, size_t n, const struct tls_tickets *tickets,
