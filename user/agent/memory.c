@@ -147,7 +147,7 @@ static int open_presence(struct memory *m, uint32_t i, const struct memory_keepe
 	if (ret)
 		return ret;
 	s->presence = region;
-	if (fresh && m->pinned)
+	if (fresh && m->pinned && region)
 		memcpy(s->presence, &m->pinned[i], sizeof(*s->presence));
 	m->presence[i] = s->presence;
 	return 0;
