@@ -8,7 +8,7 @@ import subprocess
 
 from kernel import Missing
 
-SEARCH = "/usr/sbin:/usr/bin:/sbin:/bin"
+SEARCH = os.environ.get("PATH", "/usr/bin") + ":/usr/sbin:/usr/bin:/sbin:/bin"
 # dash, since busybox' shell takes its own ip(8) and sysctl(8) before those in PATH.
 TOOLS = ("dash", "ip", "tc", "sysctl", "ethtool", "bpftool")
 # Links into /usr, as on Debian.
