@@ -18,7 +18,8 @@ MAKEFLAGS += -j$(shell nproc 2>/dev/null || echo 2)
 endif
 
 # Goals that have to work before any package is there, and that compile nothing.
-BARE_GOALS := help deps clean test test-long lint fmt fuzz bench demo demo-remove uninstall
+BARE_GOALS := help deps clean test test-long lint fmt fuzz bench demo demo-remove uninstall \
+	test-kernels verifier-table
 ifneq ($(filter-out $(BARE_GOALS),$(or $(MAKECMDGOALS),all)),)
 NEEDS_BUILD := 1
 endif
@@ -28,6 +29,7 @@ include scripts/build/bpf.mk
 include scripts/build/user.mk
 include scripts/build/tests.mk
 include scripts/build/house.mk
+include scripts/build/kernels.mk
 include scripts/build/install.mk
 
 ## all: build sluiced, sluicectl and the BPF objects into $(BUILD)

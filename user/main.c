@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <grp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +14,6 @@
 
 #include "agent/host_files.h"
 #include "agent/pem.h"
-#include "agent/tickets.h"
 #include "base/cleanup.h"
 #include "conf/conf.h"
 #include "control/control.h"
@@ -94,10 +94,103 @@ static void print_errors(const struct conf_errors *errors, const char *path)
 		fprintf(stderr, "%.*s", (int)buf_len(&lines), buf_head(&lines));
 }
 
-/* NULL after everything that is wrong with it was printed. */
-static struct conf *load(const char *path)
+static void print_warnings(struct conf_errors *warnings, const char *path)
+{
+	for (size_t i = 0; i < warnings->n; i++) {
+		char text[sizeof(warnings->error[0].text)];
+
+		memcpy(text, warnings->error[i].text, sizeof(text));
+		snprintf(warnings->error[i].text, sizeof(text), "warning: %.240s", text);
+	}
+	print_errors(warnings, path);
+}
+
+/* What only this machine can tell of a configuration: accounts, certificates, the bpffs. */
+struct check {
+	struct host_files_pems bounds;
+	struct privilege_account agent;
+	struct conf_errors warnings;
+};
+
+static void check_account(const char *user, struct conf_place at, const char *setting,
+			  struct privilege_account *ret, struct conf_errors *errors)
+{
+	struct errmsg err;
+
+	if (user && privilege_account(user, ret, &err))
+		conf_errors_add(errors, at.line, at.column, "agent.%s: %s", setting, err.text);
+}
+
+static void check_accounts(const struct conf_agent *c, struct check *check,
+			   struct conf_errors *errors)
+{
+	struct privilege_account worker;
+
+	check_account(c->user, c->user_place, "user", &check->agent, errors);
+	check_account(c->worker_user, c->worker_user_place, "worker_user", &worker, errors);
+	if (c->control_group && !getgrnam(c->control_group))
+		conf_errors_add(errors, c->control_group_place.line, c->control_group_place.column,
+				"agent.control_group: there is no group %s; make it with: groupadd "
+				"--system %s",
+				c->control_group, c->control_group);
+}
+
+static void check_bpffs(const struct conf *conf, struct check *check, struct conf_errors *errors)
+{
+	const char *dir = conf->agent.bpffs_dir;
+	const struct conf_place at = conf->agent.bpffs_dir_place;
+
+	if (!conf->dataplane.enabled || !dir || host_files_on_bpffs(dir) != 0 ||
+	    strncmp(dir, HOST_FILES_BPFFS "/", strlen(HOST_FILES_BPFFS) + 1) == 0)
+		return;
+	conf_errors_add(access(dir, F_OK) ? &check->warnings : errors, at.line, at.column,
+			"agent.bpffs_dir: %s is not on a bpffs; mount one (mount -t bpf bpf DIR), "
+			"or name a directory below " HOST_FILES_BPFFS,
+			dir);
+}
+
+static void check_plans(const struct conf *conf, struct check *check)
+{
+	for (size_t i = 0; i < conf->n_plans; i++) {
+		const struct conf_plan *plan = &conf->plans[i];
+
+		if (!plan->n_limits)
+			conf_errors_add(&check->warnings, plan->place.line, plan->place.column,
+					"plans[%s]: has no limits: its consumers may do what they "
+					"want",
+					plan->name ? plan->name : "?");
+	}
+}
+
+static int check_open(const char *path, struct errmsg *err, void *ctx)
+{
+	const struct check *check = ctx;
+
+	return host_files_open_pem(path, &check->bounds, err);
+}
+
+static void check_host(const struct conf *conf, struct conf_errors *errors, void *ctx)
+{
+	struct check *check = ctx;
+	const struct pem_source source = { check_open, check };
+
+	check->bounds.conf = &conf->agent;
+	check_accounts(&conf->agent, check, errors);
+	check_bpffs(conf, check, errors);
+	check_plans(conf, check);
+	pem_check(conf, &source, errors);
+	conf_errors_sort(&check->warnings);
+}
+
+/* NULL after everything that is wrong with it was printed. host: with the machine, also when it parses. */
+static struct conf *load(const char *path, bool host)
 {
 	CLEANUP(buf_clear) struct buf text;
+	CLEANUP_FREE char *absolute = realpath(path, NULL);
+	struct check check = { .bounds = { .config_path = absolute ? absolute : path,
+					   .agent = &check.agent },
+			       .agent.uid = (uid_t)-1 };
+	const struct conf_outside outside = { check_host, &check };
 	struct conf_errors errors;
 	struct errmsg err = { "" };
 	struct conf *conf = NULL;
@@ -114,49 +207,29 @@ static struct conf *load(const char *path)
 		fprintf(stderr, "sluiced: %s: cannot read: %s\n", path, strerror(-ret));
 		return NULL;
 	}
-	ret = conf_parse(buf_len(&text) ? buf_head(&text) : "", buf_len(&text), &conf, &errors);
-	if (ret == -EINVAL)
-		print_errors(&errors, path);
-	else if (ret)
+	ret = conf_parse_with(buf_len(&text) ? buf_head(&text) : "", buf_len(&text), &outside,
+			      &conf, &errors);
+	if (!ret && host)
+		check_host(conf, &errors, &check);
+	if (ret && ret != -EINVAL)
 		fprintf(stderr, "sluiced: %s: %s\n", path, strerror(-ret));
-	return ret ? NULL : conf;
+	else
+		print_errors(&errors, path);
+	if (host)
+		print_warnings(&check.warnings, path);
+	if (!ret && !errors.n)
+		return conf;
+	conf_free(conf);
+	return NULL;
 }
 
-struct check {
-	const char *path;
-	struct privilege_account agent;
-};
-
-static int check_open(const char *path, struct errmsg *err, void *ctx)
+/* One line for a person and for a log of deployments. */
+static void print_summary(const struct conf *conf, const char *path)
 {
-	const struct check *check = ctx;
-
-	return host_files_open_pem(path, &check->agent, err);
-}
-
-static void check_error(const char *text, void *ctx)
-{
-	const struct check *check = ctx;
-
-	fprintf(stderr, "%s: %s\n", check->path, text);
-}
-
-/* Takes conf. The agent's user need not exist where a configuration is only checked. */
-static int check_files(struct conf *conf, const char *path)
-{
-	struct check check = { .path = path, .agent.uid = (uid_t)-1 };
-	const struct pem_source source = { check_open, check_error, &check };
-	struct revision *r = revision_new(conf);
-	size_t errors;
-
-	if (!r || tickets_rotate(&r->tickets)) {
-		fprintf(stderr, "sluiced: out of memory\n");
-		return EXIT_FAILURE;
-	}
-	(void)privilege_account(conf->agent.user, &check.agent, NULL);
-	errors = pem_load(r, &source);
-	revision_free(r);
-	return errors ? EXIT_FAILURE : EXIT_SUCCESS;
+	printf("%s: ok: %zu listeners, %zu routes, %zu clusters, %zu consumers, %zu plans, %zu "
+	       "limits, %zu vips, %zu devices\n",
+	       path, conf->n_listeners, conf->n_routes, conf->n_clusters, conf->n_consumers,
+	       conf->n_plans, conf->n_limits, conf->n_vips, conf->dataplane.n_devices);
 }
 
 static int print_with(int (*write_to)(struct buf *out))
@@ -219,10 +292,13 @@ static int detach(const char *dir, const char *socket_path)
 	ret = dataplane_detach_all(fd, &err);
 	if (ret)
 		return fail(&err);
-	if (rmdir(dir) && errno != ENOENT) {
+	if (rmdir(dir) == 0 || errno == ENOENT)
+		return EXIT_SUCCESS;
+	if (errno != ENOTEMPTY) {
 		fprintf(stderr, "sluiced: %s: cannot remove it: %s\n", dir, strerror(errno));
 		return EXIT_FAILURE;
 	}
+	fprintf(stderr, "sluiced: %s stays, with what is in it and not of sluice\n", dir);
 	return EXIT_SUCCESS;
 }
 
@@ -258,12 +334,13 @@ static int act(enum action action, const char *path, bool path_given)
 		return print_with(conf_man);
 	if (action == ACTION_DETACH && !path_given && access(path, F_OK))
 		return detach(DEFAULT_BPFFS, NULL);
-	conf = load(path);
+	conf = load(path, action == ACTION_CHECK);
 	if (!conf)
 		return EXIT_FAILURE;
-	if (action == ACTION_CHECK)
-		return check_files(conf, path);
-	if (action == ACTION_DUMP)
+	if (action == ACTION_CHECK) {
+		print_summary(conf, path);
+		ret = fflush(stdout) ? EXIT_FAILURE : EXIT_SUCCESS;
+	} else if (action == ACTION_DUMP)
 		ret = dump(conf);
 	else if (action == ACTION_DETACH)
 		ret = detach(conf->agent.bpffs_dir, conf->agent.control_socket);

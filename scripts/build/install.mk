@@ -11,6 +11,8 @@ USERSDIR  := $(PREFIX)/lib/sysusers.d
 TMPDIR_D  := $(PREFIX)/lib/tmpfiles.d
 
 MAN_PAGES := $(wildcard docs/man/*.[1-9])
+# They keep their folders, and so their links to each other.
+DOC_PAGES := $(wildcard docs/*.md docs/*/*.md)
 EXAMPLES  := $(wildcard docs/example/sluice.yaml)
 
 # SOURCE:TARGET:MODE, no spaces in any.
@@ -23,6 +25,7 @@ INSTALLED := \
 	scripts/packaging/tmpfiles.conf:$(TMPDIR_D)/sluice.conf:644 \
 	LICENSE:$(DOCDIR)/LICENSE:644 \
 	docs/sluice.schema.json:$(DOCDIR)/sluice.schema.json:644 \
+	$(foreach f,$(DOC_PAGES),$f:$(DOCDIR)/$(patsubst docs/%,%,$f):644) \
 	$(foreach f,$(EXAMPLES),$f:$(DOCDIR)/example/$(notdir $f):644) \
 	$(foreach f,$(MAN_PAGES),$f:$(MANDIR)/man$(patsubst .%,%,$(suffix $f))/$(notdir $f):644)
 
@@ -35,7 +38,7 @@ $(BUILD)/install/sluiced.service: scripts/packaging/sluiced.service FORCE
 	@mkdir -p $(dir $@)
 	$(Q)sed -e 's|/usr/sbin/|$(SBINDIR)/|g' -e 's|/usr/bin/|$(BINDIR)/|g' $< >$@
 
-## install: install below $(DESTDIR)$(PREFIX): programs, man pages, completion, systemd files
+## install: install below $(DESTDIR)$(PREFIX): programs, man pages, documents, completion, systemd files
 .PHONY: install
 install: all $(BUILD)/install/sluicectl.bash $(BUILD)/install/sluiced.service
 	@for row in $(INSTALLED); do \
@@ -59,6 +62,6 @@ uninstall:
 		[ -e "$$target" ] || continue; \
 		echo "  REMOVE  $$target"; rm -f -- "$$target" || exit 1; \
 	done
-	@for dir in '$(DOCDIR)/example' '$(DOCDIR)'; do \
+	@for dir in $(patsubst %,'$(DOCDIR)/%',decision example feature runbook) '$(DOCDIR)'; do \
 		rmdir -- '$(DESTDIR)'"$$dir" 2>/dev/null || true; \
 	done

@@ -51,6 +51,7 @@ CHECKS = {
     "man": script("man"),
     "gcc": make("all", "unit", "bpf-tests", "bench-bin"),
     "clang": make("clang-check"),
+    "verifier": make("verifier-check"),
     "tidy": tidy,
 }
 

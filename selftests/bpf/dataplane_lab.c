@@ -20,6 +20,15 @@
 
 #define WAIT_NS (5 * NS_PER_S)
 
+/* Under an emulator: how many times longer to wait. */
+static uint64_t wait_ns(void)
+{
+	const char *slower = getenv("SLUICE_SLOWER");
+	int times = slower ? atoi(slower) : 1;
+
+	return WAIT_NS * (uint64_t)(times > 0 ? times : 1);
+}
+
 void lab_run(const char *format, ...)
 {
 	char command[512];
@@ -157,12 +166,13 @@ struct dataplane *lab_dataplane(struct lab *l, const struct conf_dataplane *conf
 
 void lab_until(struct lab *l, bool (*done)(void *ctx), void *ctx)
 {
-	uint64_t end = clock_now_ns() + WAIT_NS;
+	uint64_t end = clock_now_ns() + wait_ns();
 
 	while (!done(ctx)) {
 		assert_int_equal(loop_turn(l->loop, 10), 0);
 		if (clock_now_ns() > end)
-			fail_msg("what was waited for did not happen within 5 s");
+			fail_msg("what was waited for did not happen within %d s",
+				 (int)(wait_ns() / NS_PER_S));
 	}
 }
 

@@ -40,7 +40,7 @@ void lab_host(int netns, const char *here, const char *there, const char *addres
 struct conf_dataplane lab_conf(struct conf_device *device);
 /* Open, with a clear message when it fails. */
 struct dataplane *lab_dataplane(struct lab *l, const struct conf_dataplane *conf);
-/* Turn the loop until done(ctx), at most 5 s. */
+/* Turn the loop until done(ctx), at most 5 s ($SLUICE_SLOWER times that, under an emulator). */
 void lab_until(struct lab *l, bool (*done)(void *ctx), void *ctx);
 
 size_t lab_pins(const struct lab *l);

@@ -128,6 +128,18 @@ def conform(ctx):
     return _features(ctx, "conform", "selftests/conform", "")
 
 
+def kernels(ctx):
+    """Each row of kernels.txt is a program: it boots that kernel and runs the suite bpf in it."""
+    with open(os.path.join(ctx.root, "selftests/kernels/kernels.txt"), encoding="utf-8") as f:
+        names = [line.split()[0] for line in f if line.strip() and line[0] != "#"]
+    boot = os.path.join(ctx.root, "selftests/kernels/boot.py")
+    for name in names:
+        yield Program("kernels", name, [boot, name], 600, may_skip=False, alone=False)
+
+
 # In this order: first those that share the cores, then those that have the machine to themselves.
 SUITES = {"unit": unit, "san": san, "fuzz": fuzz, "lint": lint, "bpf": bpf, "e2e": e2e,
-          "e2e-san": e2e_san, "conform": conform}
+          "e2e-san": e2e_san, "conform": conform, "kernels": kernels}
+
+# Run only when they are asked for: `make test-kernels`.
+BY_NAME = ("kernels",)

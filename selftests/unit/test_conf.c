@@ -91,13 +91,13 @@ static void test_clear_keys_become_their_sha256(void **state)
 {
 	struct conf *conf = conf_fixture(
 		"plans: [{name: p}]\n"
-		"consumers: [{name: c, plan: p, keys: [test], keys_sha256: "
+		"consumers: [{name: c, plan: p, keys: [test-of-16-bytes], keys_sha256: "
 		"[60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752]}]\n");
 
 	(void)state;
 	assert_int_equal(conf->consumers[0].n_keys, 2);
-	/* sha256sum of "test" and of "test2" */
-	assert_memory_equal(conf->consumers[0].keys_sha256[0], "\x9f\x86\xd0\x81\x88\x4c\x7d\x65",
+	/* sha256sum of "test-of-16-bytes" and of "test2" */
+	assert_memory_equal(conf->consumers[0].keys_sha256[0], "\x41\xfe\xab\xe3\xdb\x99\x7f\xed",
 			    8);
 	assert_memory_equal(conf->consumers[0].keys_sha256[1], "\x60\x30\x3a\xe2\x2b\x99\x88\x61",
 			    8);
@@ -196,7 +196,7 @@ static const struct wrong wrong_settings[] = {
 	{ "listeners: [{name: a, address: ::, port: 0}]", 1, 32, "needs quotes" },
 	{ "listeners: [{name: a, address: 10.1.1.1, port: 0}]", 1, 48, "from 1 to 65535" },
 	{ "listeners: [{name: a, address: 10.1.1.1, port: 70000}]", 1, 48, "from 1 to 65535" },
-	{ "clusters: [{name: A, endpoints: []}]", 1, 19, "'A' is not a name" },
+	{ "clusters: [{name: A, endpoints: ['10.0.0.1:80']}]", 1, 19, "'A' is not a name" },
 	{ "clusters: [{name: a}]", 1, 12, "clusters[a]: endpoints is missing" },
 	{ "clusters: [{name: a, endpoints: [1.2.3.4]}]", 1, 34, "is not an address and port" },
 	{ "consumers: [{name: a, plan: p, keys_sha256: [ab]}]", 1, 46,
@@ -375,8 +375,8 @@ static void test_vips_that_contradict_each_other_are_refused(void **state)
 		{ "limits: [{name: default, packets: {rate: 1/s}}]\nvips: [{name: a, " VIP
 		  ", limit: defualt}]",
 		  2, 57, "there is no limit 'defualt'; did you mean default?" },
-		{ "vips: [{name: a, " VIP ", backends: [{name: b, address: '::1'}]}]", 1, 80,
-		  "the vip is IPv4" },
+		{ "vips: [{name: a, " VIP ", backends: [{name: b, address: '2001:db8::1'}]}]", 1,
+		  80, "the vip is IPv4" },
 		{ "vips: [{name: a, " VIP ", backends: [{name: b, address: 203.0.113.1}]}]", 1, 80,
 		  "is the vip itself" },
 		{ "vips: [{name: a, " VIP ", backends: [{name: b, address: 10.0.0.1},\n"
@@ -418,12 +418,12 @@ static const struct wrong wrong_gateways[] = {
 	{ "listeners: [{name: a, address: 10.1.1.1, port: 1, max_header_bytes: 1KiB}]", 1, 13,
 	  "max_uri_bytes is more than max_header_bytes" },
 	{ "routes: [{name: r, cluster: c}]", 1, 29, "there is no cluster 'c'" },
-	{ "clusters: [{name: c, endpoints: []}]\nroutes: [{name: r, cluster: c, listeners: [l]}]",
+	{ "clusters: [{name: c, endpoints: ['10.0.0.1:80']}]\nroutes: [{name: r, cluster: c, listeners: [l]}]",
 	  2, 44, "there is no listener 'l'" },
-	{ "clusters: [{name: c, endpoints: []}]\nplans: [{name: p}]\n"
+	{ "clusters: [{name: c, endpoints: ['10.0.0.1:80']}]\nplans: [{name: p}]\n"
 	  "routes: [{name: r, cluster: c, policies: {authorise: {plans: [p, q]}}}]",
 	  3, 66, "there is no plan 'q'" },
-	{ "clusters: [{name: c, endpoints: []}]\nplans: [{name: p}]\n"
+	{ "clusters: [{name: c, endpoints: ['10.0.0.1:80']}]\nplans: [{name: p}]\n"
 	  "routes: [{name: r, cluster: c, policies: {authorise: {plans: [p]}}}]",
 	  3, 54, "add api_key" },
 	{ "routes: [{name: r, cluster: c, hosts: ['a.b:80']}]", 1, 40, "has a port" },
@@ -431,8 +431,8 @@ static const struct wrong wrong_gateways[] = {
 	{ "routes: [{name: r, cluster: c, paths: [v1]}]", 1, 40, "is not a path" },
 	{ "routes: [{name: r, cluster: c, paths: [/a/../b]}]", 1, 40, "can match nothing" },
 	{ "routes: [{name: r, cluster: c, paths: [/a%2]}]", 1, 40, "without two hex digits" },
-	{ "plans: [{name: p}]\nconsumers: [{name: a, plan: p, keys: [k]},\n"
-	  " {name: b, plan: p, keys: [k]}]",
+	{ "plans: [{name: p}]\nconsumers: [{name: a, plan: p, keys: [key-of-sixteen-0]},\n"
+	  " {name: b, plan: p, keys: [key-of-sixteen-0]}]",
 	  3, 28, "a key belongs to one consumer; this one is also consumers[a].keys[0]" },
 	{ "dataplane: {max_meters: 2}\nplans: [{name: p, limits: [{name: l, rate: 1/s}]}]\n"
 	  "consumers: [{name: a, plan: p}, {name: b, plan: p}]",
@@ -501,7 +501,7 @@ static void test_an_error_does_not_make_others(void **state)
 	static const char limits[] = "limits: [{name: a, sources: [x], packets: {rate: 1/s}},"
 				     " {name: b, sources: ['::/0'], packets: {rate: 1/s}}]";
 	static const char *const rows[] = {
-		"clusters: [{name: Api, endpoints: []}]\nroutes: [{name: r, cluster: api}]",
+		"clusters: [{name: Api, endpoints: ['10.0.0.1:80']}]\nroutes: [{name: r, cluster: api}]",
 		"limits: [{name: a, packets: {rate: x, burst: 5}}]",
 		"acl: {deny: [x]}",
 		"clusters: {name: c}",
@@ -585,15 +585,16 @@ static void test_strings_survive_a_dump_whatever_is_in_them(void **state)
 
 static void test_a_redacted_dump_cuts_keys(void **state)
 {
-	struct conf *conf = conf_fixture("plans: [{name: p}]\n"
-					 "consumers: [{name: c, plan: p, keys: [test]}]\n");
+	struct conf *conf =
+		conf_fixture("plans: [{name: p}]\n"
+			     "consumers: [{name: c, plan: p, keys: [test-of-16-bytes]}]\n");
 	struct buf out;
 
 	(void)state;
 	buf_init(&out, 65536);
 	assert_int_equal(conf_dump(conf, CONF_DUMP_REDACTED, &out), 0);
 	buf_add(&out, "", 1);
-	assert_non_null(strstr(buf_head(&out), "\"keys_sha256\":[\"9f86d081\"]"));
+	assert_non_null(strstr(buf_head(&out), "\"keys_sha256\":[\"41feabe3\"]"));
 	buf_clear(&out);
 	/* what does not fit leaves nothing behind */
 	buf_init(&out, 100);
@@ -614,7 +615,7 @@ static char *large_file(void)
 		at += sprintf(at, "    - 10.%d.%d.0/24\n", i >> 8, i & 255);
 	at += sprintf(at, "plans: [{name: p, limits: [{name: l, rate: 1/s}]}]\nconsumers:\n");
 	for (int i = 0; i < 10000; i++)
-		at += sprintf(at, "  - {name: c%d, plan: p, keys: [key-%d]}\n", i, i);
+		at += sprintf(at, "  - {name: c%d, plan: p, keys: [key-of-sixteen-%d]}\n", i, i);
 	return yaml;
 }
 

@@ -24,7 +24,7 @@ static const struct {
 	{ "", "agent: {control_group: adm}", CONF_TIER_RESTART,
 	  "agent.control_group: none -> adm\n" },
 	{ "", "agent: {log_level: debug, drain_delay: 1500ms}", CONF_TIER_DATA,
-	  "agent.log_level: info -> debug\nagent.drain_delay: 0s -> 1500ms\n" },
+	  "agent.log_level: info -> debug\nagent.drain_delay: 5s -> 1500ms\n" },
 	/* another way to write what was there */
 	{ "agent: {drain_delay: 60s}", "agent: {drain_delay: 1m}", 0, "" },
 	{ "", "dataplane: {max_clients: 4096}", CONF_TIER_DATAPLANE,
@@ -68,18 +68,24 @@ static const struct {
 	  "clusters[a].endpoints: - {\"address\":\"10.0.0.1:80\",\"weight\":1}\n"
 	  "clusters[a].endpoints: - {\"address\":\"10.0.0.2:80\",\"weight\":1}\n"
 	  "clusters[a].endpoints: + {\"address\":\"10.0.0.2:80\",\"weight\":3}\n" },
-	{ CLUSTER "routes: [{name: r, cluster: a}, {name: s, cluster: a}]",
-	  CLUSTER "routes: [{name: s, cluster: a}, {name: t, cluster: a}, {name: r, cluster: a, "
-		  "policies: {api_key: {required: false}}}]",
+	{ CLUSTER "routes: [{name: r, hosts: [r], cluster: a}, {name: s, hosts: [s], cluster: a}]",
+	  CLUSTER
+	  "routes: [{name: s, hosts: [s], cluster: a}, {name: t, hosts: [t], cluster: a}, {name: r, hosts: [r], cluster: a, "
+	  "policies: {api_key: {required: false}}}]",
 	  CONF_TIER_ROUTES,
 	  "routes[r].policies.api_key: none -> {\"required\":false,\"header\":\"x-api-key\"}\n"
+	  "routes[r].policies.limit: off -> enforce\n"
 	  "routes[t]: added\n"
 	  "routes: in another order\n" },
-	{ CLUSTER "routes: [{name: r, cluster: a}, {name: s, cluster: a}]",
-	  CLUSTER "routes: [{name: r, cluster: a}, {name: t, cluster: a}, {name: s, cluster: a}]",
+	{ CLUSTER "routes: [{name: r, hosts: [r], cluster: a}, {name: s, hosts: [s], cluster: a}]",
+	  CLUSTER
+	  "routes: [{name: r, hosts: [r], cluster: a}, {name: t, hosts: [t], cluster: a}, {name: s, hosts: [s], cluster: a}]",
 	  CONF_TIER_ROUTES, "routes[t]: added\n" },
-	{ PLAN "consumers: [{name: c, plan: free, keys: [test]}]",
-	  PLAN "consumers: [{name: c, plan: gold, keys: [test2]}, {name: d, plan: free}]",
+	{ PLAN "consumers: [{name: c, plan: free, keys_sha256: ["
+	       "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08]}]",
+	  PLAN
+	  "consumers: [{name: c, plan: gold, keys_sha256: ["
+	  "60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752]}, {name: d, plan: free}]",
 	  CONF_TIER_DATA,
 	  "consumers[c].plan: free -> gold\n"
 	  "consumers[c].keys_sha256: + 60303ae2\n"

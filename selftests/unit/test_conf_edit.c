@@ -17,7 +17,7 @@ static const char base[] =
 	"vips: [{name: web, address: 203.0.113.1, port: 80, limit: spare, backends:\n"
 	"  [{name: b1, address: 10.0.0.1}, {name: b2, address: 10.0.0.2, weight: 2}]}]\n"
 	"plans: [{name: free, limits: [{name: l, rate: 1/s}]}, {name: gold}]\n"
-	"consumers: [{name: alice, plan: free, keys: [test]}, {name: carol, plan: gold}]\n";
+	"consumers: [{name: alice, plan: free, keys: [test-of-16-bytes]}, {name: carol, plan: gold}]\n";
 
 /* What the edits change, as conf_diff says it. */
 static void check_edit(const char *edits, const char *text)
@@ -60,16 +60,16 @@ static const char *const accepted[][2] = {
 	{ "[{\"kind\":\"consumer\",\"name\":\"alice\",\"op\":\"set\",\"plan\":\"gold\"}]",
 	  "consumers[alice].plan: free -> gold\n" },
 	/* new keys replace the old ones, in either form */
-	{ "[{\"kind\":\"consumer\",\"name\":\"alice\",\"op\":\"set\",\"keys\":[\"test2\"]}]",
-	  "consumers[alice].keys_sha256: + 60303ae2\n"
-	  "consumers[alice].keys_sha256: - 9f86d081\n" },
+	{ "[{\"kind\":\"consumer\",\"name\":\"alice\",\"op\":\"set\",\"keys\":[\"other-of-16-byte\"]}]",
+	  "consumers[alice].keys_sha256: - 41feabe3\n"
+	  "consumers[alice].keys_sha256: + 774d2c64\n" },
 	{ "[{\"kind\":\"consumer\",\"name\":\"alice\",\"op\":\"set\",\"keys_sha256\":"
 	  "[\"60303AE22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752\"]}]",
-	  "consumers[alice].keys_sha256: + 60303ae2\n"
-	  "consumers[alice].keys_sha256: - 9f86d081\n" },
+	  "consumers[alice].keys_sha256: - 41feabe3\n"
+	  "consumers[alice].keys_sha256: + 60303ae2\n" },
 	{ "[{\"kind\":\"consumer\",\"name\":\"alice\",\"op\":\"del\"},"
 	  "{\"kind\":\"consumer\",\"name\":\"alice\",\"op\":\"add\",\"plan\":\"gold\"}]",
-	  "consumers[alice].plan: free -> gold\nconsumers[alice].keys_sha256: - 9f86d081\n" },
+	  "consumers[alice].plan: free -> gold\nconsumers[alice].keys_sha256: - 41feabe3\n" },
 	{ "[{\"kind\":\"acl\",\"op\":\"add\",\"list\":\"deny\",\"prefix\":\"1.2.3.4/32\"},"
 	  "{\"kind\":\"acl\",\"op\":\"del\",\"list\":\"deny\",\"prefix\":\"10.0.0.0/8\"},"
 	  "{\"kind\":\"acl\",\"op\":\"del\",\"list\":\"allow\",\"prefix\":\"2001:DB8:0::/32\"}]",
@@ -159,7 +159,7 @@ static const char *const refused[][2] = {
 	  "limits[default].pakcets: no such setting; did you mean packets?" },
 	{ "[{\"kind\":\"limit\",\"name\":\"spare\",\"op\":\"del\"}]",
 	  "vips[web].limit: there is no limit 'spare'" },
-	{ "[{\"kind\":\"consumer\",\"name\":\"carol\",\"op\":\"set\",\"keys\":[\"test\"]}]",
+	{ "[{\"kind\":\"consumer\",\"name\":\"carol\",\"op\":\"set\",\"keys\":[\"test-of-16-bytes\"]}]",
 	  "consumers[carol].keys[0]: a key belongs to one consumer" },
 	{ "[{\"kind\":\"consumer\",\"name\":\"Bob\",\"op\":\"add\",\"plan\":\"free\"}]",
 	  "'Bob' is not a name" },
@@ -221,7 +221,7 @@ static void test_many_edits_of_large_lists_are_made_in_linear_time(void **state)
 		at += sprintf(at, "    - 10.%d.%d.0/24\n", i >> 8, i & 255);
 	at += sprintf(at, "plans: [{name: p}, {name: q}]\nconsumers:\n");
 	for (int i = 0; i < 10000; i++)
-		at += sprintf(at, "  - {name: c%d, plan: p, keys: [key-%d]}\n", i, i);
+		at += sprintf(at, "  - {name: c%d, plan: p, keys: [key-of-sixteen-%d]}\n", i, i);
 	at = edits + sprintf(edits, "[");
 	for (int i = 0; i < 1000; i++)
 		at += sprintf(

@@ -313,6 +313,13 @@ static const struct refused refused_cases[] = {
 	  "POST /nowhere HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\n"
 	  "Content-Length: 3\r\n\r\n",
 	  "HTTP/1.1 404 ", "no_route", false },
+	{ "an expectation that nobody knows",
+	  "GET /app HTTP/1.1\r\nHost: h\r\nExpect: 200-ok\r\n\r\n", "HTTP/1.1 417 ",
+	  "expectation_unknown", true },
+	{ "one of two, before a body that may never come",
+	  "POST /app HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nExpect: x=y\r\n"
+	  "Content-Length: 3\r\n\r\n",
+	  "HTTP/1.1 417 ", "expectation_unknown", false },
 	{ "a short body is read past",
 	  "POST /nowhere HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc", "HTTP/1.1 404 ",
 	  "no_route", true },
@@ -466,7 +473,7 @@ static void metrics_and_log_tell_of_each_exchange(void **state)
 	peer_head(&c);
 	peer_expect(&c, "hi");
 	assert_int_equal(metric_page->route[0].responses[1] - before, 1);
-	world_expect_log(&w, "\"event\":\"access\"");
+	world_expect_log(&w, "\"level\":\"info\",\"role\":\"test\",\"event\":\"exchange.end\"");
 	log = world_log(&w);
 	assert_non_null(strstr(log, "\"path\":\"/p\""));
 	assert_non_null(strstr(log, "\"status\":200"));

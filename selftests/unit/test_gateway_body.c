@@ -186,6 +186,11 @@ static void an_echo_runs_both_ways_at_once(void **state)
 		c.len == 4194304;
 	}));
 	peer_take(&c, 4194304);
+	/* it answered before it knew the end, so that the client was told to go: but it had all */
+	assert_string_equal(head_field(c.head, "Connection"), "close");
+	peer_expect_end(&c);
+	peer_close(&c);
+	peer_connect(&c, &w);
 	peer_send(&c, "GET /2 HTTP/1.1\r\nHost: h\r\n\r\n");
 	assert_int_equal(strncmp(peer_head(&e), "GET /2 ", 7), 0);
 	stop(&w, &c, &e);

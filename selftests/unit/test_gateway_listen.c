@@ -101,6 +101,28 @@ static void requests_come_over_tls_too(void **state)
 	world_stop(&w);
 }
 
+static void a_drain_does_not_wait_for_a_handshake_that_never_began(void **state)
+{
+	struct tls_pair pair;
+	struct world w;
+	struct peer silent, begun;
+	uint64_t begin_ns = clock_now_ns();
+
+	(void)state;
+	secure_start(&w, &pair); /* handshake_timeout is 10 s */
+	peer_connect(&silent, &w);
+	peer_connect(&begun, &w);
+	WORLD_WAIT(&w, gateway_connections(w.gateway) == 2);
+	gateway_drain(w.gateway, NULL, NULL);
+	peer_send_n(&begun, "\x16\x03\x01\x02\x00", 5); /* the head of a record to come */
+	peer_expect_end(&silent);
+	assert_true(clock_now_ns() - begin_ns < 5000 * NS_PER_MS);
+	peer_expect_silence(&begun); /* it has its time, as ever */
+	peer_close(&silent);
+	peer_close(&begun);
+	world_stop(&w);
+}
+
 static void a_certificate_that_does_not_load_changes_nothing(void **state)
 {
 	struct tls_pair pair;
@@ -110,7 +132,7 @@ static void a_certificate_that_does_not_load_changes_nothing(void **state)
 	(void)state;
 	secure_start(&w, &pair);
 	pair = tls_pems_pair("bad", tls_pems.other.cert, tls_pems.ecdsa.key);
-	assert_int_equal(world_apply(&w, SECURE), -EINVAL);
+	assert_int_equal(world_apply(&w, SECURE), -EKEYREJECTED);
 	assert_int_equal(gateway_revision(w.gateway), 1);
 	secure_connect(&s, &w);
 	secure_close(&s);
@@ -217,6 +239,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(requests_come_over_tls_too),
+		cmocka_unit_test(a_drain_does_not_wait_for_a_handshake_that_never_began),
 		cmocka_unit_test(a_certificate_that_does_not_load_changes_nothing),
 		cmocka_unit_test(who_does_not_shake_hands_is_closed),
 		cmocka_unit_test(without_descriptors_it_waits_and_goes_on),

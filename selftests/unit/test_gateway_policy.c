@@ -220,6 +220,36 @@ static void over_a_limit_is_429_and_costs_nothing(void **state)
 	world_stop(&w);
 }
 
+static void limits_of_an_endpoint_are_not_mixed_with_ours(void **state)
+{
+	static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n"
+				     "RateLimit: \"theirs\";r=7;t=1\r\n"
+				     "ratelimit-policy: \"theirs\";q=7\r\n\r\n";
+	struct world w = { 0 };
+	struct peer c, e;
+
+	(void)state;
+	world_start(&w, CONF("enforce"));
+	peer_connect(&c, &w);
+	send_request(&c, "/api", ANN);
+	peer_accept(&e, &w, 0);
+	peer_head(&e);
+	peer_send(&e, answer);
+	peer_head(&c);
+	assert_int_equal(head_count(c.head, "RateLimit"), 1);
+	assert_int_equal(head_count(c.head, "RateLimit-Policy"), 1);
+	assert_string_equal(head_field(c.head, "RateLimit"), "\"burst\";r=1;t=60");
+	/* where we have none they are its answer */
+	send_request(&c, "/open", "");
+	peer_head(&e);
+	peer_send(&e, answer);
+	assert_string_equal(head_field(peer_head(&c), "RateLimit"), "\"theirs\";r=7;t=1");
+	assert_string_equal(head_field(c.head, "RateLimit-Policy"), "\"theirs\";q=7");
+	peer_close(&e);
+	peer_close(&c);
+	world_stop(&w);
+}
+
 static void shadow_shows_and_counts_and_lets_through(void **state)
 {
 	struct world w = { 0 };
@@ -319,6 +349,7 @@ int main(void)
 		cmocka_unit_test(a_plan_that_is_not_listed_is_403),
 		cmocka_unit_test(the_endpoint_learns_the_consumer_and_not_the_key),
 		cmocka_unit_test(over_a_limit_is_429_and_costs_nothing),
+		cmocka_unit_test(limits_of_an_endpoint_are_not_mixed_with_ours),
 		cmocka_unit_test(shadow_shows_and_counts_and_lets_through),
 		cmocka_unit_test(off_says_nothing),
 		cmocka_unit_test(who_was_served_is_stamped_and_who_was_not_is_not),

@@ -94,7 +94,7 @@ static struct conf_pushdown base_conf(void)
 
 static struct judge *start(const struct conf_pushdown *conf)
 {
-	const struct judge_env env = { fake_allowed, fake_present, fake_set, fake_ruling, NULL };
+	const struct judge_env env = { fake_allowed, fake_present, fake_set, fake_ruling, NULL, 1 };
 	const uint64_t seed[2] = { 1, 2 };
 	struct judge *j;
 
@@ -173,7 +173,7 @@ static void judge_follows_the_stories(void **state)
 			const struct step *s = &stories[i].steps[k];
 			size_t before = world.n_rulings;
 
-			judge_refused(j, &source, ALICE, VERDICT_REASON_LIMIT, s->count,
+			judge_refused(j, 0, &source, ALICE, VERDICT_REASON_LIMIT, s->count,
 				      START_NS + s->at_ms * NS_PER_MS);
 			assert_int_equal(world.n_rulings - before, s->outcome != NOTHING);
 			if (s->outcome == NOTHING)
@@ -197,8 +197,8 @@ static void a_higher_step_never_ends_earlier(void **state)
 	(void)state;
 	conf.steps = falling;
 	j = start(&conf);
-	judge_refused(j, &source, ALICE, VERDICT_REASON_LIMIT, 10, START_NS);
-	judge_refused(j, &source, ALICE, VERDICT_REASON_LIMIT, 10, START_NS + 200 * NS_PER_MS);
+	judge_refused(j, 0, &source, ALICE, VERDICT_REASON_LIMIT, 10, START_NS);
+	judge_refused(j, 0, &source, ALICE, VERDICT_REASON_LIMIT, 10, START_NS + 200 * NS_PER_MS);
 	assert_int_equal(world.n_set, 2);
 	assert_int_equal(world.until_ns, START_NS + 60000 * NS_PER_MS);
 	judge_free(j);
@@ -256,7 +256,7 @@ static void what_forbids_a_verdict(void **state)
 		world.presence = f->presence;
 		world.allowed = f->allowed;
 		world.set_error = f->set_error;
-		judge_refused(j, &source, ALICE, VERDICT_REASON_AUTH, 10, START_NS);
+		judge_refused(j, 0, &source, ALICE, VERDICT_REASON_AUTH, 10, START_NS);
 		assert_int_equal(world.n_rulings, 1);
 		assert_int_equal(world.last.outcome, f->outcome);
 		assert_int_equal(world.last.reason, VERDICT_REASON_AUTH);
@@ -275,14 +275,14 @@ static void withheld_does_not_climb_and_is_said_once_a_window(void **state)
 	(void)state;
 	world.presence = JUDGE_NOT_ALONE;
 	for (uint64_t i = 0; i < 5; i++)
-		judge_refused(j, &source, ALICE, VERDICT_REASON_LIMIT, 10,
+		judge_refused(j, 0, &source, ALICE, VERDICT_REASON_LIMIT, 10,
 			      START_NS + i * 1000 * NS_PER_MS);
 	assert_int_equal(world.n_rulings, 1);
 	assert_int_equal(judge_outcomes(j, JUDGE_BYSTANDER), 5);
-	judge_refused(j, &source, ALICE, VERDICT_REASON_LIMIT, 10, START_NS + 8000 * NS_PER_MS);
+	judge_refused(j, 0, &source, ALICE, VERDICT_REASON_LIMIT, 10, START_NS + 8000 * NS_PER_MS);
 	assert_int_equal(world.n_rulings, 2);
 	world.presence = JUDGE_ALONE;
-	judge_refused(j, &source, ALICE, VERDICT_REASON_LIMIT, 10, START_NS + 9000 * NS_PER_MS);
+	judge_refused(j, 0, &source, ALICE, VERDICT_REASON_LIMIT, 10, START_NS + 9000 * NS_PER_MS);
 	assert_int_equal(world.last.outcome, JUDGE_SET);
 	assert_int_equal(world.last.step, 0);
 	judge_free(j);
@@ -297,7 +297,7 @@ static void mode_off_counts_nothing(void **state)
 	(void)state;
 	conf.mode = CONF_OFF;
 	j = start(&conf);
-	judge_refused(j, &source, ALICE, VERDICT_REASON_LIMIT, 1000, START_NS);
+	judge_refused(j, 0, &source, ALICE, VERDICT_REASON_LIMIT, 1000, START_NS);
 	assert_int_equal(world.n_rulings, 0);
 	assert_int_equal(judge_sources(j), 0);
 	judge_free(j);
@@ -324,8 +324,8 @@ static void the_consumer_asked_about_is_the_refused_one(void **state)
 
 		print_message("%s\n", rows[i].name);
 		world.asked_consumer = UINT32_MAX;
-		judge_refused(j, &source, rows[i].first, VERDICT_REASON_LIMIT, 5, START_NS);
-		judge_refused(j, &source, rows[i].second, VERDICT_REASON_LIMIT, 5, START_NS + 1);
+		judge_refused(j, 0, &source, rows[i].first, VERDICT_REASON_LIMIT, 5, START_NS);
+		judge_refused(j, 0, &source, rows[i].second, VERDICT_REASON_LIMIT, 5, START_NS + 1);
 		assert_int_equal(world.asked_consumer, rows[i].asked);
 		judge_free(j);
 	}
@@ -340,10 +340,10 @@ static void units_are_the_address_and_the_64(void **state)
 	char text[ADDR_TEXT_MAX];
 
 	(void)state;
-	judge_refused(j, &a, ALICE, VERDICT_REASON_LIMIT, 5, START_NS);
-	judge_refused(j, &b, ALICE, VERDICT_REASON_LIMIT, 5, START_NS);
+	judge_refused(j, 0, &a, ALICE, VERDICT_REASON_LIMIT, 5, START_NS);
+	judge_refused(j, 0, &b, ALICE, VERDICT_REASON_LIMIT, 5, START_NS);
 	assert_string_equal(prefix_format(&world.set_source, text), "2001:db8:1:2::/64");
-	judge_refused(j, &v4, ALICE, VERDICT_REASON_LIMIT, 10, START_NS);
+	judge_refused(j, 0, &v4, ALICE, VERDICT_REASON_LIMIT, 10, START_NS);
 	assert_string_equal(prefix_format(&world.set_source, text), "192.0.2.7/32");
 	judge_free(j);
 }
@@ -364,7 +364,7 @@ static void budget_holds_in_every_minute(void **state)
 
 		source.b[14] = (uint8_t)(i >> 8);
 		source.b[15] = (uint8_t)i;
-		judge_refused(j, &source, ALICE, VERDICT_REASON_LIMIT, 10, now_ns);
+		judge_refused(j, 0, &source, ALICE, VERDICT_REASON_LIMIT, 10, now_ns);
 		assert_int_equal(world.n_rulings, i + 1);
 		if (world.last.outcome == JUDGE_SET)
 			set_ns[n++] = now_ns;
@@ -374,6 +374,38 @@ static void budget_holds_in_every_minute(void **state)
 	assert_true(n >= 15 && n <= 20); /* 200 s */
 	for (size_t i = 5; i < n; i++)
 		assert_true(set_ns[i] - set_ns[i - 5] >= 60 * NS_PER_S);
+	judge_free(j);
+}
+
+static void one_worker_of_several_has_half_of_the_budget(void **state)
+{
+	struct conf_pushdown conf = base_conf();
+	const struct judge_env env = { fake_allowed, fake_present, fake_set, fake_ruling, NULL, 2 };
+	const uint64_t seed[2] = { 1, 2 };
+	struct judge *j;
+
+	(void)state;
+	conf.max_per_minute = 10;
+	memset(&world, 0, sizeof(world));
+	assert_int_equal(judge_new(&env, seed, &j), 0);
+	judge_configure(j, &conf);
+	for (uint32_t i = 0; i < 20; i++) { /* worker 1 reports all that it can think of */
+		struct addr source = source_of("198.51.100.0");
+
+		source.b[15] = (uint8_t)i;
+		judge_refused(j, 1, &source, ALICE, VERDICT_REASON_LIMIT, 10, START_NS);
+		assert_int_equal(world.last.outcome, i < 5 ? JUDGE_SET : JUDGE_SHARE);
+	}
+	for (uint32_t i = 0; i < 6; i++) {
+		struct addr source = source_of("203.0.113.0");
+
+		source.b[15] = (uint8_t)i;
+		judge_refused(j, 0, &source, ALICE, VERDICT_REASON_LIMIT, 10, START_NS);
+		assert_int_equal(world.last.outcome, i < 5 ? JUDGE_SET : JUDGE_BUDGET);
+	}
+	judge_refused(j, JUDGE_WORKERS_MAX, &(struct addr) { 0 }, ALICE, VERDICT_REASON_LIMIT, 10,
+		      START_NS + 61 * NS_PER_S); /* no such worker */
+	assert_int_equal(world.n_set, 10);
 	judge_free(j);
 }
 
@@ -388,7 +420,7 @@ static void the_table_has_an_end(void **state)
 		source.b[13] = (uint8_t)(i >> 16);
 		source.b[14] = (uint8_t)(i >> 8);
 		source.b[15] = (uint8_t)i;
-		judge_refused(j, &source, ALICE, VERDICT_REASON_LIMIT, 1, START_NS + i);
+		judge_refused(j, 0, &source, ALICE, VERDICT_REASON_LIMIT, 1, START_NS + i);
 	}
 	assert_true(judge_sources(j) <= JUDGE_SOURCES_MAX);
 	assert_true(judge_evicted(j) >= 3 * (uint64_t)JUDGE_SOURCES_MAX);
@@ -404,14 +436,15 @@ static void a_running_verdict_is_not_evicted_by_a_crowd(void **state)
 	struct judge *j = start(&conf);
 
 	(void)state;
-	judge_refused(j, &culprit, ALICE, VERDICT_REASON_LIMIT, 10, START_NS);
+	judge_refused(j, 0, &culprit, ALICE, VERDICT_REASON_LIMIT, 10, START_NS);
 	for (uint32_t i = 0; i < 4 * JUDGE_SOURCES_MAX; i++) {
 		source.b[13] = (uint8_t)(i >> 16);
 		source.b[14] = (uint8_t)(i >> 8);
 		source.b[15] = (uint8_t)i;
-		judge_refused(j, &source, ALICE, VERDICT_REASON_LIMIT, 1, START_NS + NS_PER_S + i);
+		judge_refused(j, 0, &source, ALICE, VERDICT_REASON_LIMIT, 1,
+			      START_NS + NS_PER_S + i);
 	}
-	judge_refused(j, &culprit, ALICE, VERDICT_REASON_LIMIT, 10, START_NS + 2 * NS_PER_S);
+	judge_refused(j, 0, &culprit, ALICE, VERDICT_REASON_LIMIT, 10, START_NS + 2 * NS_PER_S);
 	assert_int_equal(world.last.step, 1);
 	judge_free(j);
 }
@@ -424,10 +457,10 @@ static void a_reload_keeps_the_ladder(void **state)
 	struct judge *j = start(&conf);
 
 	(void)state;
-	judge_refused(j, &source, ALICE, VERDICT_REASON_LIMIT, 10, START_NS);
+	judge_refused(j, 0, &source, ALICE, VERDICT_REASON_LIMIT, 10, START_NS);
 	lower.refusals = 3;
 	judge_configure(j, &lower);
-	judge_refused(j, &source, ALICE, VERDICT_REASON_LIMIT, 3, START_NS + NS_PER_S);
+	judge_refused(j, 0, &source, ALICE, VERDICT_REASON_LIMIT, 3, START_NS + NS_PER_S);
 	assert_int_equal(world.last.step, 1);
 	judge_free(j);
 }
@@ -451,7 +484,9 @@ static const struct witness witnesses[] = {
 	  JUDGE_NOT_ALONE },
 	{ "another one, long ago", "192.0.2.7", BOB, NOW_S - 602, 0, JUDGE_ALONE },
 	{ "another one elsewhere", "192.0.2.8", BOB, NOW_S, 0, JUDGE_ALONE },
-	{ "a stamp from the future is believed", "192.0.2.7", BOB, NOW_S + 5, 0, JUDGE_NOT_ALONE },
+	{ "a stamp set since the clock was read", "192.0.2.7", BOB, NOW_S + 1, 0, JUDGE_NOT_ALONE },
+	{ "a stamp from far ahead is a lie", "192.0.2.7", BOB, NOW_S + 5, 0, JUDGE_ALONE },
+	{ "an eviction from far ahead is one, too", NULL, 0, 0, NOW_S + 5, JUDGE_ALONE },
 	{ "something was forgotten of late", NULL, 0, 0, NOW_S - 10, JUDGE_UNKNOWN },
 	{ "something was forgotten long ago", NULL, 0, 0, NOW_S - 700, JUDGE_ALONE },
 	{ "forgotten, and another one there", "192.0.2.7", BOB, NOW_S - 30, NOW_S - 10,
@@ -467,6 +502,8 @@ static void bystanders_are_found_in_any_region(void **state)
 		for (size_t at = 0; at < 3; at++) {
 			const struct witness *w = &witnesses[i];
 			struct presence_region *regions = calloc(3, sizeof(*regions));
+			const struct presence_region *const pointers[] = { &regions[0], &regions[1],
+									   &regions[2] };
 			struct judge_bystander found = { 0 };
 
 			assert_non_null(regions);
@@ -476,12 +513,12 @@ static void bystanders_are_found_in_any_region(void **state)
 				regions[at].entry[PRESENCE_SETS - 1 - at][PRESENCE_WAYS - 1] =
 					(struct presence_entry) { source_of(w->source), w->consumer,
 								  w->seen_s };
-			assert_int_equal(bystander_find(regions, 3, &source, ALICE, 600000,
+			assert_int_equal(bystander_find(pointers, 3, &source, ALICE, 600000,
 							NOW_S * NS_PER_S, &found),
 					 w->answer);
 			if (w->answer == JUDGE_NOT_ALONE)
 				assert_int_equal(found.consumer, BOB);
-			assert_int_equal(bystander_regions(regions, 3),
+			assert_int_equal(bystander_regions(pointers, 3),
 					 w->source || w->evicted_s ? at + 1 : 0);
 			free(regions);
 		}
@@ -492,12 +529,13 @@ static void any_consumer_shields_where_none_is_named(void **state)
 {
 	const struct addr source = source_of("192.0.2.7");
 	struct presence_region *region = calloc(1, sizeof(*region));
+	const struct presence_region *one = region;
 	struct judge_bystander found = { 0 };
 
 	(void)state;
 	assert_non_null(region);
 	region->entry[7][3] = (struct presence_entry) { source, ALICE, NOW_S - 9 };
-	assert_int_equal(bystander_find(region, 1, &source, 0, 600000, NOW_S * NS_PER_S, &found),
+	assert_int_equal(bystander_find(&one, 1, &source, 0, 600000, NOW_S * NS_PER_S, &found),
 			 JUDGE_NOT_ALONE);
 	assert_int_equal(found.seconds_ago, 9);
 	free(region);
@@ -514,6 +552,7 @@ int main(void)
 		cmocka_unit_test(the_consumer_asked_about_is_the_refused_one),
 		cmocka_unit_test(units_are_the_address_and_the_64),
 		cmocka_unit_test(budget_holds_in_every_minute),
+		cmocka_unit_test(one_worker_of_several_has_half_of_the_budget),
 		cmocka_unit_test(the_table_has_an_end),
 		cmocka_unit_test(a_running_verdict_is_not_evicted_by_a_crowd),
 		cmocka_unit_test(a_reload_keeps_the_ladder),

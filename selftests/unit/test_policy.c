@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "base/metric.h"
 #include "http/h1/parse.h"
 #include "policy/policy.h"
 
@@ -37,13 +38,14 @@ static const char conf_text[] =
 	"consumers:\n"
 	"  - {name: ann, plan: two, keys: [ann-key-0123456789, ann-key-second-0123]}\n"
 	"  - {name: bob, plan: none, keys: [bob-key-0123456789]}\n"
+	"  - {name: cyd, plan: two, keys: [cyd-key-0123456789]}\n"
 	"routes: [{name: all, cluster: app, policies: {api_key: {header: x-api-key}, limit: %s}}]\n";
 
-static void start(struct chain_world *w, const char *mode)
+static void start_with(struct chain_world *w, const char *mode,
+		       uint32_t slots[3 * CONF_PLAN_LIMITS_MAX])
 {
 	static struct conf_errors errors;
-	const uint32_t ids[] = { 7, 9 };
-	uint32_t slots[2 * CONF_PLAN_LIMITS_MAX] = { 1, 2, 0, 0, 3, 4, 0, 0 };
+	const uint32_t ids[] = { 7, 9, 11 };
 	char text[4096];
 
 	*w = (struct chain_world) { 0 };
@@ -51,8 +53,16 @@ static void start(struct chain_world *w, const char *mode)
 	if (conf_parse(text, strlen(text), &w->conf, &errors))
 		fail_msg("%s", errors.error[0].text);
 	assert_int_equal(policy_set_new(w->conf, ids, slots, &w->set), 0);
-	memset(slots, 0xff, sizeof(slots)); /* the caller's memory is not kept */
+	memset(slots, 0xff,
+	       3 * CONF_PLAN_LIMITS_MAX * sizeof(*slots)); /* the caller's memory is not kept */
 	assert_int_equal(policy_chain_new(w->set, &w->conf->routes[0], &w->chain), 0);
+}
+
+static void start(struct chain_world *w, const char *mode)
+{
+	uint32_t slots[3 * CONF_PLAN_LIMITS_MAX] = { 1, 2, 0, 0, 3, 4, 0, 0, 5, 6 };
+
+	start_with(w, mode, slots);
 }
 
 static void stop(struct chain_world *w)
@@ -222,7 +232,7 @@ static void shadow_spends_and_lets_through(void **state)
 	stop(&w);
 }
 
-static void a_limit_without_a_word_does_not_limit(void **state)
+static void a_plan_without_limits_does_not_limit(void **state)
 {
 	struct chain_world w;
 	struct policy_exchange x;
@@ -237,6 +247,44 @@ static void a_limit_without_a_word_does_not_limit(void **state)
 	stop(&w);
 }
 
+static void consumers_without_a_meter_share_one_that_limits_and_is_counted(void **state)
+{
+	static const struct {
+		const char *what;
+		uint32_t slot;
+	} rows[] = { { "none was given out", 0 }, { "beyond the words there are", METERS } };
+	struct chain_world w;
+	struct policy_exchange x;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		uint32_t slot = rows[i].slot;
+		uint32_t slots[3 * CONF_PLAN_LIMITS_MAX] = { slot, slot, 0, 0,	  0,
+							     0,	   0,	 0, slot, slot };
+		uint64_t before = metric_page->counter[METRIC_LIMIT_OVERFLOW];
+
+		start_with(&w, "enforce", slots);
+		for (int n = 0; n < 5; n++) /* the burst of the first limit, spent by both */
+			assert_int_equal(run(&w, &x,
+					     n % 2 ? "ann-key-0123456789" : "cyd-key-0123456789",
+					     T0),
+					 POLICY_CONTINUE);
+		if (run(&w, &x, "ann-key-0123456789", T0) != POLICY_RESPOND)
+			fail_msg("%s: not limited", rows[i].what);
+		assert_int_equal(x.refusal.status, 429);
+		assert_string_equal(x.refusal.limit, "sec");
+		assert_int_equal(run(&w, &x, "cyd-key-0123456789", T0), POLICY_RESPOND);
+		assert_int_equal(run(&w, &x, "bob-key-0123456789", T0), POLICY_CONTINUE);
+		/* seven requests, two limits each; nobody else's word was touched */
+		assert_int_equal(metric_page->counter[METRIC_LIMIT_OVERFLOW] - before, 14);
+		for (int n = 0; n < METERS; n++)
+			assert_int_equal(w.meters[n], 0);
+		/* and the bucket fills again */
+		assert_int_equal(run(&w, &x, "ann-key-0123456789", T0 + NS_PER_S), POLICY_CONTINUE);
+		stop(&w);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -248,7 +296,8 @@ int main(void)
 		cmocka_unit_test(all_limits_that_refuse_are_named),
 		cmocka_unit_test(the_limit_with_the_least_left_is_shown),
 		cmocka_unit_test(shadow_spends_and_lets_through),
-		cmocka_unit_test(a_limit_without_a_word_does_not_limit),
+		cmocka_unit_test(a_plan_without_limits_does_not_limit),
+		cmocka_unit_test(consumers_without_a_meter_share_one_that_limits_and_is_counted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

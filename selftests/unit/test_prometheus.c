@@ -84,6 +84,18 @@ static void counters_are_summed_over_the_pages_of_all_workers(void **state)
 	assert_line(f, "sluice_build_info{version=\"1.2\"} 1\n");
 }
 
+static void stripped_fields_are_counted_by_their_kind(void **state)
+{
+	struct fixture *f = *state;
+
+	f->pages[0]->stripped[METRIC_STRIP_PROXY] = 2;
+	f->pages[1]->stripped[METRIC_STRIP_PROXY] = 3;
+	assert_int_equal(prometheus_write(&f->src, &f->out), 0);
+	assert_line(f, "\n# TYPE sluice_agent_request_fields_stripped_total counter\n"
+		       "sluice_agent_request_fields_stripped_total{kind=\"identity\"} 0\n");
+	assert_line(f, "sluice_agent_request_fields_stripped_total{kind=\"proxy\"} 5\n");
+}
+
 static void label_values_are_escaped(void **state)
 {
 	struct fixture *f = *state;
@@ -143,6 +155,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(counters_are_summed_over_the_pages_of_all_workers,
 						setup, teardown),
+		cmocka_unit_test_setup_teardown(stripped_fields_are_counted_by_their_kind, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(label_values_are_escaped, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			histogram_buckets_are_cumulative_and_end_with_the_count, setup, teardown),

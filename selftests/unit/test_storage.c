@@ -287,8 +287,40 @@ static void test_a_file_of_a_newer_version_is_left_alone(void **state)
 
 	storage_close(f->storage);
 	f->storage = NULL;
-	sql(f, "PRAGMA user_version = 2");
-	expect_refusal(f, -EPROTO, "has version 2, this program knows up to 1");
+	sql(f, "PRAGMA user_version = 3");
+	expect_refusal(f, -EPROTO, "has version 3, this program knows up to 2");
+}
+
+static void test_the_number_of_the_revision_survives_a_restart(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t number = 7;
+
+	assert_int_equal(storage_revision_get(f->storage, &number), 0);
+	assert_int_equal(number, 0);
+	assert_int_equal(storage_revision_set(f->storage, 41), 0);
+	assert_int_equal(storage_revision_set(f->storage, 42), 0);
+	reopen(f);
+	assert_int_equal(storage_revision_get(f->storage, &number), 0);
+	assert_int_equal(number, 42);
+}
+
+static void test_a_file_of_version_1_is_brought_up_and_keeps_what_it_has(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t number = 7;
+
+	assert_int_equal(storage_edit_add(f->storage, "limit", "a", "set",
+					  "{\"name\":\"a\",\"dry_run\":true}"),
+			 0);
+	storage_close(f->storage);
+	f->storage = NULL;
+	sql(f, "DROP TABLE revision; PRAGMA user_version = 1");
+	reopen(f);
+	assert_int_equal(storage_revision_get(f->storage, &number), 0);
+	assert_int_equal(number, 0);
+	assert_int_equal(storage_revision_set(f->storage, 1), 0);
+	expect_edits(f, "[{\"name\":\"a\",\"dry_run\":true,\"kind\":\"limit\",\"op\":\"set\"}]");
 }
 
 static void test_another_programs_database_is_left_alone(void **state)
@@ -379,6 +411,8 @@ int main(void)
 		TEST(test_the_audit_trail_is_kept_and_read_oldest_first),
 		TEST(test_the_audit_trail_is_cut_at_its_old_end),
 		TEST(test_a_file_of_a_newer_version_is_left_alone),
+		TEST(test_the_number_of_the_revision_survives_a_restart),
+		TEST(test_a_file_of_version_1_is_brought_up_and_keeps_what_it_has),
 		TEST(test_another_programs_database_is_left_alone),
 		TEST(test_a_damaged_file_is_left_alone),
 		TEST(test_a_truncated_file_is_left_alone),

@@ -14,7 +14,7 @@
 
 #include "tls_pems.h"
 
-static void expect_refused(const char *cert, const char *key, const char *part)
+static void expect_code(int code, const char *cert, const char *key, const char *part)
 {
 	struct tls_pair pairs[2] = { tls_pems_pair("/good", tls_pems.ecdsa.cert,
 						   tls_pems.ecdsa.key),
@@ -22,12 +22,22 @@ static void expect_refused(const char *cert, const char *key, const char *part)
 	struct tls_context *ctx = (void *)0x1;
 	struct errmsg err = { "" };
 
-	assert_int_equal(tls_context_new(pairs, 2, NULL, &ctx, &err), -EINVAL);
+	assert_int_equal(tls_context_new(pairs, 2, NULL, &ctx, &err), code);
 	assert_ptr_equal(ctx, (void *)0x1);
 	assert_non_null(strstr(err.text, "/etc/x.pem: "));
 	if (!strstr(err.text, part))
 		fail_msg("'%s' does not say '%s'", err.text, part);
 	assert_int_equal(ERR_peek_error(), 0); /* the queue is the process's */
+}
+
+static void expect_refused(const char *cert, const char *key, const char *part)
+{
+	expect_code(-EINVAL, cert, key, part);
+}
+
+static void expect_key_refused(const char *cert, const char *key, const char *part)
+{
+	expect_code(-EKEYREJECTED, cert, key, part);
 }
 
 static char *encrypted_key(void)
@@ -50,15 +60,15 @@ static void test_a_bad_pair_is_refused_with_its_name_and_reason(void **state)
 	(void)state;
 	expect_refused(expired.cert, expired.key, "expired at 20");
 	expect_refused(early.cert, early.key, "not valid before 20");
-	expect_refused(tls_pems.ecdsa.cert, tls_pems.other.key,
-		       "does not belong to the certificate");
-	expect_refused(tls_pems.ecdsa.cert, tls_pems.rsa_same.key,
-		       "does not belong to the certificate");
+	expect_key_refused(tls_pems.ecdsa.cert, tls_pems.other.key,
+			   "does not belong to the certificate");
+	expect_key_refused(tls_pems.ecdsa.cert, tls_pems.rsa_same.key,
+			   "does not belong to the certificate");
 	expect_refused("", tls_pems.ecdsa.key, "no certificate in it");
 	expect_refused(tls_pems.ecdsa.key, tls_pems.ecdsa.key, "no certificate in it");
-	expect_refused(tls_pems.ecdsa.cert, "", "private key does not parse");
-	expect_refused(tls_pems.ecdsa.cert, tls_pems.ecdsa.cert, "private key does not parse");
-	expect_refused(tls_pems.ecdsa.cert, locked, "encrypted");
+	expect_key_refused(tls_pems.ecdsa.cert, "", "private key does not parse");
+	expect_key_refused(tls_pems.ecdsa.cert, tls_pems.ecdsa.cert, "private key does not parse");
+	expect_key_refused(tls_pems.ecdsa.cert, locked, "encrypted");
 	memset(broken + 60, '#', 20);
 	expect_refused(broken, tls_pems.ecdsa.key, "certificate does not parse");
 	snprintf(damaged_chain, sizeof(damaged_chain), "%s%s", tls_pems.ecdsa.cert, broken);

@@ -33,14 +33,15 @@ const struct command commands[] = {
 	  "set",
 	  { "name" },
 	  "packets.rate packets.burst bytes.rate bytes.burst connections.rate connections.burst "
-	  "dry_run",
+	  "dry_run=on|off",
 	  true,
-	  "change a limit in place; no bucket is reset",
+	  "change a limit in place; no bucket is reset: what a source has spent stays spent, so a "
+	  "raised burst is that much more for each at once, and a lowered one that much less",
 	  NULL,
 	  "sluicectl limit set default packets.rate=200/s packets.burst=400" },
 	{ "acl",
 	  "list",
-	  { "?list" },
+	  { "?list=allow|deny" },
 	  NULL,
 	  false,
 	  "allow and deny prefixes",
@@ -48,7 +49,7 @@ const struct command commands[] = {
 	  "sluicectl acl list deny" },
 	{ "acl",
 	  "add",
-	  { "list", "prefix" },
+	  { "list=allow|deny", "prefix" },
 	  NULL,
 	  true,
 	  "add a prefix to allow or deny",
@@ -56,7 +57,7 @@ const struct command commands[] = {
 	  "sluicectl acl add deny 198.51.100.0/24" },
 	{ "acl",
 	  "del",
-	  { "list", "prefix" },
+	  { "list=allow|deny", "prefix" },
 	  NULL,
 	  true,
 	  "remove a prefix",
@@ -73,15 +74,16 @@ const struct command commands[] = {
 	{ "verdict",
 	  "add",
 	  { "source" },
-	  "ttl action dst proto",
+	  "ttl action=drop|drop_new dst proto=tcp|udp",
 	  true,
-	  "drop a source, or a flow (dst=, proto=), until ttl has passed",
+	  "drop a source, or a flow (dst=, proto=), until ttl has passed; without ttl= it is 1m, and "
+	  "what lasts longer already stays",
 	  NULL,
 	  "sluicectl verdict add 203.0.113.9 ttl=10m action=drop" },
 	{ "verdict",
 	  "del",
 	  { "source" },
-	  "dst proto",
+	  "dst proto=tcp|udp",
 	  true,
 	  "lift a verdict",
 	  NULL,
@@ -223,15 +225,40 @@ void command_synopsis(const struct command *c, FILE *out)
 	fprintf(out, "%s %s", c->noun, c->verb);
 	for (size_t i = 0; i < COMMAND_ARGS_MAX && c->args[i]; i++) {
 		bool optional = c->args[i][0] == '?';
+		const char *name = c->args[i] + optional, *values = strchr(name, '=');
 
 		fprintf(out, optional ? " [" : " ");
-		for (const char *p = c->args[i] + optional; *p; p++)
+		if (values)
+			fputs(values + 1, out);
+		for (const char *p = name; *p && !values; p++)
 			fputc(toupper((unsigned char)*p), out);
 		if (optional)
 			fputc(']', out);
 	}
 	if (c->fields)
 		fprintf(out, " FIELD=VALUE...");
+}
+
+bool command_has_field(const struct command *c, const char *field)
+{
+	const char *last = strrchr(field, '.');
+
+	for (const char *p = c->fields; p && *p; p += strcspn(p, " "), p += *p == ' ') {
+		size_t n = strcspn(p, " =");
+
+		if (strlen(field) == n && !strncmp(field, p, n))
+			return true;
+		/* LIMIT.rate: any name before the point */
+		if (!strncmp(p, "LIMIT.", 6) && last && last > field && strlen(last) == n - 5 &&
+		    !strncmp(last, p + 5, n - 5))
+			return true;
+	}
+	return false;
+}
+
+bool command_has_replace(const struct command *c)
+{
+	return !strcmp(c->noun, "config") && !strcmp(c->verb, "apply");
 }
 
 const struct command *command_find(const char *noun, const char *verb, bool *noun_known)

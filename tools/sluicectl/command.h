@@ -15,9 +15,12 @@ typedef void command_print(json_t *data, FILE *out);
 struct command {
 	const char *noun;
 	const char *verb;
-	/* Positional arguments by name; a leading '?' makes one optional. "file" is read and sent. */
+	/*
+	 * Positional arguments by name; a leading '?' makes one optional, "=a|b" says what it may be.
+	 * "file" is read and sent.
+	 */
 	const char *args[COMMAND_ARGS_MAX];
-	const char *fields; /* FIELD=VALUE that it takes, for help; NULL: none */
+	const char *fields; /* FIELD=VALUE that it takes, "ttl action=a|b"; NULL: none */
 	bool write;	    /* takes --dry-run and --force */
 	const char *help;
 	command_print *print; /* NULL: text and lines only */
@@ -29,6 +32,9 @@ extern const size_t n_commands;
 
 /* "limit set NAME FIELD=VALUE…" */
 void command_synopsis(const struct command *c, FILE *out);
+/* Does it take field=? */
+bool command_has_field(const struct command *c, const char *field);
+bool command_has_replace(const struct command *c);
 /* NULL when there is none; *noun_known tells which word is wrong. */
 const struct command *command_find(const char *noun, const char *verb, bool *noun_known);
 

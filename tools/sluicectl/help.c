@@ -49,66 +49,40 @@ int help_print(const char *noun, FILE *out)
 	return 0;
 }
 
-static bool is_first_of_noun(size_t i)
+/* An argument: "Ar name", or the words that it may be. */
+static void man_arg(const char *arg, FILE *out)
 {
-	return i == 0 || strcmp(commands[i].noun, commands[i - 1].noun) != 0;
-}
+	bool optional = arg[0] == '?';
+	const char *name = arg + optional, *values = strchr(name, '=');
 
-static void print_verbs(const char *noun, FILE *out)
-{
-	for (size_t i = 0; i < n_commands; i++)
-		if (!strcmp(commands[i].noun, noun))
-			fprintf(out, " %s", commands[i].verb);
-}
-
-static void print_field_words(const char *fields, FILE *out)
-{
-	for (const char *p = fields; *p; p++)
-		fprintf(out, *p == ' ' ? "= " : "%c", *p);
-	fputc('=', out);
-}
-
-void help_completion_bash(FILE *out)
-{
-	fputs("# bash completion for sluicectl\n_sluicectl()\n{\n"
-	      "\tlocal cur=${COMP_WORDS[COMP_CWORD]} words=\"\"\n"
-	      "\tcase $COMP_CWORD in\n\t1) words=\"help completion",
-	      out);
-	for (size_t i = 0; i < n_commands; i++)
-		if (is_first_of_noun(i))
-			fprintf(out, " %s", commands[i].noun);
-	fputs("\" ;;\n\t2) case ${COMP_WORDS[1]} in\n", out);
-	for (size_t i = 0; i < n_commands; i++) {
-		if (!is_first_of_noun(i))
-			continue;
-		fprintf(out, "\t\t%s) words=\"", commands[i].noun);
-		print_verbs(commands[i].noun, out);
-		fputs("\" ;;\n", out);
+	fputs(optional ? " Op" : "", out);
+	if (!values) {
+		fprintf(out, " Ar %s", name);
+		return;
 	}
-	fputs("\t\tesac ;;\n\t*) case \"${COMP_WORDS[1]} ${COMP_WORDS[2]}\" in\n", out);
-	for (size_t i = 0; i < n_commands; i++) {
-		if (!commands[i].fields && !commands[i].write)
-			continue;
-		fprintf(out, "\t\t\"%s %s\") words=\"", commands[i].noun, commands[i].verb);
-		if (commands[i].fields)
-			print_field_words(commands[i].fields, out);
-		fputs(commands[i].write ? " --dry-run --force\" ;;\n" : "\" ;;\n", out);
-	}
-	fputs("\t\tesac\n\t\twords=\"$words --output --socket\"\n"
-	      "\t\tif [ \"${COMP_WORDS[1]}\" = config ]; then\n"
-	      "\t\t\tCOMPREPLY=($(compgen -f -- \"$cur\")); return\n\t\tfi ;;\n\tesac\n"
-	      "\tCOMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n"
-	      "\t[[ ${COMPREPLY[0]} == *= ]] && compopt -o nospace\n}\n"
-	      "complete -F _sluicectl sluicectl\n",
-	      out);
+	fputs(" Cm ", out);
+	for (const char *p = values + 1; *p; p++)
+		fprintf(out, *p == '|' ? " | " : "%c", *p);
+}
+
+/* "action=drop|drop_new" as ".Cm action Pq drop, drop_new ," */
+static void man_field(const char *field, size_t len, bool last, FILE *out)
+{
+	size_t n = strcspn(field, " =");
+
+	fprintf(out, ".Cm %.*s", (int)n, field);
+	if (n < len)
+		fputs(" Pq ", out);
+	for (size_t i = n + 1; i < len; i++)
+		fprintf(out, field[i] == '|' ? ", " : "%c", field[i]);
+	fputs(last ? " .\n" : " ,\n", out);
 }
 
 static void man_command(const struct command *c, FILE *out)
 {
 	fprintf(out, ".It Nm Cm %s %s", c->noun, c->verb);
 	for (size_t i = 0; i < COMMAND_ARGS_MAX && c->args[i]; i++)
-		fprintf(out, c->args[i][0] == '?' ? " Op Ar %s" : " Ar %s",
-			c->args[i] + (c->args[i][0] == '?'));
+		man_arg(c->args[i], out);
 	if (c->fields)
 		fputs(" Ar field Ns = Ns Ar value ...", out);
 	fputc('\n', out);
@@ -120,7 +94,7 @@ static void man_command(const struct command *c, FILE *out)
 			size_t n = strcspn(p, " ");
 			bool last = !p[n];
 
-			fprintf(out, ".Cm %.*s%s\n", (int)n, p, last ? " ." : " ,");
+			man_field(p, n, last, out);
 			p += n + (last ? 0 : 1);
 		}
 	}

@@ -6,7 +6,5 @@
 
 /* noun may be NULL: all of it. 0, or -ENOENT when there is no such noun. */
 int help_print(const char *noun, FILE *out);
-/* A bash completion script. */
-void help_completion_bash(FILE *out);
 /* The COMMANDS section of sluicectl(1), as mdoc. */
 void help_man(FILE *out);

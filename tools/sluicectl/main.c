@@ -10,6 +10,7 @@
 
 #include "client.h"
 #include "command.h"
+#include "completion.h"
 #include "help.h"
 #include "sluice/ctl/ctl.h"
 
@@ -52,34 +53,46 @@ static json_t *read_file(const char *path)
 	return string;
 }
 
-/* FIELD=VALUE into set; false when word is not of that form. */
-static bool add_field(json_t *args, const char *word)
+/* FIELD=VALUE into set. */
+static int add_field(const struct command *c, json_t *args, const char *word)
 {
 	const char *equals = strchr(word, '=');
 	json_t *set = json_object_get(args, CTL_ARG_SET);
 	char key[64];
 
 	if (!equals || equals == word || equals - word >= (int)sizeof(key))
-		return false;
+		return usage("not FIELD=VALUE", word);
 	if (!set) {
 		set = json_object();
 		json_object_set_new(args, CTL_ARG_SET, set);
 	}
 	snprintf(key, sizeof(key), "%.*s", (int)(equals - word), word);
-	return json_object_set_new(set, key, json_string(equals + 1)) == 0;
+	if (!command_has_field(c, key)) {
+		fprintf(stderr, "sluicectl: %s %s has no field %s; it has: %s\n", c->noun, c->verb,
+			key, c->fields);
+		return EXIT_USAGE;
+	}
+	if (json_object_get(set, key))
+		return usage("given twice", key);
+	if (json_object_set_new(set, key, json_string(equals + 1)))
+		return usage("not UTF-8", NULL);
+	return EXIT_DONE;
 }
 
 static int add_positional(json_t *args, const char *name, const char *word)
 {
+	char key[32];
+
 	name += name[0] == '?';
-	if (!strcmp(name, "file")) {
+	snprintf(key, sizeof(key), "%.*s", (int)strcspn(name, "="), name);
+	if (!strcmp(key, "file")) {
 		json_t *text = read_file(word);
 
 		if (!text)
 			return EXIT_REFUSED;
 		json_object_set_new(args, "text", text);
 	}
-	if (json_object_set_new(args, name, json_string(word)))
+	if (json_object_set_new(args, key, json_string(word)))
 		return usage("not UTF-8", NULL);
 	return EXIT_DONE;
 }
@@ -97,8 +110,10 @@ static int build_args(const struct command *c, char **words, json_t *args)
 				return err;
 		} else if (!c->fields) {
 			return usage("one word too many", *words);
-		} else if (!add_field(args, *words)) {
-			return usage("not FIELD=VALUE", *words);
+		} else {
+			err = add_field(c, args, *words);
+			if (err)
+				return err;
 		}
 	}
 	if (n < COMMAND_ARGS_MAX && c->args[n] && c->args[n][0] != '?') {
@@ -227,7 +242,7 @@ static int run_local(char **words)
 						    : EXIT_DONE;
 	if (!words[1] || strcmp(words[1], "bash") != 0)
 		return usage("completion is for bash", NULL);
-	help_completion_bash(stdout);
+	completion_bash(stdout);
 	return EXIT_DONE;
 }
 
@@ -248,6 +263,8 @@ static int run(char **words, const struct options *o)
 			     noun_known ? words[1] : words[0]);
 	if ((o->dry_run || o->force) && !c->write)
 		return usage("--dry-run and --force are for writes", NULL);
+	if (o->replace && !command_has_replace(c))
+		return usage("--replace is for config apply", NULL);
 	args = json_object();
 	err = build_args(c, words + (words[1] ? 2 : 1), args);
 	if (o->replace)

@@ -4,6 +4,8 @@
 #include "base/addr.h"
 #include "base/clock.h"
 
+#define AHEAD_S 1U
+
 /* Stamps are whole seconds, rounded down: one more keeps the promise to the end. */
 static uint32_t memory_s(uint64_t nat_memory_ms)
 {
@@ -12,10 +14,14 @@ static uint32_t memory_s(uint64_t nat_memory_ms)
 	return s < UINT32_MAX ? (uint32_t)s : UINT32_MAX;
 }
 
-/* 0: free, or being written to this moment, in which case its consumer is served by now. */
+/*
+ * 0: free, or being written to this moment, in which case its consumer is served by now. A second
+ * ahead is a stamp that was set since we read the clock; more is a worker's that lies, and would
+ * otherwise shield an address for ever.
+ */
 static bool is_recent(uint32_t seen_s, uint32_t now_s, uint32_t within_s)
 {
-	return seen_s && (seen_s > now_s || now_s - seen_s <= within_s);
+	return seen_s && (seen_s > now_s ? seen_s - now_s <= AHEAD_S : now_s - seen_s <= within_s);
 }
 
 static bool matches(const struct presence_entry *e, const struct addr *unit, uint32_t consumer)
@@ -23,7 +29,7 @@ static bool matches(const struct presence_entry *e, const struct addr *unit, uin
 	return e->consumer && e->consumer != consumer && addr_eq(&e->source, unit);
 }
 
-enum judge_presence bystander_find(const struct presence_region *regions, size_t n,
+enum judge_presence bystander_find(const struct presence_region *const *regions, size_t n,
 				   const struct addr *source, uint32_t consumer,
 				   uint64_t nat_memory_ms, uint64_t now_ns,
 				   struct judge_bystander *ret)
@@ -34,9 +40,11 @@ enum judge_presence bystander_find(const struct presence_region *regions, size_t
 	uint32_t newest = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		const struct presence_entry *e = &regions[i].entry[0][0];
+		const struct presence_entry *e = regions[i] ? &regions[i]->entry[0][0] : NULL;
 
-		if (!newest && is_recent(__atomic_load_n(&regions[i].evicted_s, __ATOMIC_RELAXED),
+		if (!e)
+			continue;
+		if (!newest && is_recent(__atomic_load_n(&regions[i]->evicted_s, __ATOMIC_RELAXED),
 					 now_s, within_s))
 			answer = JUDGE_UNKNOWN;
 		for (size_t k = 0; k < (size_t)PRESENCE_SETS * PRESENCE_WAYS; k++) {
@@ -54,12 +62,15 @@ enum judge_presence bystander_find(const struct presence_region *regions, size_t
 	return answer;
 }
 
-size_t bystander_regions(const struct presence_region *regions, size_t n)
+size_t bystander_regions(const struct presence_region *const *regions, size_t n)
 {
 	for (; n; n--) {
-		const struct presence_entry *e = &regions[n - 1].entry[0][0];
+		const struct presence_region *r = regions[n - 1];
+		const struct presence_entry *e = r ? &r->entry[0][0] : NULL;
 
-		if (regions[n - 1].evicted_s)
+		if (!r)
+			continue;
+		if (r->evicted_s)
 			return n;
 		for (size_t k = 0; k < (size_t)PRESENCE_SETS * PRESENCE_WAYS; k++) {
 			if (e[k].consumer)

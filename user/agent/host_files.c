@@ -7,12 +7,14 @@
 #include <grp.h>
 #include <limits.h>
 #include <linux/magic.h>
+#include <linux/openat2.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
@@ -23,15 +25,15 @@
 
 #define LOCK_RETRY_MS 50
 #define LOCK_TRIES    60
-#define BPFFS_ROOT    "/sys/fs/bpf"
 #define PEM_BEGIN     "-----BEGIN "
 #define PEM_OPENSSH   "-----BEGIN OPENSSH"
 
 /* O_NONBLOCK: opening a FIFO must not wait for its writer. */
-static int open_regular(const char *path, off_t max_bytes, struct stat *st, struct errmsg *err)
-{
-	CLEANUP_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+#define OPEN_FLAGS (O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
 
+static int check_regular(int fd, const char *path, off_t max_bytes, struct stat *st,
+			 struct errmsg *err)
+{
 	if (fd < 0 || fstat(fd, st))
 		return errmsg_set(err, -errno, "%s: cannot open: %s", path, strerror(errno));
 	if (!S_ISREG(st->st_mode))
@@ -39,25 +41,79 @@ static int open_regular(const char *path, off_t max_bytes, struct stat *st, stru
 	if (st->st_size > max_bytes)
 		return errmsg_set(err, -EFBIG, "%s: is larger than %lld bytes", path,
 				  (long long)max_bytes);
-	return take_fd(&fd);
+	return 0;
 }
 
 int host_files_open_config(const char *path, struct errmsg *err)
 {
 	struct stat st;
+	CLEANUP_FD int fd = open(path, OPEN_FLAGS);
+	int ret = check_regular(fd, path, CONF_FILE_MAX_BYTES, &st, err);
 
-	return open_regular(path, CONF_FILE_MAX_BYTES, &st, err);
+	return ret ? ret : take_fd(&fd);
 }
 
-int host_files_open_pem(const char *path, const struct privilege_account *agent, struct errmsg *err)
+/*
+ * Open a path below dir. RESOLVE_BENEATH (Linux 5.6): no link, and no "..", leads out of it, also
+ * while somebody who owns a directory on the way changes it. -ENXIO: it is not below.
+ */
+static int open_below(const char *path, const char *dir, size_t dir_len)
+{
+	const struct open_how how = { .flags = OPEN_FLAGS,
+				      .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS };
+	char name[PATH_MAX];
+	CLEANUP_FD int at = -1;
+	int fd;
+
+	while (dir_len && dir[dir_len - 1] == '/')
+		dir_len--;
+	if (strncmp(path, dir, dir_len) != 0 || path[dir_len] != '/' || dir_len >= sizeof(name))
+		return -ENXIO;
+	memcpy(name, dir, dir_len);
+	memcpy(name + dir_len, "/", 2); /* "/" itself is not left empty */
+	at = open(name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (at < 0)
+		return -errno;
+	path += dir_len;
+	while (*path == '/')
+		path++;
+	fd = (int)syscall(SYS_openat2, at, path, &how, sizeof(how));
+	return fd < 0 ? -errno : fd;
+}
+
+/* The first directory that has it decides; -ENXIO: none has. */
+static int open_bounded(const char *path, const struct host_files_pems *b)
+{
+	const char *slash = strrchr(b->config_path, '/');
+	int ret = -ENXIO;
+
+	for (size_t i = 0; i < b->conf->n_certificate_dirs && ret == -ENXIO; i++)
+		ret = open_below(path, b->conf->certificate_dirs[i],
+				 strlen(b->conf->certificate_dirs[i]));
+	if (b->conf->n_certificate_dirs)
+		return ret;
+	if (slash)
+		ret = open_below(path, b->config_path, (size_t)(slash - b->config_path));
+	return ret == -ENXIO ? open_below(path, HOST_FILES_DIR, strlen(HOST_FILES_DIR)) : ret;
+}
+
+int host_files_open_pem(const char *path, const struct host_files_pems *bounds, struct errmsg *err)
 {
 	struct stat st;
-	CLEANUP_FD int fd = open_regular(path, HOST_FILES_PEM_MAX_BYTES, &st, err);
+	CLEANUP_FD int fd = open_bounded(path, bounds);
 	char head[sizeof(PEM_OPENSSH)] = "";
+	int ret;
 
-	if (fd < 0)
-		return fd;
-	if (st.st_uid != 0 && st.st_uid != agent->uid)
+	if (fd == -ENXIO || fd == -EXDEV)
+		return errmsg_set(err, fd,
+				  "%s: %s the directories that certificates are read from; move "
+				  "it, or name its directory in agent.certificate_dirs",
+				  path, fd == -ENXIO ? "is outside of" : "leads out of");
+	errno = -fd; /* for where it is negative */
+	ret = check_regular(fd, path, HOST_FILES_PEM_MAX_BYTES, &st, err);
+	if (ret)
+		return ret;
+	if (st.st_uid != 0 && st.st_uid != bounds->agent->uid)
 		return errmsg_set(err, -EPERM,
 				  "%s: belongs to uid %u; root or the agent's user "
 				  "has to own it",
@@ -147,6 +203,39 @@ static bool is_bpffs(const char *path)
 	return statfs(path, &fs) == 0 && fs.f_type == BPF_FS_MAGIC;
 }
 
+int host_files_on_bpffs(const char *path)
+{
+	char part[PATH_MAX];
+	struct statfs fs;
+	char *slash;
+
+	if ((size_t)snprintf(part, sizeof(part), "%s", path) >= sizeof(part))
+		return -ENAMETOOLONG;
+	while (statfs(part, &fs)) {
+		slash = strrchr(part, '/');
+		if (errno != ENOENT || !slash || !part[1])
+			return -errno;
+		slash[slash == part] = '\0'; /* "/" stays */
+	}
+	return fs.f_type == BPF_FS_MAGIC;
+}
+
+/* A place that can never be right is an error, and nothing is made there; a kernel without BPF is not. */
+static int check_bpffs_place(const char *path, struct errmsg *err)
+{
+	if (strcmp(path, HOST_FILES_BPFFS) == 0 || strcmp(path, HOST_FILES_BPFFS "/") == 0)
+		return errmsg_set(err, -EINVAL,
+				  "agent.bpffs_dir: %s: name a directory of sluice's own below it",
+				  path);
+	if (strncmp(path, HOST_FILES_BPFFS "/", strlen(HOST_FILES_BPFFS) + 1) != 0 &&
+	    host_files_on_bpffs(path) == 0)
+		return errmsg_set(err, -EINVAL,
+				  "agent.bpffs_dir: %s is not on a bpffs; mount one (mount -t bpf "
+				  "bpf DIR), or name a directory below " HOST_FILES_BPFFS,
+				  path);
+	return 0;
+}
+
 static int open_bpffs_dir(const char *path, const struct privilege_account *agent,
 			  struct errmsg *err)
 {
@@ -154,9 +243,10 @@ static int open_bpffs_dir(const char *path, const struct privilege_account *agen
 	bool made = false;
 	CLEANUP_FD int fd = -1;
 
-	if (!is_bpffs(BPFFS_ROOT) && strncmp(path, BPFFS_ROOT "/", strlen(BPFFS_ROOT) + 1) == 0 &&
-	    mount("bpf", BPFFS_ROOT, "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700"))
-		return errmsg_set(err, -errno, "cannot mount a bpffs at %s: %s", BPFFS_ROOT,
+	if (!is_bpffs(HOST_FILES_BPFFS) &&
+	    strncmp(path, HOST_FILES_BPFFS "/", strlen(HOST_FILES_BPFFS) + 1) == 0 &&
+	    mount("bpf", HOST_FILES_BPFFS, "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700"))
+		return errmsg_set(err, -errno, "cannot mount a bpffs at %s: %s", HOST_FILES_BPFFS,
 				  strerror(errno));
 	fd = make_dir(path, 0700, &made, err);
 	if (fd < 0)
@@ -164,7 +254,7 @@ static int open_bpffs_dir(const char *path, const struct privilege_account *agen
 	if (!is_bpffs(path))
 		return errmsg_set(err, -EINVAL, "%s: is not on a bpffs (mount -t bpf)", path);
 	/* the mount itself belongs to everybody who pins there */
-	if (fstat(fd, &st) || stat(BPFFS_ROOT, &root) ||
+	if (fstat(fd, &st) || stat(HOST_FILES_BPFFS, &root) ||
 	    (st.st_dev == root.st_dev && st.st_ino == root.st_ino))
 		return errmsg_set(err, -EINVAL, "%s: name a directory of sluice's own below it",
 				  path);
@@ -191,9 +281,11 @@ int host_files_bpffs_dir(const struct conf *conf, const struct privilege_account
 			 int *ret_fd, struct errmsg *why, struct errmsg *err)
 {
 	const char *path = conf->agent.bpffs_dir;
-	int ret;
+	int ret = conf->dataplane.enabled ? check_bpffs_place(path, err) : 0;
 
-	*ret_fd = conf->dataplane.enabled ? open_bpffs_dir(path, agent, why) : -1;
+	*ret_fd = conf->dataplane.enabled && !ret ? open_bpffs_dir(path, agent, why) : -1;
+	if (ret)
+		return ret;
 	if (*ret_fd < 0)
 		return 0;
 	ret = lock_bpffs_dir(*ret_fd);

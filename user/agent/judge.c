@@ -33,6 +33,12 @@ struct row {
 	uint64_t logged_ns;
 };
 
+/* Verdicts of the last minute, by second. */
+struct budget {
+	uint32_t verdicts[BUDGET_SECONDS];
+	uint64_t second;
+};
+
 struct judge {
 	struct judge_env env;
 	const struct conf_pushdown *conf;
@@ -40,8 +46,7 @@ struct judge {
 	uint64_t outcomes[JUDGE_OUTCOME_COUNT];
 	uint64_t evicted;
 	uint32_t used;
-	uint32_t budget[BUDGET_SECONDS]; /* verdicts by second */
-	uint64_t budget_s;
+	struct budget budget, share[JUDGE_WORKERS_MAX]; /* of all; of what a worker said */
 	struct row row[SETS][JUDGE_WAYS];
 };
 
@@ -169,23 +174,36 @@ static void note_consumer(struct row *r, uint32_t consumer, bool first)
 	}
 }
 
-static bool budget_left(struct judge *j, uint64_t now_ns)
+static uint64_t budget_used(struct budget *b, uint64_t now_ns)
 {
 	uint64_t now_s = now_ns / NS_PER_S, sum = 0;
 
-	if (now_s - j->budget_s >= BUDGET_SECONDS)
-		memset(j->budget, 0, sizeof(j->budget));
-	for (uint64_t s = j->budget_s + 1; s <= now_s && now_s - j->budget_s < BUDGET_SECONDS; s++)
-		j->budget[s % BUDGET_SECONDS] = 0;
-	j->budget_s = now_s;
+	if (now_s - b->second >= BUDGET_SECONDS)
+		memset(b->verdicts, 0, sizeof(b->verdicts));
+	for (uint64_t s = b->second + 1; s <= now_s && now_s - b->second < BUDGET_SECONDS; s++)
+		b->verdicts[s % BUDGET_SECONDS] = 0;
+	b->second = now_s;
 	for (size_t i = 0; i < BUDGET_SECONDS; i++)
-		sum += j->budget[i];
-	return sum < j->conf->max_per_minute;
+		sum += b->verdicts[i];
+	return sum;
+}
+
+/* SET, or which budget is used up. */
+static enum judge_outcome weigh_budget(struct judge *j, uint32_t worker, uint64_t now_ns)
+{
+	const uint64_t max = j->conf->max_per_minute;
+
+	/* both are asked, so that both have slid on to now when the verdict is charged */
+	const uint64_t share = budget_used(&j->share[worker], now_ns);
+
+	if (budget_used(&j->budget, now_ns) >= max)
+		return JUDGE_BUDGET;
+	return j->env.workers > 1 && share >= max - max / 2 ? JUDGE_SHARE : JUDGE_SET;
 }
 
 /* The first rule that forbids a verdict, or SET. */
-static enum judge_outcome weigh(struct judge *j, const struct row *r, uint64_t now_ns,
-				struct judge_ruling *ruling)
+static enum judge_outcome weigh(struct judge *j, const struct row *r, uint32_t worker,
+				uint64_t now_ns, struct judge_ruling *ruling)
 {
 	void *ctx = j->env.ctx;
 
@@ -204,7 +222,7 @@ static enum judge_outcome weigh(struct judge *j, const struct row *r, uint64_t n
 	case JUDGE_ALONE:
 		break;
 	}
-	return budget_left(j, now_ns) ? JUDGE_SET : JUDGE_BUDGET;
+	return weigh_budget(j, worker, now_ns);
 }
 
 static enum judge_outcome enforce(struct judge *j, struct judge_ruling *ruling, uint64_t until_ns)
@@ -220,8 +238,8 @@ static enum judge_outcome enforce(struct judge *j, struct judge_ruling *ruling, 
 	return ret ? JUDGE_FAILED : JUDGE_SET;
 }
 
-static void climb(struct judge *j, struct row *r, const struct judge_ruling *ruling,
-		  uint64_t until_ns, uint64_t now_ns)
+static void climb(struct judge *j, struct row *r, uint32_t worker,
+		  const struct judge_ruling *ruling, uint64_t until_ns, uint64_t now_ns)
 {
 	uint64_t ttl_ns = ruling->ttl_ms * NS_PER_MS, window_ns = j->conf->window_ms * NS_PER_MS;
 
@@ -230,10 +248,12 @@ static void climb(struct judge *j, struct row *r, const struct judge_ruling *rul
 	r->quiet_ns = ttl_ns > window_ns ? ttl_ns : window_ns;
 	if (r->level < UINT8_MAX)
 		r->level++;
-	j->budget[now_ns / NS_PER_S % BUDGET_SECONDS]++;
+	j->budget.verdicts[now_ns / NS_PER_S % BUDGET_SECONDS]++;
+	j->share[worker].verdicts[now_ns / NS_PER_S % BUDGET_SECONDS]++;
 }
 
-static void rule(struct judge *j, struct row *r, uint32_t refusals, uint64_t now_ns)
+static void rule(struct judge *j, struct row *r, uint32_t worker, uint32_t refusals,
+		 uint64_t now_ns)
 {
 	const struct conf_pushdown *conf = j->conf;
 	const size_t step = r->level < conf->n_steps ? r->level : conf->n_steps - 1;
@@ -251,13 +271,13 @@ static void rule(struct judge *j, struct row *r, uint32_t refusals, uint64_t now
 
 	if (until_ns < r->until_ns) /* a higher step never shortens a lower one */
 		until_ns = r->until_ns;
-	ruling.outcome = weigh(j, r, now_ns, &ruling);
+	ruling.outcome = weigh(j, r, worker, now_ns, &ruling);
 	if (ruling.outcome == JUDGE_SET)
 		ruling.outcome = enforce(j, &ruling, until_ns);
 	j->outcomes[ruling.outcome]++;
 	decided = ruling.outcome == JUDGE_SET || ruling.outcome == JUDGE_SHADOWED;
 	if (decided)
-		climb(j, r, &ruling, until_ns, now_ns);
+		climb(j, r, worker, &ruling, until_ns, now_ns);
 	else if (r->logged_ns && now_ns - r->logged_ns < conf->window_ms * NS_PER_MS)
 		return;
 	else
@@ -265,7 +285,7 @@ static void rule(struct judge *j, struct row *r, uint32_t refusals, uint64_t now
 	j->env.on_ruling(&ruling, j->env.ctx);
 }
 
-void judge_refused(struct judge *j, const struct addr *source, uint32_t consumer,
+void judge_refused(struct judge *j, uint32_t worker, const struct addr *source, uint32_t consumer,
 		   enum verdict_reason reason, uint32_t count, uint64_t now_ns)
 {
 	const struct conf_pushdown *conf = j->conf;
@@ -274,7 +294,8 @@ void judge_refused(struct judge *j, const struct addr *source, uint32_t consumer
 	uint32_t sum;
 	struct row *r;
 
-	if (!conf || conf->mode == CONF_OFF || !conf->n_steps || !conf->refusals || !count)
+	if (!conf || conf->mode == CONF_OFF || !conf->n_steps || !conf->refusals || !count ||
+	    worker >= JUDGE_WORKERS_MAX)
 		return;
 	slice_ns = conf->window_ms * NS_PER_MS / JUDGE_SLICES;
 	r = find(j, &unit, now_ns);
@@ -290,7 +311,7 @@ void judge_refused(struct judge *j, const struct addr *source, uint32_t consumer
 	if (sum < conf->refusals)
 		return;
 	memset(r->count, 0, sizeof(r->count));
-	rule(j, r, sum, now_ns);
+	rule(j, r, worker, sum, now_ns);
 }
 
 uint64_t judge_outcomes(const struct judge *j, enum judge_outcome o)

@@ -23,6 +23,7 @@
 #define JUDGE_WAYS	  8U
 #define JUDGE_SLICES	  8U /* of a window: what is counted is between 7/8 and all of it old */
 #define JUDGE_SETTLE_MS	  100U
+#define JUDGE_WORKERS_MAX 64U
 
 /* What was decided, as logs and counters name it. Append only. */
 #define JUDGE_OUTCOMES(X)                                                                 \
@@ -34,7 +35,8 @@
 	X(UNCERTAIN, "uncertain", "who was served there within nat_memory was forgotten") \
 	X(OPERATOR, "operator", "a verdict of an operator is in force")                   \
 	X(BUDGET, "budget", "max_per_minute is used up")                                  \
-	X(FAILED, "failed", "the kernel half did not take it, or is not there")
+	X(FAILED, "failed", "the kernel half did not take it, or is not there")           \
+	X(SHARE, "share", "half of max_per_minute went to what this worker reported")
 
 enum judge_outcome {
 #define JUDGE_OUTCOME_ENUM(id, label, doc) JUDGE_##id,
@@ -79,6 +81,8 @@ struct judge_env {
 	/* Every verdict, set or shadowed; of those withheld at most one per source and window. */
 	void (*on_ruling)(const struct judge_ruling *r, void *ctx);
 	void *ctx;
+	/* Of several none may use up the budget: each has half of it, rounded up. */
+	uint32_t workers;
 };
 
 struct judge;
@@ -90,8 +94,9 @@ void judge_free(struct judge *j);
  * window. */
 void judge_configure(struct judge *j, const struct conf_pushdown *conf);
 
-/* count refusals of a source at now_ns, by the consumer that was refused (0: not identified). */
-void judge_refused(struct judge *j, const struct addr *source, uint32_t consumer,
+/* count refusals of a source at now_ns, by the consumer that was refused (0: not identified), as
+ * a worker (below JUDGE_WORKERS_MAX) says. */
+void judge_refused(struct judge *j, uint32_t worker, const struct addr *source, uint32_t consumer,
 		   enum verdict_reason reason, uint32_t count, uint64_t now_ns);
 
 uint64_t judge_outcomes(const struct judge *j, enum judge_outcome o); /* since judge_new */

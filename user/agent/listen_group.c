@@ -2,6 +2,7 @@
 #include "listen_group.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -51,6 +52,18 @@ static int probe(const struct addr *address, uint16_t port)
 	return bind(fd, (struct sockaddr *)&ss, len) ? -errno : 0;
 }
 
+/* The kernel asks for a capability to bind these, and many trust who answers there. */
+static bool is_allowed(const struct conf *bounds, uint16_t port)
+{
+	bool allowed = port >= IPPORT_RESERVED;
+
+	for (size_t i = 0; bounds && i < bounds->agent.n_privileged_ports; i++)
+		allowed = allowed || bounds->agent.privileged_ports[i] == port;
+	for (size_t i = 0; bounds && i < bounds->n_listeners; i++)
+		allowed = allowed || bounds->listeners[i].port == port;
+	return allowed || (bounds && bounds->agent.internal_port == port);
+}
+
 static void shrink(struct listen_group *g, uint16_t n)
 {
 	while (g->n > n)
@@ -67,6 +80,8 @@ int listen_group_open(struct listen_groups *s, const struct monitor_request *r, 
 
 	if (!r->port || !r->slots || r->slots > MESSAGE_SLOTS_MAX)
 		return -EINVAL;
+	if (!is_allowed(s->bounds, r->port))
+		return -EACCES;
 	/* listeners of ours may overlap: 0.0.0.0:443 beside 192.0.2.1:443 */
 	if (!g && !holds_port(s, r->port))
 		err = probe(&r->address, r->port);

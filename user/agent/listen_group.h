@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "../base/errmsg.h"
+#include "../conf/conf.h"
 #include "message.h"
 
 #define LISTEN_GROUPS_MAX 256
@@ -18,13 +19,15 @@ struct listen_group {
 };
 
 struct listen_groups {
+	const struct conf *bounds; /* the ports below 1024 that it names; NULL: none */
 	struct listen_group group[LISTEN_GROUPS_MAX];
 };
 
 /*
  * The sockets of r's address and port, opened where they are not held: r->slots of them. Those from
  * r->slot on, at most IPC_FDS_MAX, are added to fds; they stay the group's. 0, or negative errno with
- * nothing left behind: -EADDRINUSE also when another program would share the port.
+ * nothing left behind: -EADDRINUSE also when another program would share the port; -EACCES: below
+ * 1024, and neither a listener nor agent.privileged_ports of the bounds has it.
  */
 int listen_group_open(struct listen_groups *s, const struct monitor_request *r, int *fds,
 		      size_t *n);

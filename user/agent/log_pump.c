@@ -18,32 +18,53 @@
 #define PUMP_IDLE_MS   20
 #define PUMP_STOP_S    1
 
+#define LOG_PUMP_RINGS_MAX 128
+
 struct log_pump {
 	pthread_t thread;
 	atomic_bool stop;
 	int fd;
 	size_t n_rings;
-	struct ring **rings;
+	struct log_pump_source *sources;
+	struct counters *counters;
 	size_t len;
 	char batch[PUMP_BATCH_MAX];
 };
 
-/* A worker may be anybody's by now: a line of its cannot end in the middle and forge another. */
-static void append(struct log_pump *p, const char *line, size_t n)
+/*
+ * A worker may be anybody's by now: a line of its cannot end in the middle and forge another, and
+ * bears the name of the slot whose ring it lay in.
+ */
+static void append(struct log_pump *p, const struct log_pump_source *s, char *line, size_t n)
 {
 	char *to = p->batch + p->len;
 
 	while (n && line[n - 1] == '\n')
 		n--;
 	for (size_t i = 0; i < n; i++)
-		to[i] = (unsigned char)line[i] < 0x20 ? '?' : line[i];
+		line[i] = (unsigned char)line[i] < 0x20 ? '?' : line[i];
+	if (!s->role[0]) {
+		memcpy(to, line, n);
+	} else {
+		size_t out = log_line_attribute(line, n, s->role, to);
+
+		if (!out) {
+			counters_add(p->counters, COUNTER_LOG_FORGED, 1);
+			out = log_line_replace(line, n, s->role, to);
+		}
+		n = out;
+	}
 	to[n] = '\n';
 	p->len += n + 1;
 }
 
-/* Lines from all rings in turn until the batch is full or none has any. */
+/*
+ * Lines from all rings in turn until the batch is full or none has any. A ring with nonsense in it is
+ * left alone until the next call: its writer could have us skip records for ever.
+ */
 static void collect(struct log_pump *p)
 {
+	bool spoilt[LOG_PUMP_RINGS_MAX] = { false };
 	char line[PUMP_LINE_MAX];
 	bool more = true;
 
@@ -52,12 +73,16 @@ static void collect(struct log_pump *p)
 		for (size_t i = 0; i < p->n_rings; i++) {
 			int n;
 
-			if (PUMP_BATCH_MAX - p->len <= PUMP_LINE_MAX)
+			if (PUMP_BATCH_MAX - p->len <= PUMP_LINE_MAX + LOG_LINE_EXTRA)
 				return;
-			n = ring_read(p->rings[i], line, sizeof(line));
+			n = spoilt[i] ? 0 : ring_read(p->sources[i].ring, line, sizeof(line));
 			if (n > 0)
-				append(p, line, (size_t)n);
-			more |= n != 0 && n != -EPROTO;
+				append(p, &p->sources[i], line, (size_t)n);
+			if (n < 0) {
+				counters_add(p->counters, COUNTER_LOG_CORRUPT, 1);
+				spoilt[i] = true;
+			}
+			more |= n > 0;
 		}
 	}
 }
@@ -102,28 +127,31 @@ static void *run(void *arg)
 	return NULL;
 }
 
-int log_pump_start(struct ring *const *rings, size_t n, int fd, struct log_pump **ret)
+int log_pump_start(const struct log_pump_source *sources, size_t n, int fd,
+		   struct counters *counters, struct log_pump **ret)
 {
-	struct log_pump *p = calloc(1, sizeof(*p));
+	struct log_pump *p = n > LOG_PUMP_RINGS_MAX ? NULL : calloc(1, sizeof(*p));
 	sigset_t all, before;
 	int err;
 
 	if (!p)
 		return -ENOMEM;
-	p->rings = calloc(n ? n : 1, sizeof(*p->rings));
-	if (!p->rings) {
+	p->sources = calloc(n ? n : 1, sizeof(*p->sources));
+	if (!p->sources) {
 		free(p);
 		return -ENOMEM;
 	}
-	memcpy(p->rings, rings, n * sizeof(*p->rings));
+	if (n)
+		memcpy(p->sources, sources, n * sizeof(*p->sources));
 	p->n_rings = n;
+	p->counters = counters;
 	p->fd = fd;
 	sigfillset(&all); /* signals are the loop's */
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	err = pthread_create(&p->thread, NULL, run, p);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (err) {
-		free(p->rings);
+		free(p->sources);
 		free(p);
 		return -err;
 	}
@@ -142,6 +170,6 @@ void log_pump_stop(struct log_pump *p)
 	until.tv_sec += PUMP_STOP_S;
 	if (pthread_timedjoin_np(p->thread, NULL, &until))
 		return; /* blocked in write(2): it goes with the process */
-	free(p->rings);
+	free(p->sources);
 	free(p);
 }

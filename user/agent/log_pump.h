@@ -8,10 +8,22 @@
 #include <stddef.h>
 
 #include "../base/ring.h"
+#include "counters.h"
+#include "log_line.h"
 
 struct log_pump;
 
-/* The rings are the pump's to read from here on, and have to outlive it. Negative errno. */
-int log_pump_start(struct ring *const *rings, size_t n, int fd, struct log_pump **ret);
+/* role: whose lines they are; "" believes them. */
+struct log_pump_source {
+	struct ring *ring;
+	char role[LOG_LINE_ROLE_MAX + 1];
+};
+
+/*
+ * The rings are the pump's to read from here on, and have to outlive it. counters (may be NULL) get
+ * what was not believed. Negative errno.
+ */
+int log_pump_start(const struct log_pump_source *sources, size_t n, int fd,
+		   struct counters *counters, struct log_pump **ret);
 /* Write what is there, for at most a second where the reader does not read. */
 void log_pump_stop(struct log_pump *p);

@@ -13,7 +13,8 @@
 #include "dataplane/meter_map.h"
 #include "net/ipc.h"
 
-#define PRESENCE_BYTES (PRESENCE_WORKERS_MAX * sizeof(struct presence_region))
+#define PINNED_BYTES (PRESENCE_WORKERS_MAX * sizeof(struct presence_region))
+_Static_assert(PRESENCE_WORKERS_MAX >= MESSAGE_SLOTS_MAX, "a region a slot");
 
 /* The descriptor kept under this name if it has the size, else a new one. *ret_new: it is. */
 static int open_kept(const struct memory_keeper *keeper, const char *name, size_t bytes,
@@ -84,6 +85,17 @@ static int fail(int code, struct errmsg *err)
 int memory_open(struct memory *m, uint32_t slots, const struct memory_keeper *keeper,
 		struct errmsg *err)
 {
+	void *counters = NULL;
+	bool fresh;
+	int fd = open_kept(keeper, "counters", sizeof(struct counters), &fresh), code = fd;
+
+	if (fd >= 0) {
+		code = map_shared(fd, sizeof(struct counters), PROT_READ | PROT_WRITE, &counters);
+		close(fd);
+	}
+	if (code < 0)
+		return fail(code, err);
+	m->counters = counters;
 	m->slots = slots;
 	for (uint32_t i = 0; i <= slots; i++) {
 		int ret = open_slot(&m->slot[i], i, keeper);
@@ -102,43 +114,104 @@ static int duplicate(int fd)
 	return own < 0 && fd >= 0 ? -errno : own;
 }
 
+/* The pinned regions, to save to and to begin with. The mapping holds the map. */
+static int open_pinned(struct memory *m, struct dataplane *dp)
+{
+	void *regions = NULL;
+	size_t bytes = 0;
+	int fd = meter_map_presence_fd(dp, &bytes);
+	int ret = fd < 0 ? fd : 0;
+
+	if (!ret && bytes < PINNED_BYTES)
+		ret = -EPROTO;
+	if (!ret)
+		ret = map_shared(fd, PINNED_BYTES, PROT_READ | PROT_WRITE, &regions);
+	m->pinned = regions;
+	return ret;
+}
+
+/* A worker's own region: what it had, or what the agent before this one saved. */
+static int open_presence(struct memory *m, uint32_t i, const struct memory_keeper *keeper)
+{
+	struct memory_slot *s = &m->slot[i];
+	void *region = NULL;
+	char name[32];
+	bool fresh;
+	int ret;
+
+	snprintf(name, sizeof(name), "presence/%u", i);
+	s->presence_fd = open_kept(keeper, name, sizeof(*s->presence), &fresh);
+	if (s->presence_fd < 0)
+		return s->presence_fd;
+	ret = map_shared(s->presence_fd, sizeof(*s->presence), PROT_READ | PROT_WRITE, &region);
+	if (ret)
+		return ret;
+	s->presence = region;
+	if (fresh && m->pinned && region)
+		memcpy(s->presence, &m->pinned[i], sizeof(*s->presence));
+	m->presence[i] = s->presence;
+	return 0;
+}
+
 int memory_open_shared(struct memory *m, struct dataplane *dp, uint32_t max_meters,
 		       const struct memory_keeper *keeper, struct errmsg *err)
 {
-	void *presence = NULL;
 	bool fresh;
-	int ret;
+	int ret = 0;
 
 	if (dp) {
 		/* our own: the dataplane may be closed or detached while workers come and go */
 		m->meters_fd = duplicate(meter_map_fd(dp, &m->meters_bytes));
-		m->presence_fd = duplicate(meter_map_presence_fd(dp, &m->presence_bytes));
+		ret = open_pinned(m, dp);
 	} else {
 		m->meters_bytes = (size_t)max_meters * sizeof(uint64_t);
-		m->presence_bytes = PRESENCE_BYTES;
 		m->meters_fd = open_kept(keeper, "meters", m->meters_bytes, &fresh);
-		m->presence_fd = open_kept(keeper, "presence", m->presence_bytes, &fresh);
 	}
-	if (m->meters_fd < 0 || m->presence_fd < 0)
-		return fail(m->meters_fd < 0 ? m->meters_fd : m->presence_fd, err);
-	if (m->presence_bytes < PRESENCE_BYTES)
-		return fail(-EPROTO, err);
-	ret = map_shared(m->presence_fd, m->presence_bytes, PROT_READ, &presence);
-	if (ret)
-		return fail(ret, err);
-	m->presence = presence;
-	return 0;
+	if (m->meters_fd < 0)
+		ret = m->meters_fd;
+	for (uint32_t i = 0; i < m->slots && !ret; i++)
+		ret = open_presence(m, i, keeper);
+	for (uint32_t i = m->slots; m->pinned && i < PRESENCE_WORKERS_MAX; i++)
+		m->presence[i] = &m->pinned[i];
+	return ret ? fail(ret, err) : 0;
+}
+
+/* The worker writes meanwhile: an entry that changes under our eyes is taken the next time. */
+static void save_region(struct presence_region *to, const struct presence_region *from)
+{
+	const struct presence_entry *e = &from->entry[0][0];
+	struct presence_entry *saved = &to->entry[0][0];
+
+	to->evicted_s = __atomic_load_n(&from->evicted_s, __ATOMIC_RELAXED);
+	for (size_t i = 0; i < (size_t)PRESENCE_SETS * PRESENCE_WAYS; i++) {
+		const uint32_t seen_s = __atomic_load_n(&e[i].seen_s, __ATOMIC_ACQUIRE);
+		const struct presence_entry copy = e[i];
+
+		__atomic_thread_fence(__ATOMIC_ACQUIRE);
+		if (seen_s && copy.seen_s == seen_s &&
+		    __atomic_load_n(&e[i].seen_s, __ATOMIC_RELAXED) == seen_s &&
+		    memcmp(&copy, &saved[i], sizeof(copy)) != 0)
+			saved[i] = copy;
+	}
+}
+
+void memory_save_presence(const struct memory *m)
+{
+	for (uint32_t i = 0; m->pinned && i < m->slots; i++) {
+		if (m->slot[i].presence)
+			save_region(&m->pinned[i], m->slot[i].presence);
+	}
 }
 
 void memory_of_worker(const struct memory *m, uint32_t slot, int fds[4], struct worker_memory *ret)
 {
 	fds[0] = m->meters_fd;
-	fds[1] = m->presence_fd;
+	fds[1] = m->slot[slot].presence_fd;
 	fds[2] = m->slot[slot].page_fd;
 	fds[3] = m->slot[slot].ring_fd;
 	*ret = (struct worker_memory) {
 		.meters_bytes = m->meters_bytes,
-		.presence_bytes = m->presence_bytes,
+		.presence_bytes = sizeof(struct presence_region),
 		.metric_bytes = sizeof(struct metric_page),
 		.ring_bytes = ring_bytes(MEMORY_RING_DATA_BYTES),
 	};

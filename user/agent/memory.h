@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Memory that processes share: per slot a page of counters and a ring of log lines, for all the
- * meters and the presence regions. The monitor keeps the descriptors, so that neither counters nor
- * lines are lost with a supervisor. Meters and presence are BPF maps where there is a kernel half.
+ * meters. Each slot also has the presence region that its worker writes. The monitor keeps the
+ * descriptors, so that nothing is lost with a supervisor. Meters are a BPF map where there is a kernel
+ * half; presence is saved to one, which no worker has: whoever could write to all regions could take
+ * the shield from every bystander.
  */
 #pragma once
 
@@ -12,6 +14,7 @@
 #include "../base/metric.h"
 #include "../base/ring.h"
 #include "../dataplane/dataplane.h"
+#include "counters.h"
 #include "message.h"
 #include "sluice/abi/presence.h"
 
@@ -19,8 +22,9 @@
 #define MEMORY_PAGES_MAX       (MESSAGE_SLOTS_MAX + 1) /* the last is the supervisor's own */
 
 struct memory_slot {
-	int page_fd, ring_fd;
+	int page_fd, ring_fd, presence_fd;
 	struct metric_page *page;
+	struct presence_region *presence; /* of a worker; it writes, we read */
 	void *ring_mem;
 	struct ring *ring; /* the supervisor's reading end */
 };
@@ -29,9 +33,12 @@ struct memory {
 	uint32_t slots; /* workers; slot[slots] is the supervisor's own */
 	struct memory_slot slot[MEMORY_PAGES_MAX];
 	struct metric_page *pages[MEMORY_PAGES_MAX];
-	int meters_fd, presence_fd;
-	size_t meters_bytes, presence_bytes;
-	const struct presence_region *presence; /* PRESENCE_WORKERS_MAX regions */
+	struct counters *counters; /* the supervisor's own, over all supervisors */
+	int meters_fd;
+	size_t meters_bytes;
+	struct presence_region *pinned; /* the map's regions; NULL: there is no kernel half */
+	/* What may be asked: the workers' regions, then those of slots that there were before. */
+	const struct presence_region *presence[PRESENCE_WORKERS_MAX];
 };
 
 /* Finds a descriptor that was kept under a name, or -1; and keeps one. */
@@ -48,5 +55,11 @@ int memory_open(struct memory *m, uint32_t slots, const struct memory_keeper *ke
 int memory_open_shared(struct memory *m, struct dataplane *dp, uint32_t max_meters,
 		       const struct memory_keeper *keeper, struct errmsg *err);
 
-/* What WORKER_MEMORY carries: four descriptors that stay ours. */
+/*
+ * Copy the workers' regions to the pinned map, for the agent that comes after this one. A stamp is
+ * there after the next call at the latest.
+ */
+void memory_save_presence(const struct memory *m);
+
+/* What WORKER_MEMORY carries: four descriptors that stay ours. Nothing of another slot. */
 void memory_of_worker(const struct memory *m, uint32_t slot, int fds[4], struct worker_memory *ret);

@@ -26,6 +26,7 @@ enum monitor_message {
 				    what had that name; without fd: forget it */
 	MONITOR_LIBXDP, /* libxdp: attach or detach one device, or name the program on it; by a
 			    child that ends itself. path: the text of an error, or the name */
+	MONITOR_KILL,	/* slot, pid: end this worker, if it is that one */
 	/* monitor -> supervisor */
 	MONITOR_KEPT,	/* path, fd: told to a new supervisor, as MONITOR_WORKER is */
 	MONITOR_WORKER, /* slot, pid, fd: a worker that lives */

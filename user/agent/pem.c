@@ -2,7 +2,7 @@
 #include "pem.h"
 
 #include <errno.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -36,25 +36,81 @@ static int read_all(int fd, const char *path, struct buf *to, size_t *ret_len, s
 	return 0;
 }
 
-static size_t complain(const struct pem_source *source, const struct conf_listener *l,
-		       const char *what)
+static void complain(const struct conf_listener *l, size_t k, bool is_key, const char *what,
+		     struct conf_errors *errors)
 {
-	char text[640];
+	const struct conf_certificate *c = &l->certificates[k];
+	const struct conf_place *at = is_key ? &c->key_place : &c->certificate_place;
 
-	snprintf(text, sizeof(text), "listeners[%s].certificates: %s", l->name, what);
-	source->on_error(text, source->ctx);
-	return 1;
+	conf_errors_add(errors, at->line, at->column, "listeners[%s].certificates[%zu].%s: %s",
+			l->name ? l->name : "?", k, is_key ? "key" : "certificate", what);
 }
 
-static size_t read_file(const char *path, const struct conf_listener *l,
-			const struct pem_source *source, struct buf *to, size_t *ret_len)
+static int read_file(const char *path, const struct pem_source *source, struct buf *to,
+		     size_t *ret_len, struct errmsg *err)
 {
-	struct errmsg err = { "cannot open" };
-	CLEANUP_FD int fd = source->open(path, &err, source->ctx);
+	CLEANUP_FD int fd = source->open(path, err, source->ctx);
 
-	if (fd < 0 || read_all(fd, path, to, ret_len, &err))
-		return complain(source, l, err.text);
-	return 0;
+	return fd < 0 ? fd : read_all(fd, path, to, ret_len, err);
+}
+
+/* Append one of the pair's files. NULL: the configuration could not say which. */
+static bool read_half(const struct conf_listener *l, size_t k, bool is_key,
+		      const struct pem_source *source, struct buf *to, size_t *ret_len,
+		      struct conf_errors *errors)
+{
+	const char *path = is_key ? l->certificates[k].key : l->certificates[k].certificate;
+	struct errmsg err = { "cannot open" };
+
+	if (!path)
+		return false;
+	if (read_file(path, source, to, ret_len, &err) == 0)
+		return true;
+	complain(l, k, is_key, err.text, errors);
+	return false;
+}
+
+/* As the workers will build it, one pair at a time: each that is wrong is to be named. */
+static bool try_pair(const struct conf_listener *l, size_t k, const struct tls_pair *pair,
+		     struct pem_checked *checked, struct conf_errors *errors)
+{
+	struct errmsg err = { "not usable" };
+	int ret = pem_checked_try(checked, pair, &err);
+
+	if (ret)
+		complain(l, k, ret == -EKEYREJECTED, err.text, errors);
+	return !ret;
+}
+
+static void check_pair(const struct conf_listener *l, size_t k, const struct pem_source *source,
+		       struct conf_errors *errors)
+{
+	struct tls_pair pair = { .name = l->certificates[k].certificate };
+	struct buf files;
+	bool certificate, key;
+
+	buf_init_secret(&files, 4 * HOST_FILES_PEM_MAX_BYTES);
+	certificate = read_half(l, k, false, source, &files, &pair.certificate_len, errors);
+	if (!certificate) { /* what came of it must not be taken for the key */
+		buf_clear(&files);
+		buf_init_secret(&files, 2 * HOST_FILES_PEM_MAX_BYTES);
+	}
+	key = read_half(l, k, true, source, &files, &pair.key_len, errors);
+	if (certificate && key) {
+		pair.certificate = buf_head(&files);
+		pair.key = pair.certificate + pair.certificate_len;
+		try_pair(l, k, &pair, NULL, errors);
+	}
+	buf_clear(&files);
+}
+
+void pem_check(const struct conf *conf, const struct pem_source *source, struct conf_errors *errors)
+{
+	for (size_t i = 0; i < conf->n_listeners; i++) {
+		for (size_t k = 0; k < conf->listeners[i].n_certificates; k++)
+			check_pair(&conf->listeners[i], k, source, errors);
+	}
+	conf_errors_sort(errors);
 }
 
 /* The paths belong to the configuration, which the revision has. */
@@ -66,9 +122,10 @@ static void name_pairs(struct revision *r)
 	}
 }
 
-static size_t read_pairs(struct revision *r, const struct pem_source *source, struct buf *to)
+/* false: one of them, at least, cannot be read. */
+static bool read_pairs(struct revision *r, const struct pem_source *source, struct buf *to)
 {
-	size_t errors = 0;
+	struct errmsg err;
 
 	for (size_t i = 0; i < r->conf->n_listeners; i++) {
 		const struct conf_listener *l = &r->conf->listeners[i];
@@ -77,11 +134,12 @@ static size_t read_pairs(struct revision *r, const struct pem_source *source, st
 			const struct conf_certificate *c = &l->certificates[k];
 			struct tls_pair *p = &r->pairs[i][k];
 
-			errors += read_file(c->certificate, l, source, to, &p->certificate_len);
-			errors += read_file(c->key, l, source, to, &p->key_len);
+			if (read_file(c->certificate, source, to, &p->certificate_len, &err) ||
+			    read_file(c->key, source, to, &p->key_len, &err))
+				return false;
 		}
 	}
-	return errors;
+	return true;
 }
 
 /* The texts lie in the blob in the order in which they were read. */
@@ -97,47 +155,49 @@ static void point(struct revision *r)
 	}
 }
 
-static size_t try_contexts(const struct revision *r, const struct pem_source *source)
+static bool try_pairs(const struct revision *r, struct pem_checked *checked,
+		      struct conf_errors *errors)
 {
-	size_t errors = 0;
+	bool good = true;
 
 	for (size_t i = 0; i < r->conf->n_listeners; i++) {
 		const struct conf_listener *l = &r->conf->listeners[i];
-		struct tls_context *ctx;
-		struct errmsg err = { "not usable" };
 
-		if (!l->n_certificates)
-			continue;
-		if (tls_context_new(r->pairs[i], l->n_certificates, &r->tickets, &ctx, &err))
-			errors += complain(source, l, err.text);
-		else
-			tls_context_unref(ctx);
+		for (size_t k = 0; k < l->n_certificates; k++)
+			good &= try_pair(l, k, &r->pairs[i][k], checked, errors);
 	}
-	return errors;
+	pem_checked_settle(checked, good);
+	return good;
 }
 
-size_t pem_load(struct revision *r, const struct pem_source *source)
+int pem_load(struct revision *r, const struct pem_source *source, struct pem_checked *checked,
+	     struct conf_errors *errors)
 {
+	const size_t before = errors->n + errors->suppressed;
 	struct buf files;
-	size_t errors;
+	bool read;
 
 	name_pairs(r);
-	buf_init(&files, PEM_TOTAL_MAX_BYTES);
-	errors = read_pairs(r, source, &files);
+	buf_init_secret(&files, PEM_TOTAL_MAX_BYTES);
+	read = read_pairs(r, source, &files);
 	r->blob_bytes = buf_len(&files);
 	r->blob = malloc(r->blob_bytes ? r->blob_bytes : 1);
-	if (!r->blob) {
-		source->on_error("out of memory", source->ctx);
-		errors++;
-	} else if (r->blob_bytes) {
+	if (r->blob && r->blob_bytes)
 		memcpy(r->blob, buf_head(&files), r->blob_bytes);
-		explicit_bzero(buf_head(&files), r->blob_bytes);
-	}
 	buf_clear(&files);
-	if (errors)
-		return errors;
-	point(r);
-	return try_contexts(r, source);
+	if (!r->blob)
+		return -ENOMEM;
+	if (read) {
+		point(r);
+		return try_pairs(r, checked, errors) ? 0 : -EINVAL;
+	}
+	pem_check(r->conf, source, errors);	      /* once more, one by one: it names them all */
+	if (errors->n + errors->suppressed == before) /* all of them together, or one came back */
+		conf_errors_add(errors, 0, 0,
+				"listeners: certificates and keys cannot be read; together they "
+				"have at most %u MiB",
+				PEM_TOTAL_MAX_BYTES >> 20);
+	return -EINVAL;
 }
 
 int pem_copy(const struct revision *from, struct revision *to)

@@ -14,6 +14,7 @@
 
 #define SWEEP_INTERVAL_MS    5000
 #define WITHHELD_LINES_PER_S 10
+#define PRESENCE_SAVE_MS     250
 
 static bool is_allowed(const struct addr *source, void *ctx)
 {
@@ -174,9 +175,18 @@ static void on_sweep(struct timer *t)
 	timer_start(s->loop, t, SWEEP_INTERVAL_MS);
 }
 
+static void on_presence(struct timer *t)
+{
+	struct supervisor *s = container_of(t, struct supervisor, pushdown.presence);
+
+	memory_save_presence(&s->memory);
+	timer_start(s->loop, t, PRESENCE_SAVE_MS);
+}
+
 int pushdown_open(struct supervisor *s)
 {
-	const struct judge_env env = { is_allowed, is_present, set_verdict, on_ruling, s };
+	const struct judge_env env = { is_allowed, is_present, set_verdict,
+				       on_ruling,  s,	       s->memory.slots };
 	struct pushdown *p = &s->pushdown;
 	uint64_t seed[2];
 
@@ -188,14 +198,22 @@ int pushdown_open(struct supervisor *s)
 		p->regions = s->memory.slots;
 	p->sweep.on_due = on_sweep;
 	timer_start(s->loop, &p->sweep, SWEEP_INTERVAL_MS);
+	p->presence.on_due = on_presence;
+	timer_start(s->loop, &p->presence, PRESENCE_SAVE_MS);
+	p->proposals.counters = s->memory.counters;
 	return judge_new(&env, seed, &p->judge);
 }
 
-void pushdown_refusals(struct supervisor *s, const struct worker_refusal *r, size_t n)
+void pushdown_refusals(struct supervisor *s, uint32_t slot, struct worker_refusal *r, size_t n)
 {
-	for (size_t i = 0; i < n; i++) {
-		if (r[i].reason == VERDICT_REASON_LIMIT || r[i].reason == VERDICT_REASON_AUTH)
-			judge_refused(s->pushdown.judge, &r[i].source, r[i].consumer, r[i].reason,
-				      r[i].count, clock_now_ns());
-	}
+	const struct revision *rev = s->revision;
+	struct pushdown *p = &s->pushdown;
+	const uint64_t now_ns = clock_now_ns();
+
+	if (proposals_know(&p->proposals, rev->number, rev->consumer_ids, rev->conf->n_consumers))
+		log_error("pushdown.consumers", LOG_STR("error", strerror(ENOMEM)));
+	n = proposals_check(&p->proposals, slot, r, n, now_ns);
+	for (size_t i = 0; i < n; i++)
+		judge_refused(p->judge, slot, &r[i].source, r[i].consumer,
+			      (enum verdict_reason)r[i].reason, r[i].count, now_ns);
 }

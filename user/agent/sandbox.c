@@ -2,12 +2,14 @@
 #include "sandbox.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #if defined(__SANITIZE_ADDRESS__)
 #define SANDBOX_OFF 1
@@ -44,7 +46,6 @@ static const char *const common_calls[] = { "brk",
 					    "lseek",
 					    "close",
 					    "close_range",
-					    "fcntl",
 					    "dup",
 					    "fstat",
 					    "newfstatat",
@@ -81,7 +82,6 @@ static const char *const common_calls[] = { "brk",
 					    "rt_sigtimedwait",
 					    "sigaltstack",
 					    "restart_syscall",
-					    "tgkill",
 					    "exit",
 					    "exit_group",
 					    "sendmsg",
@@ -176,6 +176,7 @@ static const char *const deadly_calls[] = {
 static const char *const worker_deadly_calls[] = { "bpf", "bind", "listen", "fork", "vfork" };
 
 #define COUNT(list) (sizeof(list) / sizeof((list)[0]))
+#define INT_BITS    0xffffffffU /* of an argument register: the kernel looks at no more */
 
 /* Names that this architecture or libseccomp lacks resolve to nothing, and are refused anyway. */
 static int add(scmp_filter_ctx ctx, uint32_t action, const char *const *names, size_t n)
@@ -191,6 +192,28 @@ static int add(scmp_filter_ctx ctx, uint32_t action, const char *const *names, s
 			return ret;
 	}
 	return 0;
+}
+
+/* Descriptor flags, locks (SQLite) and seals. */
+static const int fcntl_commands[] = { F_DUPFD,	   F_DUPFD_CLOEXEC, F_GETFD,	 F_SETFD,
+				      F_GETFL,	   F_SETFL,	    F_GETLK,	 F_SETLK,
+				      F_SETLKW,	   F_OFD_GETLK,	    F_OFD_SETLK, F_OFD_SETLKW,
+				      F_ADD_SEALS, F_GET_SEALS };
+
+/*
+ * Workers are of one user, so that each could end all others: by tgkill, and with the owner and the
+ * signal of a descriptor (F_SETOWN, F_SETSIG) as well. abort(3) needs the first, for itself.
+ */
+static int add_without_signals(scmp_filter_ctx ctx)
+{
+	int ret = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
+				   SCMP_A0(SCMP_CMP_MASKED_EQ, INT_BITS, (scmp_datum_t)getpid()));
+
+	for (size_t i = 0; i < COUNT(fcntl_commands) && !ret; i++)
+		ret = seccomp_rule_add(
+			ctx, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1,
+			SCMP_A1(SCMP_CMP_MASKED_EQ, INT_BITS, (scmp_datum_t)fcntl_commands[i]));
+	return ret;
 }
 
 /* A worker opens sockets to upstreams and nothing else: TCP over IPv4 or IPv6. */
@@ -225,6 +248,8 @@ static int add_role(scmp_filter_ctx ctx, enum sandbox_role role)
 	if (ret || role == SANDBOX_MONITOR)
 		return ret;
 	ret = add(ctx, SCMP_ACT_ALLOW, common_calls, COUNT(common_calls));
+	if (!ret)
+		ret = add_without_signals(ctx);
 	if (ret)
 		return ret;
 	if (role == SANDBOX_SUPERVISOR) {
@@ -233,6 +258,11 @@ static int add_role(scmp_filter_ctx ctx, enum sandbox_role role)
 	}
 	ret = add(ctx, SCMP_ACT_KILL_PROCESS, worker_deadly_calls, COUNT(worker_deadly_calls));
 	return ret ? ret : add_worker_sockets(ctx);
+}
+
+bool sandbox_is_off(void)
+{
+	return SANDBOX_OFF;
 }
 
 int sandbox_enter(enum sandbox_role role, struct errmsg *err)

@@ -2,6 +2,8 @@
 /* The system calls that each kind of process may make (seccomp), entered once and for good. */
 #pragma once
 
+#include <stdbool.h>
+
 #include "../base/errmsg.h"
 
 enum sandbox_role {
@@ -15,6 +17,9 @@ enum sandbox_role {
 /*
  * A call that is on no list gets EPERM; one that only an attacker makes (exec, ptrace, in a worker
  * also bpf, bind, listen) ends the process. Needs no_new_privs. In a build with AddressSanitizer this
- * does nothing: its runtime makes calls of its own. Negative errno and *err.
+ * does nothing: its runtime makes calls of its own. Negative errno and *err. To be entered by the process
+ * that it is for: signals may go to the caller only.
  */
 int sandbox_enter(enum sandbox_role role, struct errmsg *err);
+/* Is this a build in which it does nothing? */
+bool sandbox_is_off(void);

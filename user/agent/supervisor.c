@@ -14,8 +14,9 @@
 #include "sandbox.h"
 #include "supervisor_state.h"
 
-#define TICK_MS	      1000
-#define AUDIT_STOP_MS 2000
+#define TICK_MS	       1000
+#define AUDIT_STOP_MS  2000
+#define DRAIN_GRACE_MS 1000 /* for workers to end after they cut what was left */
 
 struct loop *supervisor_loop(struct supervisor *s)
 {
@@ -75,6 +76,16 @@ const char *supervisor_config_path(const struct supervisor *s)
 	return s->config_path;
 }
 
+/* Over all workers, since the agent started. */
+static bool has_counted(const struct supervisor *s, enum metric_counter c)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i <= s->memory.slots; i++)
+		sum += atomic_load_explicit(&s->memory.pages[i]->counter[c], memory_order_relaxed);
+	return sum != 0;
+}
+
 size_t supervisor_warnings(const struct supervisor *s, const char **ret, size_t max)
 {
 	const struct conf *conf = s->revision->conf;
@@ -82,6 +93,8 @@ size_t supervisor_warnings(const struct supervisor *s, const char **ret, size_t 
 
 	if (n < max && !s->storage)
 		ret[n++] = s->storage_why.text;
+	if (n < max && s->reload_why.text[0])
+		ret[n++] = s->reload_why.text;
 	if (n < max && s->audit_why.text[0])
 		ret[n++] = s->audit_why.text;
 	if (n < max && s->edits.skipped_why.text[0])
@@ -92,6 +105,10 @@ size_t supervisor_warnings(const struct supervisor *s, const char **ret, size_t 
 		ret[n++] = "pushdown.mode is enforce, and there is no kernel half to enforce it";
 	if (n < max && worker_set_current(&s->workers) < s->workers.n)
 		ret[n++] = "not every worker runs the newest revision";
+	if (n < max && has_counted(s, METRIC_LIMIT_OVERFLOW))
+		ret[n++] = "consumers without a meter shared one: restart sluiced";
+	if (n < max && has_counted(s, METRIC_ACCEPT_STOPS))
+		ret[n++] = "a listener stopped (listener.stopped in the log): restart sluiced";
 	return n;
 }
 
@@ -116,6 +133,11 @@ uint64_t supervisor_rulings(const struct supervisor *s, enum judge_outcome outco
 	return judge_outcomes(s->pushdown.judge, outcome);
 }
 
+int supervisor_counters_write(const struct supervisor *s, struct buf *out)
+{
+	return counters_write(s->memory.counters, s->started_s, out);
+}
+
 void supervisor_audit(struct supervisor *s, const struct supervisor_caller *who, json_t *what)
 {
 	CLEANUP_FREE char *text = json_dumps(what, JSON_COMPACT);
@@ -130,7 +152,7 @@ void supervisor_audit(struct supervisor *s, const struct supervisor_caller *who,
 	else
 		s->audit_unqueued++;
 	if (who) /* what the agent does by itself has a line of its own */
-		log_info("audit", LOG_STR("who", name), LOG_STR("what", text ? text : ""));
+		log_info("audit.record", LOG_STR("who", name), LOG_STR("what", text ? text : ""));
 }
 
 uint64_t supervisor_audit_lost(const struct supervisor *s)
@@ -200,7 +222,8 @@ static void on_drain_due(struct timer *t)
 	worker_set_drain(&s->workers);
 	/* the monitor's duplicates would go on queueing connections that nobody accepts */
 	supervisor_close_listeners(s, s->revision->conf, NULL);
-	timer_start(s->loop, t, s->revision->conf->agent.drain_timeout_ms);
+	/* workers cut by themselves then, and say what */
+	timer_start(s->loop, t, s->revision->conf->agent.drain_timeout_ms + DRAIN_GRACE_MS);
 }
 
 void supervisor_drain(struct supervisor *s)
@@ -215,9 +238,9 @@ void supervisor_drain(struct supervisor *s)
 	timer_start(s->loop, &s->drain, c->drain_delay_ms);
 }
 
-static void on_refusals(const struct worker_refusal *r, size_t n, void *ctx)
+static void on_refusals(uint32_t slot, struct worker_refusal *r, size_t n, void *ctx)
 {
-	pushdown_refusals(ctx, r, n);
+	pushdown_refusals(ctx, slot, r, n);
 }
 
 static void on_tick(struct timer *t)
@@ -346,6 +369,7 @@ int supervisor_run(int monitor_fd, const char *config_path, const struct supervi
 	s->config_path = config_path;
 	s->hooks = hooks;
 	s->started_ns = clock_now_ns();
+	s->started_s = clock_wall_ns() / NS_PER_S;
 	log_open_fd("supervisor", STDOUT_FILENO);
 	if (open_loop(s, monitor_fd, &err) || supervisor_start(s, &err)) {
 		fprintf(stderr, "sluiced: %s\n", err.text);
@@ -356,6 +380,7 @@ int supervisor_run(int monitor_fd, const char *config_path, const struct supervi
 	}
 	if (s->hooked && s->hooks->stop)
 		s->hooks->stop(s);
+	memory_save_presence(&s->memory);
 	kernel_close(&s->kernel);
 	close_storage(s);
 	log_pump_stop(s->pump);

@@ -66,6 +66,8 @@ int supervisor_edit(struct supervisor *s, json_t *edit, bool dry_run,
 		    struct conf_errors *errors, struct errmsg *err);
 /* How many pushes were decided so, since this process began: for metrics. */
 uint64_t supervisor_rulings(const struct supervisor *s, enum judge_outcome outcome);
+/* Its own counters in the Prometheus text format, for the end of /metrics. 0 or -ENOSPC. */
+int supervisor_counters_write(const struct supervisor *s, struct buf *out);
 /* Have an audit record written about something that was done; takes no reference of what. Waits for
  * no disk: what finds no room in the queue is lost and counted. */
 void supervisor_audit(struct supervisor *s, const struct supervisor_caller *who, json_t *what);

@@ -32,12 +32,10 @@ static int make_blob(const struct revision *r, struct errmsg *err)
 	struct buf text;
 	int ret;
 
-	buf_init(&text, REVISION_MAX_BYTES);
+	buf_init_secret(&text, REVISION_MAX_BYTES); /* it has the keys of certificates */
 	ret = revision_encode(r, &text);
 	if (!ret)
 		ret = ipc_blob_new("revision", buf_head(&text), buf_len(&text));
-	if (buf_len(&text))
-		explicit_bzero(buf_head(&text), buf_len(&text));
 	buf_clear(&text);
 	return ret < 0 ? errmsg_set(err, ret, "cannot encode the revision: %s", strerror(-ret))
 		       : ret;
@@ -58,6 +56,9 @@ int supervisor_publish(struct supervisor *s, struct revision *r, struct errmsg *
 	ret = supervisor_keep(s, "revision", fd);
 	if (ret) /* the next supervisor would begin with an older one */
 		log_error("revision.keep", LOG_STR("error", strerror(-ret)));
+	ret = s->storage ? storage_revision_set(s->storage, r->number) : 0;
+	if (ret) /* the number would be given again after a restart */
+		log_warn("revision.store", LOG_STR("error", strerror(-ret)));
 	return 0;
 }
 
@@ -109,7 +110,11 @@ int supervisor_open_listeners(struct supervisor *s, const struct conf *from, con
 		return errmsg_set(err, ret, "cannot listen on %s: %s (listener %s%s)",
 				  addr_format_port(&l->address, l->port, text), strerror(-ret),
 				  l->name,
-				  ret == -EADDRINUSE ? "; `ss -ltnp` names who has the port" : "");
+				  ret == -EADDRINUSE ? "; `ss -ltnp` names who has the port"
+				  : ret == -EACCES   ? "; a port below 1024 that was not there at "
+						       "the start has to be in "
+						       "agent.privileged_ports"
+						     : "");
 	}
 	return 0;
 }
@@ -228,9 +233,10 @@ int supervisor_apply(struct supervisor *s, const char *text, size_t len, bool re
 		     bool dry_run, const struct supervisor_caller *who, struct buf *diff,
 		     struct conf_errors *errors, struct errmsg *err)
 {
+	const struct conf_outside outside = { supervisor_check_outside, s };
 	struct conf *conf, *edited;
 	uint64_t before = s->revision->number;
-	int ret = conf_parse(text, len, &conf, errors);
+	int ret = conf_parse_with(text, len, &outside, &conf, errors);
 
 	if (ret)
 		return ret;
@@ -243,6 +249,7 @@ int supervisor_apply(struct supervisor *s, const char *text, size_t len, bool re
 	ret = change_to(s, edited, true, dry_run, diff, errors, err);
 	if (ret || dry_run)
 		return ret;
+	s->reload_why.text[0] = '\0';
 	edits_settled(&s->edits);
 	if (replace_edits)
 		ret = edits_clear(&s->edits, err);
@@ -289,9 +296,13 @@ void supervisor_reload(struct supervisor *s)
 	if (!ret)
 		ret = supervisor_apply(s, text, len, false, false, &who, NULL, &errors, &err);
 	log_errors(s, &errors);
+	counters_add(s->memory.counters, ret ? COUNTER_RELOADS_REFUSED : COUNTER_RELOADS_OK, 1);
+	if (ret)
+		errmsg_set(&s->reload_why, 0, "the last reload of %.200s was refused: %.250s",
+			   s->config_path, err.text[0] ? err.text : errors.error[0].text);
 	if (ret)
 		log_error("config.refused", LOG_STR("file", s->config_path),
-			  LOG_STR("error", err.text[0] ? err.text : "see config.error"),
+			  LOG_STR("error", err.text[0] ? err.text : errors.error[0].text),
 			  LOG_U64("revision", s->revision->number));
 	else
 		log_info("config.reloaded", LOG_U64("revision", s->revision->number));

@@ -8,8 +8,13 @@
 
 #include "base/cleanup.h"
 #include "net/ipc.h"
+#include "http/message.h"
 #include "pem.h"
 #include "supervisor_state.h"
+
+/* What conf lets a file ask for is what the rooms below can do. */
+_Static_assert(CONF_CERTIFICATES_MAX == TLS_PAIRS_MAX, "certificates of a listener");
+_Static_assert(CONF_HEADERS_MAX == HTTP_FIELDS_MAX, "fields of a request");
 
 static int read_all(int fd, char **ret, size_t *ret_len)
 {
@@ -53,15 +58,9 @@ int supervisor_read_config(struct supervisor *s, char **ret, size_t *ret_len, st
 		    : 0;
 }
 
-struct pem_context {
-	struct supervisor *s;
-	struct conf_errors *errors;
-	struct errmsg *err;
-};
-
 static int open_pem(const char *path, struct errmsg *err, void *ctx)
 {
-	const struct pem_context *c = ctx;
+	struct supervisor *s = ctx;
 	struct monitor_request r = { 0 };
 	int fds[IPC_FDS_MAX] = { -1 };
 	size_t n = 0;
@@ -69,27 +68,17 @@ static int open_pem(const char *path, struct errmsg *err, void *ctx)
 
 	if ((size_t)snprintf(r.path, sizeof(r.path), "%s", path) >= sizeof(r.path))
 		return errmsg_set(err, -ENAMETOOLONG, "%s: the path is too long", path);
-	ret = monitor_link_ask(&c->s->monitor, MONITOR_OPEN_PEM, &r, -1, fds, &n);
+	ret = monitor_link_ask(&s->monitor, MONITOR_OPEN_PEM, &r, -1, fds, &n);
 	if (ret)
 		return errmsg_set(err, ret, "%s", r.path[0] ? r.path : strerror(-ret));
 	return n ? fds[0] : -EPROTO;
 }
 
-static void on_pem_error(const char *text, void *ctx)
+void supervisor_check_outside(const struct conf *conf, struct conf_errors *errors, void *ctx)
 {
-	const struct pem_context *c = ctx;
+	const struct pem_source source = { open_pem, ctx };
 
-	if (!c->err->text[0])
-		errmsg_set(c->err, 0, "%.511s", text);
-	if (!c->errors)
-		return;
-	if (c->errors->n == CONF_ERRORS_MAX) {
-		c->errors->suppressed++;
-		return;
-	}
-	c->errors->error[c->errors->n].line = c->errors->error[c->errors->n].column = 0;
-	snprintf(c->errors->error[c->errors->n++].text, sizeof(c->errors->error[0].text), "%.255s",
-		 text);
+	pem_check(conf, &source, errors);
 }
 
 static int number_rows(struct supervisor *s, struct revision *r, struct errmsg *err)
@@ -113,11 +102,10 @@ static int number_rows(struct supervisor *s, struct revision *r, struct errmsg *
 	return ret ? errmsg_set(err, ret, "ids: %s", strerror(-ret)) : 0;
 }
 
-int supervisor_build(struct supervisor *s, struct conf *conf, bool fresh, struct revision **ret,
-		     struct conf_errors *errors, struct errmsg *err)
+int supervisor_prepare(struct supervisor *s, struct conf *conf, bool fresh, struct revision **ret,
+		       struct conf_errors *errors, struct errmsg *err)
 {
-	struct pem_context ctx = { s, errors, err };
-	const struct pem_source source = { open_pem, on_pem_error, &ctx };
+	const struct pem_source source = { open_pem, s };
 	struct revision *r = revision_new(conf);
 	int code;
 
@@ -129,14 +117,27 @@ int supervisor_build(struct supervisor *s, struct conf *conf, bool fresh, struct
 	if (s->revision)
 		r->tickets = s->revision->tickets;
 	code = s->revision ? 0 : tickets_rotate(&r->tickets);
-	if (!code && fresh && pem_load(r, &source))
-		code = -EINVAL;
-	if (!code && !fresh)
-		code = pem_copy(s->revision, r);
+	if (!code)
+		code = fresh ? pem_load(r, &source, &s->checked, errors) : pem_copy(s->revision, r);
 	if (!code)
 		code = number_rows(s, r, err);
-	if (!code)
-		code = slots_assign(s->slots, s->kernel.dp, s->revision, r, err);
+	if (code) {
+		revision_free(r);
+		return code;
+	}
+	*ret = r;
+	return 0;
+}
+
+int supervisor_build(struct supervisor *s, struct conf *conf, bool fresh, struct revision **ret,
+		     struct conf_errors *errors, struct errmsg *err)
+{
+	struct revision *r;
+	int code = supervisor_prepare(s, conf, fresh, &r, errors, err);
+
+	if (code)
+		return code;
+	code = slots_assign(s->slots, s->kernel.dp, s->revision, r, err);
 	if (code) {
 		revision_free(r);
 		return code;

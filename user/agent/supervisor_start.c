@@ -139,16 +139,20 @@ static uint32_t count_workers(const struct conf *conf)
 /* Own log lines go through a ring as well: a full pipe must not stop this loop. */
 static int start_log(struct supervisor *s, const struct conf *conf)
 {
-	struct ring *rings[MEMORY_PAGES_MAX], *own;
+	struct log_pump_source rings[MEMORY_PAGES_MAX] = { 0 };
+	struct ring *own;
 	const uint32_t n = s->memory.slots + 1;
 	enum log_level level;
 	int ret;
 
-	for (uint32_t i = 0; i < n; i++)
-		rings[i] = s->memory.slot[i].ring;
+	for (uint32_t i = 0; i < n; i++) {
+		rings[i].ring = s->memory.slot[i].ring;
+		if (i < s->memory.slots)
+			snprintf(rings[i].role, sizeof(rings[i].role), "worker-%u", i);
+	}
 	ret = ring_attach(s->memory.slot[n - 1].ring_mem, ring_bytes(MEMORY_RING_DATA_BYTES), &own);
 	if (!ret)
-		ret = log_pump_start(rings, n, LOG_FD, &s->pump);
+		ret = log_pump_start(rings, n, LOG_FD, s->memory.counters, &s->pump);
 	if (ret)
 		return ret;
 	log_open_ring("supervisor", own);
@@ -158,6 +162,7 @@ static int start_log(struct supervisor *s, const struct conf *conf)
 	return 0;
 }
 
+/* What workers and the first revision need, and the kernel does not notice. */
 static int open_rooms(struct supervisor *s, const struct conf *conf, struct errmsg *err)
 {
 	const struct memory_keeper keeper = { find_kept, keep, s };
@@ -168,6 +173,19 @@ static int open_rooms(struct supervisor *s, const struct conf *conf, struct errm
 	if (ret)
 		return ret;
 	open_storage(s, conf->agent.state_dir);
+	return 0;
+}
+
+/*
+ * The kernel half, last: an agent that cannot start for a port or a certificate has loaded nothing,
+ * attached nothing and left what is pinned as it was. Meters are in its maps.
+ */
+static int open_kernel(struct supervisor *s, bool kept, struct errmsg *err)
+{
+	const struct memory_keeper keeper = { find_kept, keep, s };
+	const struct conf *conf = s->revision->conf;
+	int ret;
+
 	s->kernel.libxdp = (struct libxdp_way) { monitor_link_libxdp, &s->monitor };
 	ret = kernel_open(&s->kernel, s->loop, s->bpffs_fd, s->bpffs_error, conf, err);
 	if (!ret)
@@ -175,28 +193,70 @@ static int open_rooms(struct supervisor *s, const struct conf *conf, struct errm
 					 &keeper, err);
 	if (!ret)
 		ret = slots_new(conf->dataplane.max_meters, &s->slots);
-	return ret;
+	if (!ret && kept)
+		slots_adopt(s->slots, s->revision);
+	else if (!ret)
+		ret = slots_assign(s->slots, s->kernel.dp, NULL, s->revision, err);
+	return ret ? ret : kernel_apply(&s->kernel, NULL, conf, NULL, err);
 }
 
 /* A revision that was in force before this process, or one from the file. */
 static int first_revision(struct supervisor *s, struct revision *kept, struct conf *conf,
 			  struct errmsg *err)
 {
+	CLEANUP(buf_clear) struct buf lines;
 	struct conf_errors errors = { .n = 0 };
 	struct conf *edited;
 	int ret;
 
+	buf_init(&lines, 1U << 20);
 	if (kept) {
-		slots_adopt(s->slots, kept);
 		s->revision = kept;
 		return 0;
 	}
+	if (s->storage) /* revisions are counted on: a number in a log means one of them */
+		(void)storage_revision_get(s->storage, &s->workers.number);
 	ret = with_edits(s, conf, &edited, err);
 	if (!ret)
-		ret = supervisor_build(s, edited, true, &s->revision, &errors, err);
-	for (size_t i = 0; i < errors.n; i++)
-		fprintf(stderr, "%s: %s\n", s->config_path, errors.error[i].text);
+		ret = supervisor_prepare(s, edited, true, &s->revision, &errors, err);
+	if (errors.n && conf_errors_format(&errors, s->config_path, &lines) == 0) {
+		fprintf(stderr, "%.*s", (int)buf_len(&lines), buf_head(&lines));
+		errmsg_set(err, ret, "%s is not valid", s->config_path);
+	}
 	return ret;
+}
+
+static const char *device_mode(const struct dataplane_device *d)
+{
+	if (!d->attached)
+		return "not attached";
+	if (d->hook == CONF_HOOK_TC)
+		return "tc";
+	return d->native ? "xdp native" : "xdp generic";
+}
+
+/* "eth0 (xdp native), eth1 (not attached)"; cut where there are too many for a line. */
+static void describe_devices(const struct supervisor *s, struct errmsg *ret)
+{
+	const struct dataplane_device *devices;
+	size_t n = s->kernel.dp ? dataplane_devices(s->kernel.dp, &devices) : 0, at = 0;
+
+	ret->text[0] = '\0';
+	for (size_t i = 0; i < n && at < sizeof(ret->text); i++)
+		at += (size_t)snprintf(ret->text + at, sizeof(ret->text) - at, "%s%s (%s)",
+				       i ? ", " : "", devices[i].name, device_mode(&devices[i]));
+}
+
+static void log_ready(const struct supervisor *s, bool adopted)
+{
+	const struct conf *conf = s->revision->conf;
+	struct errmsg devices;
+
+	describe_devices(s, &devices);
+	log_info("supervisor.ready", LOG_U64("revision", s->revision->number),
+		 LOG_BOOL("adopted", adopted), LOG_U64("workers", s->memory.slots),
+		 LOG_U64("listeners", conf->n_listeners), LOG_U64("routes", conf->n_routes),
+		 LOG_BOOL("kernel_half", s->kernel.dp != NULL), LOG_STR("devices", devices.text));
 }
 
 static int bring_workers(struct supervisor *s, bool kept, struct errmsg *err)
@@ -233,7 +293,7 @@ int supervisor_start(struct supervisor *s, struct errmsg *err)
 	if (!ret)
 		ret = supervisor_open_listeners(s, NULL, s->revision->conf, err);
 	if (!ret)
-		ret = kernel_apply(&s->kernel, NULL, s->revision->conf, NULL, err);
+		ret = open_kernel(s, kept != NULL, err);
 	if (!ret)
 		ret = pushdown_open(s);
 	if (ret)
@@ -248,11 +308,11 @@ int supervisor_start(struct supervisor *s, struct errmsg *err)
 		return ret;
 	s->sweep_slots = s->revision->number;
 	s->ready = true;
-	if (s->last_pid)
+	if (s->last_pid) {
+		counters_add(s->memory.counters, COUNTER_RESTARTS_SUPERVISOR, 1);
 		log_error("supervisor.replaced", LOG_I64("pid", s->last_pid),
 			  LOG_I64("wait_status", s->last_status));
-	log_info("supervisor.ready", LOG_U64("revision", s->revision->number),
-		 LOG_BOOL("adopted", kept != NULL), LOG_U64("workers", s->memory.slots),
-		 LOG_BOOL("kernel_half", s->kernel.dp != NULL));
+	}
+	log_ready(s, kept != NULL);
 	return monitor_link_ask(&s->monitor, MONITOR_READY, &ready, -1, NULL, NULL);
 }

@@ -10,6 +10,8 @@
 #include "log_pump.h"
 #include "memory.h"
 #include "monitor_link.h"
+#include "pem_checked.h"
+#include "proposals.h"
 #include "../storage/storage_writer.h"
 #include "revision.h"
 #include "slots.h"
@@ -20,7 +22,8 @@
 struct pushdown {
 	struct judge *judge;
 	size_t regions; /* of presence that may hold something */
-	struct timer sweep;
+	struct proposals proposals;
+	struct timer sweep, presence;
 	uint64_t log_s; /* lines about withheld verdicts in this second */
 	uint32_t logged;
 	uint64_t unlogged;
@@ -36,12 +39,14 @@ struct supervisor {
 	int control_fd, internal_fd, bpffs_fd;
 	char bpffs_error[MESSAGE_PATH_MAX];
 
-	struct revision *revision; /* in force */
+	struct revision *revision;  /* in force */
+	struct pem_checked checked; /* certificates that need not be tried again */
 	struct edits edits;
 	struct kernel kernel;
 	struct storage *storage;
 	struct errmsg storage_why;
 	struct storage_writer *writer; /* of audit records; NULL: no storage */
+	struct errmsg reload_why;      /* the last one was refused; "": it was not */
 	uint64_t audit_unqueued, audit_lost_logged;
 	struct errmsg audit_why; /* as a warning; "": none was lost */
 	struct memory memory;
@@ -57,7 +62,8 @@ struct supervisor {
 	uint64_t events_since_ns;
 	struct timer tick, rotate, drain;
 	uint64_t started_ns;
-	pid_t last_pid; /* the supervisor before this one; 0: none */
+	uint64_t started_s; /* by the wall clock, once: it must not waver in /metrics */
+	pid_t last_pid;	    /* the supervisor before this one; 0: none */
 	int last_status;
 	bool ready, draining;
 	int status;
@@ -65,7 +71,7 @@ struct supervisor {
 
 /* pushdown.c */
 int pushdown_open(struct supervisor *s);
-void pushdown_refusals(struct supervisor *s, const struct worker_refusal *r, size_t n);
+void pushdown_refusals(struct supervisor *s, uint32_t slot, struct worker_refusal *r, size_t n);
 
 /* supervisor_events.c: to all listeners, with the time in front; takes the reference of body. */
 void supervisor_emit(struct supervisor *s, json_t *body, uint64_t time_ns);
@@ -76,8 +82,14 @@ void supervisor_events_switch(struct supervisor *s);
 int supervisor_keep(struct supervisor *s, const char *name, int fd);
 /* Hand the revision to the workers under a new number and wait. Negative errno and *err. */
 int supervisor_publish(struct supervisor *s, struct revision *r, struct errmsg *err);
+/* As supervisor_build, without the meters, which need the kernel half. */
+int supervisor_prepare(struct supervisor *s, struct conf *conf, bool fresh, struct revision **ret,
+		       struct conf_errors *errors, struct errmsg *err);
+/* A conf_outside of the supervisor ctx: the certificates of a text that is refused. */
+void supervisor_check_outside(const struct conf *conf, struct conf_errors *errors, void *ctx);
 /*
- * Everything that a revision needs beside its text: certificates, ids, meters. Takes conf.
+ * Everything that a revision needs beside its text: certificates, ids, meters. Takes conf. What is
+ * wrong with certificates is in errors, at its place in the file, and *err is empty then.
  *   fresh  read the certificates' files; otherwise those in force are taken over, which needs the
  *	    same listeners: a limit is not to wait for a certificate that has expired
  */

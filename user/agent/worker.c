@@ -2,6 +2,7 @@
 #include "worker.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <openssl/ssl.h>
 #include <sched.h>
 #include <stdio.h>
@@ -22,7 +23,8 @@
 #include "sandbox.h"
 #include "worker_sockets.h"
 
-#define STATE_INTERVAL_MS 1000
+#define STATE_INTERVAL_MS    1000
+#define WORKER_STATUS_MEMORY 3
 
 static struct worker {
 	uint32_t slot;
@@ -101,6 +103,8 @@ static int take_memory(const struct ipc_msg *msg)
 	if (msg->len != sizeof(sizes) || msg->nfds != 4)
 		return -EPROTO;
 	memcpy(&sizes, msg->payload, sizeof(sizes));
+	if (sizes.presence_bytes != sizeof(*presence))
+		return -EPROTO;
 	env.meters = map(msg->fds[0], sizes.meters_bytes);
 	presence = map(msg->fds[1], sizes.presence_bytes);
 	page = map(msg->fds[2], sizes.metric_bytes);
@@ -109,7 +113,7 @@ static int take_memory(const struct ipc_msg *msg)
 	    ring_attach(ring_mem, sizes.ring_bytes, &ring))
 		return -ENOMEM;
 	env.n_meters = (uint32_t)(sizes.meters_bytes / sizeof(uint64_t));
-	env.presence = &presence[worker.slot];
+	env.presence = presence; /* its own region, and none but it */
 	metric_use(page);
 	snprintf(role, sizeof(role), "worker-%u", worker.slot);
 	log_open_ring(role, ring);
@@ -189,8 +193,7 @@ static void on_supervisor_message(struct ipc_msg *msg)
 		if (worker.gateway)
 			break; /* told twice by a supervisor that was replaced in between */
 		if (take_memory(msg)) {
-			fprintf(stderr, "sluiced: worker %u: cannot map its memory\n", worker.slot);
-			worker.status = 1;
+			worker.status = WORKER_STATUS_MEMORY; /* it has no log to say it in */
 			loop_stop(worker.loop);
 		}
 		break;
@@ -290,6 +293,25 @@ static void pin(uint32_t slot)
 	}
 }
 
+/*
+ * Standard output is the supervisor's log, and what is written there is believed: a worker has its
+ * ring for that. A sanitizer's report of a crash has to come out, so there stderr stays.
+ */
+static int close_output(void)
+{
+	int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	if (dup2(fd, STDIN_FILENO) < 0 || dup2(fd, STDOUT_FILENO) < 0 ||
+	    (!sandbox_is_off() && dup2(fd, STDERR_FILENO) < 0)) {
+		close(fd);
+		return -errno;
+	}
+	close(fd);
+	return 0;
+}
+
 static int start(uint32_t slot, int monitor_fd, struct errmsg *err)
 {
 	int ret;
@@ -297,7 +319,9 @@ static int start(uint32_t slot, int monitor_fd, struct errmsg *err)
 	pin(slot);
 	/* reads openssl.cnf, which the filter would not let it */
 	OPENSSL_init_ssl(OPENSSL_INIT_LOAD_CONFIG, NULL);
-	ret = sandbox_enter(SANDBOX_WORKER, err);
+	ret = close_output();
+	if (!ret)
+		ret = sandbox_enter(SANDBOX_WORKER, err);
 	if (!ret)
 		ret = loop_new(&worker.loop);
 	if (ret)

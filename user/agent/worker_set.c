@@ -18,6 +18,11 @@
 #define LIVED_WELL_MS	  10000 /* a worker that lived as long starts again at once */
 #define REVISION_RETRY_MS 100
 #define REFUSED_RETRY_MS  1000
+#define TICK_MS		  1000
+#define SILENT_TICKS	  15
+#define BEHIND_TICKS	  60 /* many certificates take long to parse */
+#define TURN_MESSAGES	  32 /* of one worker, before the others and the operator are served */
+#define MORE_MS		  1
 
 static void send_newest(struct worker_set_row *row);
 
@@ -36,8 +41,26 @@ static void disconnect(struct worker_set_row *row)
 	if (row->watch.fd < 0)
 		return;
 	loop_del(row->set->loop, &row->watch);
+	timer_stop(&row->more);
 	close(row->watch.fd);
 	row->watch.fd = -1;
+}
+
+/* Its user is another, so it is the monitor that ends it; MONITOR_EXIT tells of its end as of any. */
+static void condemn(struct worker_set_row *row, enum counter cause, const char *why)
+{
+	const pid_t pid = info_of(row)->pid;
+	struct monitor_request r = { .slot = slot_of(row), .pid = pid };
+	int ret;
+
+	if (row->condemned || !pid)
+		return;
+	row->condemned = true;
+	disconnect(row); /* nothing that it still says counts */
+	counters_add(row->set->memory->counters, cause, 1);
+	ret = monitor_link_ask(row->set->monitor, MONITOR_KILL, &r, -1, NULL, NULL);
+	log_error("worker.killed", LOG_U64("slot", slot_of(row)), LOG_I64("pid", pid),
+		  LOG_STR("why", why), LOG_STR("error", ret ? strerror(-ret) : ""));
 }
 
 static int send_memory(struct worker_set_row *row)
@@ -119,7 +142,8 @@ static void send_newest(struct worker_set_row *row)
 		ret = ipc_send(row->watch.fd, WORKER_REVISION, &w->number, sizeof(w->number),
 			       &w->blob_fd, 1);
 	if (!ret) {
-		row->sent = w->number;
+		row->sent = row->offered = w->number;
+		row->behind = 0;
 		return;
 	}
 	log_warn("worker.revision_unsent", LOG_U64("slot", slot_of(row)),
@@ -129,6 +153,7 @@ static void send_newest(struct worker_set_row *row)
 
 static void on_hello(struct worker_set_row *row, const struct worker_state *s)
 {
+	row->hello = true;
 	info_of(row)->revision = s->revision;
 	row->oldest = s->revision;
 	row->sent = row->answered = s->revision;
@@ -142,29 +167,36 @@ static void on_hello(struct worker_set_row *row, const struct worker_state *s)
 		(void)ipc_send(row->watch.fd, WORKER_DRAIN, NULL, 0, NULL, 0);
 }
 
+/* Of a revision that the others have: it is not to stay without. */
+static void offer_again(struct worker_set_row *row)
+{
+	log_error("worker.revision_refused", LOG_U64("slot", slot_of(row)),
+		  LOG_U64("revision", row->answered), LOG_STR("error", row->text));
+	row->sent = 0;
+	timer_start(row->set->loop, &row->respawn, REFUSED_RETRY_MS);
+}
+
 static void on_applied(struct worker_set_row *row, const struct worker_state *s)
 {
+	if (!s->revision || s->revision > row->offered)
+		return; /* nobody asked */
 	row->answered = s->revision;
 	row->status = s->status;
 	snprintf(row->text, sizeof(row->text), "%.*s", (int)sizeof(s->text) - 1, s->text);
+	for (char *c = row->text; *c; c++) /* it is shown on operators' terminals */
+		*c = (unsigned char)*c < 0x20 || *c == 0x7f ? '?' : *c;
 	if (!s->status)
 		info_of(row)->revision = s->revision;
-	if (!s->status || row->set->waiting)
-		return;
-	/* one that was replaced, of a revision that the others have: it is not to stay without */
-	log_error("worker.revision_refused", LOG_U64("slot", slot_of(row)),
-		  LOG_U64("revision", s->revision), LOG_STR("error", row->text));
-	row->sent = 0;
-	timer_start(row->set->loop, &row->respawn, REFUSED_RETRY_MS);
+	if (s->status && !row->set->waiting) /* one that was replaced, perhaps */
+		offer_again(row);
 }
 
 static void on_state_message(struct worker_set_row *row, const struct ipc_msg *msg)
 {
 	struct worker_state s;
 
-	if (msg->len != sizeof(s))
-		return;
 	memcpy(&s, msg->payload, sizeof(s));
+	row->silent = 0;
 	if (msg->type == WORKER_HELLO)
 		on_hello(row, &s);
 	else if (msg->type == WORKER_APPLIED)
@@ -178,28 +210,55 @@ static void on_state_message(struct worker_set_row *row, const struct ipc_msg *m
 	}
 }
 
+/* What no worker of ours ever says: HELLO twice, or anything before it. NULL: it is in order. */
+static const char *find_breach(const struct worker_set_row *row, const struct ipc_msg *msg)
+{
+	if (msg->nfds)
+		return "it sent descriptors";
+	if ((msg->type == WORKER_HELLO) == row->hello)
+		return row->hello ? "it said HELLO twice" : "it spoke before HELLO";
+	if (msg->type == WORKER_REFUSALS)
+		return !msg->len || msg->len % sizeof(struct worker_refusal) ? "a torn report"
+									     : NULL;
+	if (msg->type != WORKER_HELLO && msg->type != WORKER_APPLIED && msg->type != WORKER_STATE &&
+	    msg->type != WORKER_DRAINED)
+		return "a message of no known type";
+	return msg->len == sizeof(struct worker_state) ? NULL : "a state of another size";
+}
+
 static void on_message(struct worker_set_row *row, const struct ipc_msg *msg)
 {
 	const struct worker_set_events *events = &row->set->events;
 	struct worker_refusal refusals[IPC_PAYLOAD_MAX / sizeof(struct worker_refusal)];
 	size_t n = msg->len / sizeof(*refusals); /* at most as many as there is room for */
+	const char *breach = find_breach(row, msg);
 
+	if (breach) {
+		condemn(row, COUNTER_KILLED_PROTOCOL, breach);
+		return;
+	}
 	if (msg->type != WORKER_REFUSALS) {
 		on_state_message(row, msg);
 		return;
 	}
 	memcpy(refusals, msg->payload, n * sizeof(*refusals));
-	events->on_refusals(refusals, n, events->ctx);
+	events->on_refusals(slot_of(row), refusals, n, events->ctx);
 }
 
-static void on_event(struct watch *watch, uint32_t events)
+/* A part of what there is, since who floods us must not be all that we serve. */
+static void receive(struct worker_set_row *row)
 {
-	struct worker_set_row *row = container_of(watch, struct worker_set_row, watch);
 	struct ipc_msg msg;
-	int ret;
 
-	(void)events;
-	while (watch->fd >= 0 && (ret = ipc_recv(watch->fd, &msg)) != -EAGAIN) {
+	for (size_t n = 0; row->watch.fd >= 0 && n < TURN_MESSAGES; n++) {
+		int ret = ipc_recv(row->watch.fd, &msg);
+
+		if (ret == -EAGAIN)
+			return;
+		if (ret == -EPROTO) {
+			condemn(row, COUNTER_KILLED_PROTOCOL, "a message that is none");
+			return;
+		}
 		if (ret != 1) {
 			disconnect(row); /* MONITOR_EXIT tells the rest */
 			return;
@@ -207,6 +266,43 @@ static void on_event(struct watch *watch, uint32_t events)
 		on_message(row, &msg);
 		ipc_msg_clear(&msg);
 	}
+	if (row->watch.fd >= 0) /* the edge will not come again for what is left */
+		timer_start(row->set->loop, &row->more, MORE_MS);
+}
+
+static void on_event(struct watch *watch, uint32_t events)
+{
+	(void)events;
+	receive(container_of(watch, struct worker_set_row, watch));
+}
+
+static void on_more(struct timer *t)
+{
+	receive(container_of(t, struct worker_set_row, more));
+}
+
+static void watch_row(struct worker_set_row *row)
+{
+	const struct worker_set_deadlines *d = &row->set->deadlines;
+	const bool busy = row->hello && row->sent && row->answered != row->sent;
+
+	if (row->watch.fd < 0 || row->drained)
+		return;
+	row->silent++;
+	row->behind = busy ? row->behind + 1 : 0;
+	if (row->behind > d->behind)
+		condemn(row, COUNTER_KILLED_LATE, "it does not answer for its revision");
+	else if (!busy && row->silent > d->silent) /* while it builds one it says nothing */
+		condemn(row, COUNTER_KILLED_SILENT, "it says nothing");
+}
+
+static void on_tick(struct timer *t)
+{
+	struct worker_set *w = container_of(t, struct worker_set, tick);
+
+	timer_start(w->loop, t, w->deadlines.tick_ms);
+	for (uint32_t slot = 0; slot < MESSAGE_SLOTS_MAX && !w->draining; slot++)
+		watch_row(&w->row[slot]);
 }
 
 void worker_set_init(struct worker_set *w, struct loop *loop, struct monitor_link *monitor,
@@ -218,6 +314,8 @@ void worker_set_init(struct worker_set *w, struct loop *loop, struct monitor_lin
 		.memory = memory,
 		.events = *events,
 		.blob_fd = -1,
+		.tick.on_due = on_tick,
+		.deadlines = { TICK_MS, SILENT_TICKS, BEHIND_TICKS },
 	};
 	for (uint32_t i = 0; i < MESSAGE_SLOTS_MAX; i++) {
 		w->info[i].slot = i;
@@ -225,7 +323,9 @@ void worker_set_init(struct worker_set *w, struct loop *loop, struct monitor_lin
 		w->row[i].watch.fd = -1;
 		w->row[i].watch.on_event = on_event;
 		w->row[i].respawn.on_due = on_retry_due;
+		w->row[i].more.on_due = on_more;
 	}
+	timer_start(loop, &w->tick, w->deadlines.tick_ms);
 }
 
 void worker_set_adopt(struct worker_set *w, uint32_t slot, pid_t pid, int fd)
@@ -240,8 +340,9 @@ void worker_set_adopt(struct worker_set *w, uint32_t slot, pid_t pid, int fd)
 	disconnect(row);
 	row->watch.fd = fd;
 	row->started_ns = clock_now_ns();
-	row->sent = row->answered = row->oldest = 0;
-	row->drained = false;
+	row->sent = row->answered = row->oldest = row->offered = 0;
+	row->silent = row->behind = 0;
+	row->hello = row->condemned = row->drained = false;
 	w->info[slot].pid = pid;
 	w->info[slot].revision = 0;
 	w->info[slot].connections = 0;
@@ -273,6 +374,7 @@ void worker_set_exited(struct worker_set *w, uint32_t slot, pid_t pid, int wait_
 	log_error("worker.exit", LOG_U64("slot", slot), LOG_I64("pid", pid),
 		  LOG_I64("wait_status", wait_status), LOG_U64("restart_in_ms", row->backoff_ms));
 	w->info[slot].restarts++;
+	counters_add(w->memory->counters, COUNTER_RESTARTS_WORKER, 1);
 	timer_start(w->loop, &row->respawn, row->backoff_ms);
 	row->backoff_ms = row->backoff_ms ? row->backoff_ms * 2 : BACKOFF_MIN_MS;
 	if (row->backoff_ms > BACKOFF_MAX_MS)
@@ -326,46 +428,65 @@ void worker_set_revise(struct worker_set *w, uint64_t number, const struct conf 
 		send_newest(&w->row[slot]);
 }
 
-/* Those that a wait is for. *ret_refused: the first that answered with an error. */
-static uint32_t waiting_for(struct worker_set *w, struct pollfd *fds,
-			    const struct worker_set_row **ret_refused)
+/* Those that a wait is for. */
+static uint32_t waiting_for(struct worker_set *w, struct pollfd *fds)
 {
 	uint32_t n = 0;
 
 	for (uint32_t slot = 0; slot < w->n; slot++) {
 		const struct worker_set_row *row = &w->row[slot];
 
-		if (row->watch.fd < 0)
-			continue;
-		if (row->answered == w->number && row->status && !*ret_refused)
-			*ret_refused = row;
-		if (row->answered != w->number)
+		if (row->watch.fd >= 0 && row->answered != w->number)
 			fds[n++] = (struct pollfd) { .fd = row->watch.fd, .events = POLLIN };
 	}
 	return n;
 }
 
+/*
+ * More than half of those that answered decide: one worker that is somebody else's by now is not to
+ * stand in the way of every change. A revision was built by us as well before it was sent.
+ */
+static int count_answers(struct worker_set *w, struct errmsg *err)
+{
+	const struct worker_set_row *last = NULL;
+	uint32_t answered = 0, refused = 0;
+
+	for (uint32_t slot = 0; slot < w->n; slot++) {
+		const struct worker_set_row *row = &w->row[slot];
+
+		if (row->watch.fd < 0 || row->answered != w->number)
+			continue;
+		answered++;
+		refused += row->status != 0;
+		last = row->status ? row : last;
+	}
+	if (last && 2 * refused > answered)
+		return errmsg_set(err, -EINVAL, "worker %u refused revision %llu: %s",
+				  slot_of(last), (unsigned long long)w->number, last->text);
+	for (uint32_t slot = 0; refused && slot < w->n; slot++) {
+		if (w->row[slot].watch.fd >= 0 && w->row[slot].answered == w->number &&
+		    w->row[slot].status)
+			offer_again(&w->row[slot]);
+	}
+	return 0;
+}
+
 int worker_set_wait(struct worker_set *w, uint64_t timeout_ms, struct errmsg *err)
 {
 	const uint64_t until_ns = clock_now_ns() + timeout_ms * NS_PER_MS;
-	const struct worker_set_row *refused = NULL;
 	struct pollfd fds[MESSAGE_SLOTS_MAX];
 	uint64_t now_ns;
 	uint32_t n;
 
 	w->waiting = true;
-	while ((n = waiting_for(w, fds, &refused)) && !refused &&
-	       (now_ns = clock_now_ns()) < until_ns) {
+	while ((n = waiting_for(w, fds)) && (now_ns = clock_now_ns()) < until_ns) {
 		/* with an error of poll the time passes, too */
 		(void)poll(fds, n, (int)((until_ns - now_ns) / NS_PER_MS) + 1);
 		for (uint32_t slot = 0; slot < w->n; slot++)
 			on_event(&w->row[slot].watch, LOOP_READ);
 	}
 	w->waiting = false;
-	if (refused)
-		return errmsg_set(err, -EINVAL, "worker %u refused revision %llu: %s",
-				  slot_of(refused), (unsigned long long)w->number, refused->text);
-	return 0;
+	return count_answers(w, err);
 }
 
 uint64_t worker_set_oldest(const struct worker_set *w)

@@ -20,20 +20,39 @@ struct worker_set_row {
 	struct worker_set *set;
 	struct watch watch; /* fd -1: not connected */
 	struct timer respawn;
+	struct timer more; /* messages that the last turn left */
 	uint64_t started_ns;
 	uint64_t backoff_ms;
 	uint64_t sent;	 /* newest revision sent */
 	uint64_t oldest; /* that an exchange of it pins */
 	int status;	 /* of the newest revision that it answered for */
 	uint64_t answered;
+	uint64_t offered; /* the newest revision ever sent on this connection */
+	uint32_t silent;  /* ticks since it said anything that it had to */
+	uint32_t behind;  /* ticks since it was sent a revision that it did not answer for */
+	bool hello;	  /* it said so, once */
+	bool condemned;	  /* the monitor was asked to end it */
 	bool drained;
 	char text[512];
 };
 
 struct worker_set_events {
-	void (*on_refusals)(const struct worker_refusal *r, size_t n, void *ctx);
+	/* of the worker in this slot; the rows are the callee's to change */
+	void (*on_refusals)(uint32_t slot, struct worker_refusal *r, size_t n, void *ctx);
 	void (*on_drained)(void *ctx); /* each time one is done or gone while draining */
 	void *ctx;
+};
+
+/*
+ * After how many ticks of the loop a worker is ended: a worker says how it is once a second. Counted
+ * in turns of our loop and not by the clock: when it is this process that stood still, what the
+ * workers said meanwhile is read before the next tick.
+ */
+struct worker_set_deadlines {
+	uint64_t tick_ms;
+	uint32_t silent; /* without a word, or connected without HELLO */
+	uint32_t
+		behind; /* with a revision that it does not answer for; it may be busy building it */
 };
 
 struct worker_set {
@@ -48,7 +67,9 @@ struct worker_set {
 	int blob_fd;
 	const struct conf *conf;
 	uint64_t listeners_since; /* the first revision with these listeners */
-	bool waiting;		  /* somebody else deals with refusals */
+	struct timer tick;
+	struct worker_set_deadlines deadlines;
+	bool waiting; /* somebody else deals with refusals */
 	bool draining;
 };
 
@@ -67,7 +88,8 @@ int worker_set_start(struct worker_set *w, uint32_t n, struct errmsg *err);
 void worker_set_revise(struct worker_set *w, uint64_t number, const struct conf *conf, int blob_fd);
 /*
  * Serve the workers' sockets until all that live answered for the newest revision, or the time is
- * over (then those that are late go on with it when they can). -EINVAL and *err: one refused it.
+ * over (then those that are late go on with it when they can). -EINVAL and *err: more than
+ * half of those that answered refused it. Fewer are offered it again.
  */
 int worker_set_wait(struct worker_set *w, uint64_t timeout_ms, struct errmsg *err);
 /* The oldest revision that any living worker may still use. */

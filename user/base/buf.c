@@ -13,10 +13,22 @@ void buf_init(struct buf *b, size_t max_bytes)
 	*b = (struct buf) { .max_bytes = max_bytes };
 }
 
+void buf_init_secret(struct buf *b, size_t max_bytes)
+{
+	*b = (struct buf) { .max_bytes = max_bytes, .secret = true };
+}
+
+static void give_back(struct buf *b)
+{
+	if (b->secret && b->data)
+		explicit_bzero(b->data, b->cap);
+	free(b->data);
+}
+
 void buf_clear(struct buf *b)
 {
-	free(b->data);
-	buf_init(b, b->max_bytes);
+	give_back(b);
+	*b = (struct buf) { .max_bytes = b->max_bytes, .secret = b->secret };
 }
 
 /* Powers of two, so that a buffer filled byte by byte is copied a constant number of times. */
@@ -50,7 +62,7 @@ char *buf_reserve(struct buf *b, size_t want)
 		return NULL;
 	if (b->data)
 		memcpy(data, b->data + b->start, len);
-	free(b->data);
+	give_back(b);
 	b->data = data;
 	b->cap = cap;
 	b->start = 0;

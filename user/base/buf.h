@@ -18,9 +18,12 @@ struct buf {
 	size_t end;
 	size_t cap;
 	size_t max_bytes;
+	bool secret; /* storage is wiped before it is given back */
 };
 
 void buf_init(struct buf *b, size_t max_bytes);
+/* For keys: leaves no copy in freed memory, neither when it grows nor at its end. */
+void buf_init_secret(struct buf *b, size_t max_bytes);
 void buf_clear(struct buf *b); /* frees the storage; the limit stays */
 
 static inline size_t buf_len(const struct buf *b)

@@ -85,19 +85,35 @@ static void emit(const char *line, size_t n)
 	}
 }
 
-/* RFC 3339 in UTC with milliseconds. */
+/* RFC 3339 in UTC with microseconds; a second is put into words once, for it may have many lines. */
 static struct str format_time(char buf[32])
 {
+	static struct {
+		time_t at;
+		char text[24];
+	} second = { .at = -1 };
 	uint64_t now_ns = clock_wall_ns();
-	time_t sec = (time_t)(now_ns / NS_PER_S);
+	time_t s = (time_t)(now_ns / NS_PER_S);
 	struct tm tm;
-	size_t n;
+	int n;
 
-	gmtime_r(&sec, &tm);
-	n = strftime(buf, 32, "%Y-%m-%dT%H:%M:%S", &tm);
-	n += (size_t)snprintf(buf + n, 32 - n, ".%03uZ",
-			      (unsigned int)(now_ns % NS_PER_S / NS_PER_MS));
-	return (struct str) { buf, n };
+	if (s != second.at) {
+		gmtime_r(&s, &tm);
+		strftime(second.text, sizeof(second.text), "%Y-%m-%dT%H:%M:%S", &tm);
+		second.at = s;
+	}
+	n = snprintf(buf, 32, "%s.%06uZ", second.text, (unsigned int)(now_ns % NS_PER_S / 1000));
+	return (struct str) { buf, (size_t)n };
+}
+
+void log_write_head(struct json_write *w, enum log_level level, const char *event)
+{
+	char time_text[32];
+
+	json_write_str(w, "time", format_time(time_text));
+	json_write_str(w, "level", str_of(level_names[level]));
+	json_write_str(w, "role", str_of(sink.role));
+	json_write_str(w, "event", str_of(event));
 }
 
 static void write_field(struct json_write *w, const struct log_field *f)
@@ -127,13 +143,9 @@ static void write_field(struct json_write *w, const struct log_field *f)
 static int build_line(enum log_level level, const char *event, const struct log_field *fields)
 {
 	struct json_write w;
-	char time_text[32];
 
 	json_write_open(&w, &sink.line);
-	json_write_str(&w, "time", format_time(time_text));
-	json_write_str(&w, "level", str_of(level_names[level]));
-	json_write_str(&w, "role", str_of(sink.role));
-	json_write_str(&w, "event", str_of(event));
+	log_write_head(&w, level, event);
 	if (!fields)
 		json_write_bool(&w, "fields_too_long", true);
 	for (; fields && fields->type != LOG_F_END; fields++)

@@ -2,12 +2,14 @@
 /*
  * Structured log: one JSON object a line, {"time":…,"level":…,"role":…,"event":…,<fields>}. A process
  * writes to its sink: a descriptor (monitor, supervisor) or a ring that the supervisor empties
- * (workers). Never blocks a worker: a full ring drops the line and counts it.
+ * (workers). Never blocks a worker: a full ring drops the line and counts it. An event is "noun.verb",
+ * lower case with underscores inside of a word: "worker.exit", "listener.paused".
  */
 #pragma once
 
 #include <stdint.h>
 
+#include "json_write.h"
 #include "ring.h"
 #include "str.h"
 
@@ -38,6 +40,8 @@ void log_set_level(enum log_level level);
 int log_level_parse(const char *name, enum log_level *ret); /* -EINVAL */
 
 void log_write(enum log_level level, const char *event, const struct log_field *fields);
+/* What every line begins with, for lines that are built elsewhere: time, level, role, event. */
+void log_write_head(struct json_write *w, enum log_level level, const char *event);
 /* Write bytes that are already a line (access log; lines drained from a ring). */
 void log_write_line(const char *line, size_t n);
 

@@ -4,6 +4,8 @@
 _Static_assert(METRIC_COUNTER_COUNT <=
 		       sizeof(((struct metric_page *)0)->counter) / sizeof(uint64_t),
 	       "metric_page.counter is too small");
+_Static_assert(METRIC_STRIP_COUNT <= sizeof(((struct metric_page *)0)->stripped) / sizeof(uint64_t),
+	       "metric_page.stripped is too small");
 
 /* Writable before the process was given its page: tools and tests count too. */
 static struct metric_page private_page;

@@ -35,13 +35,36 @@
 	X(TIMEOUTS_UPSTREAM, "agent_timeouts_upstream", "Upstreams that were too slow.")           \
 	X(PRESENCE_EVICTED, "agent_presence_evicted", "Live presence entries that were evicted.")  \
 	X(PROPOSALS_DROPPED, "agent_proposals_dropped", "Refusal reports that found no room.")     \
-	X(LOG_DROPPED, "agent_log_dropped", "Log lines that found no room.")
+	X(LOG_DROPPED, "agent_log_dropped", "Log lines that found no room.")                       \
+	X(ACCEPT_PAUSES, "agent_accept_pauses", "Pauses of a listener for want of resources.")     \
+	X(ACCEPT_STOPS, "agent_accept_stops", "Listeners whose socket will not accept again.")     \
+	X(LIMIT_OVERFLOW, "agent_limit_overflow", "Limits of requests that had no meter.")         \
+	X(OPTIONS_ANSWERED, "agent_options_answered", "OPTIONS * that the agent answered.")
 
 enum metric_counter {
 #define METRIC_ENUM(id, name, help) METRIC_##id,
 	METRIC_COUNTERS(METRIC_ENUM)
 #undef METRIC_ENUM
 		METRIC_COUNTER_COUNT,
+};
+
+/*
+ * Request fields that were not passed to the endpoint, label "kind". Hop-by-hop fields, which every
+ * proxy removes, are not among them.
+ */
+#define METRIC_STRIPS(X)        \
+	X(IDENTITY, "identity") \
+	X(FRAMING, "framing")   \
+	X(REWRITE, "rewrite")   \
+	X(PROXY, "proxy")       \
+	X(KEY, "key")
+
+enum metric_strip {
+#define METRIC_STRIP_ENUM(id, label) METRIC_STRIP_##id,
+	METRIC_STRIPS(METRIC_STRIP_ENUM)
+#undef METRIC_STRIP_ENUM
+		METRIC_STRIP_COUNT,
+	METRIC_STRIP_NONE = METRIC_STRIP_COUNT,
 };
 
 #define METRIC_STAT_IDS	  1024 /* routes, and clusters, each */
@@ -68,7 +91,8 @@ struct metric_cluster {
 };
 
 struct metric_page {
-	_Atomic uint64_t counter[128];
+	_Atomic uint64_t counter[112];
+	_Atomic uint64_t stripped[16]; /* by enum metric_strip */
 	struct metric_route route[METRIC_STAT_IDS];
 	struct metric_cluster cluster[METRIC_STAT_IDS];
 };

@@ -37,8 +37,8 @@ void conf_free(struct conf *conf)
 	free(conf);
 }
 
-int conf_build(struct conf_node *root, struct conf_arena *scratch, struct conf_errors *errors,
-	       struct conf **ret)
+int conf_build(struct conf_node *root, struct conf_arena *scratch,
+	       const struct conf_outside *outside, struct conf_errors *errors, struct conf **ret)
 {
 	struct conf *conf CLEANUP(cleanup_conf) = conf_new();
 	int err;
@@ -53,6 +53,8 @@ int conf_build(struct conf_node *root, struct conf_arena *scratch, struct conf_e
 		err = conf_names_check(conf, root, scratch, errors);
 	if (!err && root->kind == CONF_MAP)
 		err = conf_check(conf, root, scratch, errors);
+	if (!err && errors->n && outside)
+		outside->check(conf, errors, outside->ctx);
 	if (!err && errors->n)
 		err = -EINVAL;
 	if (!err)
@@ -61,6 +63,12 @@ int conf_build(struct conf_node *root, struct conf_arena *scratch, struct conf_e
 }
 
 int conf_parse(const char *text, size_t len, struct conf **ret, struct conf_errors *errors)
+{
+	return conf_parse_with(text, len, NULL, ret, errors);
+}
+
+int conf_parse_with(const char *text, size_t len, const struct conf_outside *outside,
+		    struct conf **ret, struct conf_errors *errors)
 {
 	struct conf_arena *scratch CLEANUP(conf_arena_cleanup) = conf_arena_new();
 	struct conf_node *root;
@@ -72,7 +80,7 @@ int conf_parse(const char *text, size_t len, struct conf **ret, struct conf_erro
 		return -ENOMEM;
 	err = conf_yaml_read(text, len, scratch, errors, &root);
 	if (!err)
-		err = conf_build(root, scratch, errors, ret);
+		err = conf_build(root, scratch, outside, errors, ret);
 	conf_errors_sort(errors);
 	return err;
 }

@@ -30,6 +30,11 @@ struct conf_errors {
 	size_t suppressed;
 };
 
+/* Add one, or count it as suppressed. Returns -EINVAL. */
+int conf_errors_add(struct conf_errors *errors, uint32_t line, uint32_t column, const char *fmt,
+		    ...) __attribute__((format(printf, 4, 5)));
+/* By line and column; errors of the whole first. */
+void conf_errors_sort(struct conf_errors *errors);
 /* Write one line per error, "NAME:LINE:COLUMN: TEXT\n". 0 or -ENOSPC. */
 int conf_errors_format(const struct conf_errors *errors, const char *file_name, struct buf *out);
 
@@ -38,6 +43,19 @@ int conf_errors_format(const struct conf_errors *errors, const char *file_name, 
  * 0 and *ret, or -EINVAL and at least one error; -ENOMEM. errors is initialised here.
  */
 int conf_parse(const char *text, size_t len, struct conf **ret, struct conf_errors *errors);
+
+/*
+ * A look at what a refused text refers to outside of itself, so that all that is wrong is reported at
+ * once: called when there are errors, with what could be read; every pointer may be NULL, every
+ * number 0. A text that is accepted is the caller's to look further into.
+ */
+struct conf_outside {
+	void (*check)(const struct conf *conf, struct conf_errors *errors, void *ctx);
+	void *ctx;
+};
+/* conf_parse; outside may be NULL. */
+int conf_parse_with(const char *text, size_t len, const struct conf_outside *outside,
+		    struct conf **ret, struct conf_errors *errors);
 void conf_free(struct conf *conf);
 
 enum conf_dump {

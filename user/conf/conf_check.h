@@ -14,10 +14,18 @@ int conf_check(const struct conf *conf, struct conf_node *root, struct conf_aren
 /* The halves of it, and what conf_check_kernel leaves to a file of its own. */
 int conf_check_kernel(const struct conf *conf, struct conf_node *root, struct conf_arena *scratch,
 		      struct conf_errors *errors);
+/* Prefixes that no source matches, since the kernel knows an IPv6 source by its /64. */
+void conf_check_prefix_lengths(const struct prefix *prefixes, size_t n, struct conf_node *list,
+			       struct conf_errors *errors);
 int conf_check_limits(const struct conf *conf, struct conf_node *root, struct conf_arena *scratch,
 		      struct conf_errors *errors);
 int conf_check_gateway(const struct conf *conf, struct conf_node *root, struct conf_arena *scratch,
 		       struct conf_errors *errors);
+
+/* 0.0.0.0 or ::. */
+bool conf_check_is_any(const struct addr *a);
+/* Why packets cannot be sent to it from another host: "a loopback address"; NULL: they can. */
+const char *conf_check_unroutable(const struct addr *a);
 
 /* A value that has to be unique, and where it is in the file. */
 struct conf_unique {

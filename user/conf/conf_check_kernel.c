@@ -6,10 +6,8 @@
 #include "../base/addr.h"
 #include "conf_check.h"
 #include "conf_errors.h"
+#include "sluice/abi/client.h"
 #include "sluice/abi/vip.h"
-
-/* A source of IPv6 is a /64: there is nothing longer to tell apart. */
-#define SOURCE_BITS_MAX_V6 64
 
 static bool is_prime(uint32_t n)
 {
@@ -17,6 +15,26 @@ static bool is_prime(uint32_t n)
 		if (n % d == 0)
 			return false;
 	return n >= 2;
+}
+
+/* The programs ask for an IPv6 source's /64 (bpf/client.h): what is longer answers nobody. */
+void conf_check_prefix_lengths(const struct prefix *prefixes, size_t n, struct conf_node *list,
+				 struct conf_errors *errors)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct conf_node *node = conf_node_item(list, i);
+		const bool v4 = addr_is_v4(&prefixes[i].addr) && prefixes[i].len_bits >= 96;
+		char text[ADDR_TEXT_MAX];
+		struct prefix unit = { .len_bits = CLIENT_UNIT_BITS_V6 };
+
+		if (!node || node->bad || v4 || prefixes[i].len_bits <= CLIENT_UNIT_BITS_V6)
+			continue;
+		unit.addr = addr_mask(&prefixes[i].addr, CLIENT_UNIT_BITS_V6);
+		conf_node_fail(errors, node,
+			       "would never match: the kernel knows an IPv6 source by its /64; "
+			       "write %s",
+			       prefix_format(&unit, text));
+	}
 }
 
 static int check_acl_list(const struct prefix *prefixes, size_t n, uint32_t max,
@@ -29,18 +47,48 @@ static int check_acl_list(const struct prefix *prefixes, size_t n, uint32_t max,
 		return -ENOMEM;
 	if (n > max)
 		conf_node_fail(errors, list, "%zu prefixes; raise dataplane.max_acl (%u)", n, max);
-	for (size_t i = 0; i < n; i++) {
-		struct conf_node *node = conf_node_item(list, i);
-
-		if (!addr_is_v4(&prefixes[i].addr) && prefixes[i].len_bits > SOURCE_BITS_MAX_V6 &&
-		    !node->bad)
-			conf_node_fail(errors, node,
-				       "is longer than /64; whoever has an address of a /64 has "
-				       "all of them");
-		entries[i] = (struct conf_unique) { &prefixes[i], sizeof(prefixes[i]), node };
-	}
+	for (size_t i = 0; i < n; i++)
+		entries[i] = (struct conf_unique) { &prefixes[i], sizeof(prefixes[i]),
+						    conf_node_item(list, i) };
 	conf_check_unique(entries, n, "this prefix is there already:", errors);
+	conf_check_prefix_lengths(prefixes, n, list, errors);
 	return 0;
+}
+
+/* Allow wins: what is in both is never denied, whoever wrote it expected otherwise. */
+static int check_acl_both(const struct conf_acl *acl, struct conf_node *node,
+			  struct conf_arena *scratch, struct conf_errors *errors)
+{
+	struct conf_unique *entries =
+		conf_arena_alloc(scratch, acl->n_allow + acl->n_deny, sizeof(*entries));
+	size_t n = 0;
+
+	if (!entries)
+		return -ENOMEM;
+	for (size_t i = 0; i < acl->n_allow; i++)
+		entries[n++] =
+			(struct conf_unique) { &acl->allow[i], sizeof(acl->allow[i]),
+					       conf_node_item(conf_node_get(node, "allow"), i) };
+	for (size_t i = 0; i < acl->n_deny; i++)
+		entries[n++] =
+			(struct conf_unique) { &acl->deny[i], sizeof(acl->deny[i]),
+					       conf_node_item(conf_node_get(node, "deny"), i) };
+	conf_check_unique(entries, n, "is allowed and denied, and allow wins; remove it or",
+			  errors);
+	return 0;
+}
+
+static int check_acl(const struct conf *conf, struct conf_node *node, struct conf_arena *scratch,
+		     struct conf_errors *errors)
+{
+	const uint32_t max = conf->dataplane.max_acl;
+	int err = check_acl_list(conf->acl.allow, conf->acl.n_allow, max,
+				 conf_node_get(node, "allow"), scratch, errors);
+
+	if (!err)
+		err = check_acl_list(conf->acl.deny, conf->acl.n_deny, max,
+				     conf_node_get(node, "deny"), scratch, errors);
+	return err ? err : check_acl_both(&conf->acl, node, scratch, errors);
 }
 
 static void check_backends(const struct conf *conf, const struct conf_vip *vip,
@@ -48,6 +96,7 @@ static void check_backends(const struct conf *conf, const struct conf_vip *vip,
 {
 	struct conf_node *list = conf_node_get(node, "backends");
 	bool v4 = addr_is_v4(&vip->address);
+	const char *wrong;
 
 	if (vip->n_backends > conf->dataplane.ring_size)
 		conf_node_fail(errors, list, "%zu backends; dataplane.ring_size has %u slots",
@@ -55,7 +104,16 @@ static void check_backends(const struct conf *conf, const struct conf_vip *vip,
 	for (size_t i = 0; i < vip->n_backends; i++) {
 		struct conf_node *address = conf_node_get(conf_node_item(list, i), "address");
 
-		if (!address || address->bad || conf_node_or(node, "address")->bad)
+		if (!address || address->bad)
+			continue;
+		wrong = conf_check_unroutable(&vip->backends[i].address);
+		if (wrong) {
+			conf_node_fail(errors, address,
+				       "is %s; give the backend's own, that this host reaches",
+				       wrong);
+			continue;
+		}
+		if (!conf_node_get(node, "address") || conf_node_is_bad(node, "address"))
 			continue;
 		if (addr_is_v4(&vip->backends[i].address) != v4)
 			conf_node_fail(errors, address,
@@ -110,6 +168,16 @@ static int check_vip_keys(const struct conf *conf, struct conf_node *list,
 	return 0;
 }
 
+static void check_vip_address(const struct conf_vip *vip, struct conf_node *node,
+			      struct conf_errors *errors)
+{
+	const char *wrong = node && !node->bad ? conf_check_unroutable(&vip->address) : NULL;
+
+	if (wrong)
+		conf_node_fail(errors, node, "is %s; a vip is one address that clients talk to",
+			       wrong);
+}
+
 static int check_vips(const struct conf *conf, struct conf_node *root, struct conf_arena *scratch,
 		      struct conf_errors *errors)
 {
@@ -122,6 +190,7 @@ static int check_vips(const struct conf *conf, struct conf_node *root, struct co
 		struct conf_node *node = conf_node_item(list, i);
 
 		backends += conf->vips[i].n_backends;
+		check_vip_address(&conf->vips[i], conf_node_get(node, "address"), errors);
 		check_backends(conf, &conf->vips[i], node, errors);
 		err = check_backend_addresses(&conf->vips[i], node, scratch, errors);
 	}
@@ -167,7 +236,6 @@ int conf_check_kernel(const struct conf *conf, struct conf_node *root, struct co
 {
 	struct conf_node *dataplane = conf_node_get(root, "dataplane");
 	struct conf_node *ring_size = conf_node_get(dataplane, "ring_size");
-	struct conf_node *acl = conf_node_get(root, "acl");
 	int err;
 
 	if (ring_size && !ring_size->bad && !is_prime(conf->dataplane.ring_size))
@@ -176,11 +244,7 @@ int conf_check_kernel(const struct conf *conf, struct conf_node *root, struct co
 			       conf->dataplane.ring_size);
 	err = check_devices(&conf->dataplane, dataplane, scratch, errors);
 	if (!err)
-		err = check_acl_list(conf->acl.allow, conf->acl.n_allow, conf->dataplane.max_acl,
-				     conf_node_get(acl, "allow"), scratch, errors);
-	if (!err)
-		err = check_acl_list(conf->acl.deny, conf->acl.n_deny, conf->dataplane.max_acl,
-				     conf_node_get(acl, "deny"), scratch, errors);
+		err = check_acl(conf, conf_node_get(root, "acl"), scratch, errors);
 	if (!err)
 		err = check_vips(conf, root, scratch, errors);
 	/* Last: it looks at vips as well. */

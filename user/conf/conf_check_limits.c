@@ -9,9 +9,6 @@
 #include "conf_errors.h"
 #include "limit_compile.h"
 
-/* A source of IPv6 is a /64: there is nothing longer to tell apart. */
-#define SOURCE_BITS_MAX_V6 64
-
 static void check_rate(const struct conf_rate *rate, enum limit_unit unit, struct conf_node *node,
 		       struct conf_errors *errors)
 {
@@ -79,11 +76,8 @@ static int check_sources(const struct conf_limit *limit, struct conf_node *node,
 		struct conf_node *item = conf_node_item(list, i);
 
 		entries[i] = (struct conf_unique) { p, sizeof(*p), item };
-		if (!addr_is_v4(&p->addr) && p->len_bits > SOURCE_BITS_MAX_V6 && !item->bad)
-			conf_node_fail(errors, item,
-				       "is longer than /64; whoever has an address of a /64 has "
-				       "all of them");
 	}
+	conf_check_prefix_lengths(limit->sources, limit->n_sources, list, errors);
 	conf_check_unique(entries, limit->n_sources, "this prefix is there already:", errors);
 	return 0;
 }

@@ -82,8 +82,12 @@ static int decode_list(struct decode *d, const struct conf_row *row, struct conf
 		conf_node_fail(d->errors, node, "%u items; at most %u", node->n, row->max_items);
 		return 0;
 	}
-	if (node->n == 0)
+	if (node->n == 0) {
+		if (row->flags & CONF_FILLED)
+			conf_node_fail(d->errors, node, "is empty; give at least one%s",
+				       row->flags & CONF_REQUIRED ? "" : ", or leave it out");
 		return 0;
+	}
 	/* Two rows may fill one list (keys, keys_sha256). */
 	items = conf_arena_alloc(d->arena, before + node->n, row->width);
 	if (!items)

@@ -353,7 +353,21 @@ static int build(json_t *root, struct conf_errors *errors, struct conf **ret)
 	if (!scratch)
 		return -ENOMEM;
 	err = conf_json_read(root, scratch, errors, &tree);
-	return err ? err : conf_build(tree, scratch, errors, ret);
+	return err ? err : conf_build(tree, scratch, NULL, errors, ret);
+}
+
+/* Edits touch no listener: where the file names a certificate is still true. */
+static void keep_places(const struct conf *from, struct conf *to)
+{
+	for (size_t i = 0; i < from->n_listeners && i < to->n_listeners; i++) {
+		const struct conf_listener *a = &from->listeners[i];
+		struct conf_listener *b = &to->listeners[i];
+
+		for (size_t k = 0; k < a->n_certificates && k < b->n_certificates; k++) {
+			b->certificates[k].certificate_place = a->certificates[k].certificate_place;
+			b->certificates[k].key_place = a->certificates[k].key_place;
+		}
+	}
 }
 
 int conf_edit(const struct conf *from, const char *edits_json, struct conf **ret,
@@ -385,5 +399,9 @@ int conf_edit(const struct conf *from, const char *edits_json, struct conf **ret
 	if (errors->n)
 		return -EINVAL;
 	err = settle(root);
-	return err ? err : build(root, errors, ret);
+	if (!err)
+		err = build(root, errors, ret);
+	if (!err)
+		keep_places(from, *ret);
+	return err;
 }

@@ -91,6 +91,21 @@ struct conf_node *conf_node_or(struct conf_node *node, const char *key)
 	return child ? child : node;
 }
 
+bool conf_node_is_bad(const struct conf_node *node, const char *key)
+{
+	const struct conf_node *child = conf_node_get(node, key);
+
+	return child && child->bad;
+}
+
+struct conf_place conf_node_place(const struct conf_node *node, const char *key)
+{
+	const struct conf_node *child = conf_node_get(node, key);
+
+	return child ? (struct conf_place) { child->line, child->column }
+		     : (struct conf_place) { 0, 0 };
+}
+
 static size_t path_step(const struct conf_node *node, char *path, size_t path_bytes)
 {
 	char shown[CONF_ERRORS_SHOW_BYTES];

@@ -69,6 +69,10 @@ struct conf_node *conf_node_get(const struct conf_node *node, const char *key);
 struct conf_node *conf_node_item(const struct conf_node *node, size_t i);
 /* The setting itself where it was written, else what holds it. */
 struct conf_node *conf_node_or(struct conf_node *node, const char *key);
+/* It was written, and an error names it. */
+bool conf_node_is_bad(const struct conf_node *node, const char *key);
+/* Where the setting was written; 0:0 where it was not. */
+struct conf_place conf_node_place(const struct conf_node *node, const char *key);
 
 /* "limits[web].packets.rate": items by name where they have one, else by index. Cut to fit. */
 void conf_node_path(const struct conf_node *node, char *path, size_t path_bytes);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "conf_distance.h"
+#include "conf_node.h"
 
 static const struct conf_word workers_words[] = { { "auto", 0 }, { NULL, 0 } };
 
@@ -70,6 +71,24 @@ static const struct conf_row agent_rows[] = {
 	  .tier = CONF_TIER_RESTART,
 	  .def = "/sys/fs/bpf/sluice",
 	  .help = "Directory in a BPF file system that maps and links are pinned in." },
+	{ .name = "certificate_dirs",
+	  CONF_LIST_AT(struct conf_agent, certificate_dirs, n_certificate_dirs),
+	  .type = &conf_type_path,
+	  .tier = CONF_TIER_RESTART,
+	  .max_items = 64,
+	  .def_help = "/etc/sluice and the directory of the configuration file",
+	  .help = "Directories that certificates and keys are read from, and from below; fixed "
+		  "when sluiced starts. Symbolic links may not lead out of them." },
+	{ .name = "privileged_ports",
+	  CONF_LIST_AT(struct conf_agent, privileged_ports, n_privileged_ports),
+	  .type = &conf_type_number,
+	  .tier = CONF_TIER_RESTART,
+	  .min = 1,
+	  .max = 1023,
+	  .max_items = 1023,
+	  .def = "[80, 443]",
+	  .help = "Ports below 1024 that a reload may begin to listen at, beside those of the "
+		  "listeners when sluiced starts." },
 	{ .name = "log_level",
 	  AGENT(log_level),
 	  .type = &conf_type_string,
@@ -87,9 +106,10 @@ static const struct conf_row agent_rows[] = {
 	  AGENT(drain_delay_ms),
 	  .type = &conf_type_duration,
 	  .tier = CONF_TIER_DATA,
-	  .def = "0s",
+	  .def = "5s",
 	  .max = 3600000,
-	  .help = "How long /readyz fails before the listeners close on SIGTERM." },
+	  .help = "How long /readyz fails before the listeners close on SIGTERM; longer than a "
+		  "load balancer in front takes to notice." },
 	{ .name = "drain_timeout",
 	  AGENT(drain_timeout_ms),
 	  .type = &conf_type_duration,
@@ -99,8 +119,18 @@ static const struct conf_row agent_rows[] = {
 	  .help = "How long open connections may take to end after that." },
 };
 
+static void agent_derive(void *item, const struct conf_node *node)
+{
+	struct conf_agent *agent = item;
+
+	agent->user_place = conf_node_place(node, "user");
+	agent->worker_user_place = conf_node_place(node, "worker_user");
+	agent->control_group_place = conf_node_place(node, "control_group");
+	agent->bpffs_dir_place = conf_node_place(node, "bpffs_dir");
+}
+
 static const struct conf_table conf_table_agent =
-	CONF_TABLE("agent", agent_rows, struct conf_agent, );
+	CONF_TABLE("agent", agent_rows, struct conf_agent, .derive = agent_derive);
 
 #define ROOT_SUB(field, t)     CONF_SUB_AT(struct conf, field, t)
 #define ROOT_SUBS(field, n, t) CONF_SUBS_AT(struct conf, field, n, t)

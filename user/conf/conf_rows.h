@@ -57,6 +57,7 @@ enum conf_row_flag {
 	CONF_ORDERED = 4,  /* a list whose order means something */
 	CONF_INPUT = 8,	   /* read only: a later row writes the same field, and adds to it */
 	CONF_SECRET = 16,  /* never quoted in an error, cut where people read it */
+	CONF_FILLED = 32,  /* a list that means nothing when it is empty */
 };
 
 struct conf_row {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Rows of what the agent does: listeners, clusters, routes, plans, consumers, pushdown. */
+#include "conf_node.h"
 #include "conf_rate.h"
 #include "conf_rows.h"
 #include "sluice/abi/verdict.h"
@@ -28,8 +29,16 @@ static const struct conf_row certificate_rows[] = {
 	  .help = "PEM file of its private key." },
 };
 
-static const struct conf_table conf_table_certificate =
-	CONF_TABLE("certificate", certificate_rows, struct conf_certificate, );
+static void certificate_derive(void *item, const struct conf_node *node)
+{
+	struct conf_certificate *certificate = item;
+
+	certificate->certificate_place = conf_node_place(node, "certificate");
+	certificate->key_place = conf_node_place(node, "key");
+}
+
+static const struct conf_table conf_table_certificate = CONF_TABLE(
+	"certificate", certificate_rows, struct conf_certificate, .derive = certificate_derive);
 
 #define LISTENER(field) CONF_AT(struct conf_listener, field)
 #define TIMEOUT(field)	LISTENER(field), .type = &conf_type_duration, .min = 10, .max = DAY_MS
@@ -55,7 +64,7 @@ static const struct conf_row listener_rows[] = {
 	  CONF_SUBS_AT(struct conf_listener, certificates, n_certificates, &conf_table_certificate),
 	  .tier = CONF_TIER_DATA,
 	  .flags = CONF_ORDERED,
-	  .max_items = 10000,
+	  .max_items = CONF_CERTIFICATES_MAX,
 	  .help = "Chosen by the name that the client asks for, the first where none matches. "
 		  "Without any the listener speaks clear text." },
 	{ .name = "max_connections",
@@ -76,7 +85,15 @@ static const struct conf_row listener_rows[] = {
 	{ .name = "body_timeout",
 	  TIMEOUT(body_timeout_ms),
 	  .def = "30s",
-	  .help = "Between two reads of a body, and between two writes of a response." },
+	  .help = "Over which a client owes 512 bytes a second on the average, of a body or in "
+		  "taking a response." },
+	{ .name = "body_total_timeout",
+	  LISTENER(body_total_timeout_ms),
+	  .type = &conf_type_duration,
+	  .def = "1h",
+	  .max = DAY_MS,
+	  .help = "From the header of a request to the end of its body, however fast; 0 is for "
+		  "ever. Responses and WebSockets have none." },
 	{ .name = "idle_timeout",
 	  TIMEOUT(idle_timeout_ms),
 	  .def = "60s",
@@ -93,7 +110,7 @@ static const struct conf_row listener_rows[] = {
 	  .type = &conf_type_number,
 	  .def = "100",
 	  .min = 1,
-	  .max = 1000,
+	  .max = CONF_HEADERS_MAX,
 	  .help = "Header fields; more is answered 431." },
 	{ .name = "max_uri_bytes",
 	  LISTENER(max_uri_bytes),
@@ -143,9 +160,9 @@ static const struct conf_row cluster_rows[] = {
 	{ .name = "endpoints",
 	  CONF_SUBS_AT(struct conf_cluster, endpoints, n_endpoints, &conf_table_endpoint),
 	  .tier = CONF_TIER_DATA,
-	  .flags = CONF_REQUIRED,
+	  .flags = CONF_REQUIRED | CONF_FILLED,
 	  .max_items = 10000,
-	  .help = "Who answers. A lone word is an address." },
+	  .help = "Who answers, at least one. A lone word is an address." },
 	{ .name = "connect_timeout",
 	  UPSTREAM_TIMEOUT(connect_timeout_ms),
 	  .def = "2s",
@@ -222,12 +239,21 @@ static const struct conf_row policies_rows[] = {
 	  POLICIES(limit),
 	  .type = &conf_type_word,
 	  .words = mode_words,
-	  .def = "enforce",
-	  .help = "Hold consumers to the limits of their plan; shadow only counts." },
+	  .def_help = "enforce where api_key is given, else off",
+	  .help = "Hold consumers to the limits of their plan; shadow only counts. Needs api_key." },
 };
 
+static void policies_derive(void *item, const struct conf_node *node)
+{
+	struct conf_policies *policies = item;
+	const struct conf_node *limit = conf_node_get(node, "limit");
+
+	if (!limit || conf_node_is_null(limit))
+		policies->limit = policies->api_key_header ? CONF_ENFORCE : CONF_OFF;
+}
+
 static const struct conf_table conf_table_policies =
-	CONF_TABLE("policies", policies_rows, struct conf_policies, );
+	CONF_TABLE("policies", policies_rows, struct conf_policies, .derive = policies_derive);
 
 static const struct conf_row route_rows[] = {
 	{ .name = "name",
@@ -308,7 +334,16 @@ static const struct conf_row plan_rows[] = {
 		  "limit." },
 };
 
-const struct conf_table conf_table_plan = CONF_TABLE("plan", plan_rows, struct conf_plan, );
+static void plan_derive(void *item, const struct conf_node *node)
+{
+	struct conf_plan *plan = item;
+
+	if (node)
+		plan->place = (struct conf_place) { node->line, node->column };
+}
+
+const struct conf_table conf_table_plan =
+	CONF_TABLE("plan", plan_rows, struct conf_plan, .derive = plan_derive);
 
 static const struct conf_row consumer_rows[] = {
 	{ .name = "name",
@@ -325,9 +360,9 @@ static const struct conf_row consumer_rows[] = {
 	{ .name = "keys",
 	  CONF_LIST_AT(struct conf_consumer, keys_sha256, n_keys),
 	  .type = &conf_type_key,
-	  .flags = CONF_INPUT | CONF_SECRET,
+	  .flags = CONF_INPUT | CONF_SECRET | CONF_FILLED,
 	  .max_items = 1000,
-	  .help = "API keys in clear. They are hashed while the file is read; keys_sha256 keeps "
+	  .help = "API keys in clear, of at least 16 characters. They are hashed while the file is read; keys_sha256 keeps "
 		  "them out of the file." },
 	{ .name = "keys_sha256",
 	  CONF_LIST_AT(struct conf_consumer, keys_sha256, n_keys),
@@ -401,7 +436,8 @@ static const struct conf_row pushdown_rows[] = {
 	  .flags = CONF_ORDERED,
 	  .max_items = 16,
 	  .def = "[{action: drop_new, ttl: 10s}, {action: drop, ttl: 60s}]",
-	  .help = "The ladder: a source that goes on is taken to the next step." },
+	  .help = "The ladder: a source that goes on is taken to the next step, which is neither "
+		  "weaker nor shorter." },
 	{ .name = "trusted",
 	  CONF_LIST_AT(struct conf_pushdown, trusted, n_trusted),
 	  .type = &conf_type_prefix,

@@ -188,7 +188,8 @@ static const struct conf_row acl_rows[] = {
 	  .type = &conf_type_prefix,
 	  .max_items = 1U << 22,
 	  .help = "Exempt from deny, verdicts and limits. Name the network you manage the host "
-		  "from." },
+		  "from. IPv6 prefixes of at most /64, as in deny and in limits: the kernel knows an "
+		  "IPv6 source by its /64." },
 	{ .name = "deny",
 	  CONF_LIST_AT(struct conf_acl, deny, n_deny),
 	  .type = &conf_type_prefix,

@@ -15,7 +15,11 @@
 struct conf_names;
 struct conf_arena;
 
-#define CONF_NAME_MAX 63 /* characters of a name: [a-z0-9][a-z0-9_.-]* */
+#define CONF_NAME_MAX	      63 /* characters of a name: [a-z0-9][a-z0-9_.-]* */
+#define CONF_PLAN_LIMITS_MAX  4
+#define CONF_CERTIFICATES_MAX 256 /* of a listener: TLS_PAIRS_MAX */
+#define CONF_HEADERS_MAX      256 /* HTTP_FIELDS_MAX */
+#define CONF_KEY_MIN_BYTES    16  /* of an API key in clear: shorter ones can be guessed */
 
 enum conf_mode { CONF_OFF, CONF_SHADOW, CONF_ENFORCE };
 enum conf_hook { CONF_HOOK_XDP, CONF_HOOK_TC };
@@ -23,6 +27,11 @@ enum conf_xdp_mode { CONF_XDP_AUTO, CONF_XDP_NATIVE, CONF_XDP_GENERIC };
 enum conf_attach { CONF_ATTACH_AUTO, CONF_ATTACH_LINK, CONF_ATTACH_LIBXDP };
 enum conf_unknown_l4 { CONF_L4_PASS, CONF_L4_DROP };
 enum conf_per { CONF_PER_SOURCE, CONF_PER_PREFIX };
+
+/* Where the file says it, from 1; 0: it does not, or an operator's change does. */
+struct conf_place {
+	uint32_t line, column;
+};
 
 /* "100/s", "6000/min", "1MB/s": count per period_ns; count 0: not limited. */
 struct conf_rate {
@@ -112,6 +121,7 @@ struct conf_vip {
 struct conf_certificate {
 	char *certificate; /* path of the PEM chain */
 	char *key;	   /* path of the PEM key */
+	struct conf_place certificate_place, key_place;
 };
 
 struct conf_listener {
@@ -122,9 +132,10 @@ struct conf_listener {
 	size_t n_certificates;
 	uint32_t max_connections; /* per worker */
 	uint64_t handshake_timeout_ms;
-	uint64_t header_timeout_ms; /* from the first byte to the end of the header */
-	uint64_t body_timeout_ms;   /* between two reads of a body */
-	uint64_t idle_timeout_ms;   /* keep-alive between requests */
+	uint64_t header_timeout_ms;	/* from the first byte to the end of the header */
+	uint64_t body_timeout_ms;	/* over which a client's minimum rate is an average */
+	uint64_t body_total_timeout_ms; /* from the header to the end of the body; 0: none */
+	uint64_t idle_timeout_ms;	/* keep-alive between requests */
 	uint32_t max_header_bytes;
 	uint32_t max_headers;
 	uint32_t max_uri_bytes;
@@ -178,9 +189,8 @@ struct conf_plan {
 	char *name;
 	struct conf_plan_limit *limits;
 	size_t n_limits; /* at most CONF_PLAN_LIMITS_MAX */
+	struct conf_place place;
 };
-
-#define CONF_PLAN_LIMITS_MAX 4
 
 /* Only the SHA-256 of a key is kept; "key: secret" in the file is hashed while it is read. */
 struct conf_consumer {
@@ -216,11 +226,16 @@ struct conf_agent {
 	char *control_group; /* may use the socket; NULL: root only */
 	struct addr internal_address;
 	uint16_t internal_port;
-	char *bpffs_dir; /* /sys/fs/bpf/sluice */
+	char *bpffs_dir;	 /* /sys/fs/bpf/sluice */
+	char **certificate_dirs; /* none: the file's own and /etc/sluice */
+	size_t n_certificate_dirs;
+	uint16_t *privileged_ports; /* below 1024, that a reload may begin to listen at */
+	size_t n_privileged_ports;
 	char *log_level;
 	bool access_log;
 	uint64_t drain_delay_ms;
 	uint64_t drain_timeout_ms;
+	struct conf_place user_place, worker_user_place, control_group_place, bpffs_dir_place;
 };
 
 struct conf {

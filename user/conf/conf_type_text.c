@@ -264,12 +264,17 @@ static int key_parse(const struct conf_row *row, struct str text, void *field, v
 		     struct conf_arena *arena, struct errmsg *why)
 {
 	(void)row, (void)aux, (void)arena;
-	if (text.len == 0 || text.len > 4096)
-		return errmsg_set(why, -ERANGE, "a key has 1 to 4096 characters");
+	if (text.len > 4096)
+		return errmsg_set(why, -ERANGE, "a key has at most 4096 characters");
 	for (size_t i = 0; i < text.len; i++) /* what can arrive in a header field */
 		if ((unsigned char)text.ptr[i] <= ' ' || (unsigned char)text.ptr[i] >= 0x7f)
 			return errmsg_set(why, -EINVAL,
 					  "a key is visible ASCII; this one could not be sent");
+	if (text.len < CONF_KEY_MIN_BYTES)
+		return errmsg_set(why, -ERANGE,
+				  "%zu characters can be guessed; a key has at least %d, e.g. of "
+				  "`openssl rand -hex 16`",
+				  text.len, CONF_KEY_MIN_BYTES);
 	SHA256((const unsigned char *)text.ptr, text.len, field);
 	return 0;
 }

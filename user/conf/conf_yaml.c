@@ -8,6 +8,8 @@
 #include "conf_errors.h"
 #include "conf_node.h"
 
+#define BYTE_ORDER_MARK "\xef\xbb\xbf"
+
 struct reader {
 	struct conf_node_build build;
 	struct conf_errors *errors;
@@ -224,6 +226,12 @@ int conf_yaml_read(const char *text, size_t len, struct conf_arena *arena,
 	yaml_parser_t parser;
 	int err;
 
+	/* the byte order mark that some editors write in front says nothing of UTF-8, and has no column */
+	if (len >= sizeof(BYTE_ORDER_MARK) - 1 &&
+	    memcmp(text, BYTE_ORDER_MARK, sizeof(BYTE_ORDER_MARK) - 1) == 0) {
+		text += sizeof(BYTE_ORDER_MARK) - 1;
+		len -= sizeof(BYTE_ORDER_MARK) - 1;
+	}
 	if (len > CONF_FILE_MAX_BYTES)
 		return conf_errors_add(errors, 0, 0,
 				       "the file has %zu bytes; at most 16 MiB are read", len);

@@ -10,6 +10,7 @@
 
 #include "base/addr.h"
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "dispatch.h"
 #include "sluice/ctl/ctl.h"
@@ -194,6 +195,21 @@ static void conn_ready(struct watch *w, uint32_t events)
 		conn_close(c);
 }
 
+/* A client that goes on connecting costs a line every CONTROL_REFUSED_LOG_NS, which counts it. */
+static void conn_refused(struct control_server *server)
+{
+	uint64_t now_ns = clock_now_ns();
+
+	server->n_refused++;
+	if (server->refused_logged_ns &&
+	    now_ns - server->refused_logged_ns < CONTROL_REFUSED_LOG_NS)
+		return;
+	server->refused_logged_ns = now_ns;
+	log_warn("control.refused", LOG_U64("connections", server->n_conns),
+		 LOG_U64("refused", server->n_refused));
+	server->n_refused = 0;
+}
+
 void control_conn_open(struct control_server *server, int fd)
 {
 	struct control_conn *c = calloc(1, sizeof(*c));
@@ -201,7 +217,7 @@ void control_conn_open(struct control_server *server, int fd)
 
 	if (!c || server->n_conns >= CONTROL_CONNS_MAX ||
 	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &c->peer, &len)) {
-		log_warn("control.refused", LOG_U64("connections", server->n_conns));
+		conn_refused(server);
 		close(fd);
 		free(c);
 		return;

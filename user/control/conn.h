@@ -5,9 +5,11 @@
 #include <jansson.h>
 
 #include "../agent/supervisor.h"
+#include "../base/clock.h"
 #include "../event/loop.h"
 
 #define CONTROL_CONNS_MAX	 64
+#define CONTROL_REFUSED_LOG_NS	 (10 * NS_PER_S)
 #define CONTROL_EVENTS_MAX_BYTES (1U << 20) /* queued for a slow reader; then events are skipped */
 
 struct control_conn;
@@ -17,6 +19,8 @@ struct control_server {
 	struct watch watch; /* the listening socket */
 	struct control_conn *conns;
 	uint32_t n_conns;
+	uint64_t n_refused; /* since the last line about it */
+	uint64_t refused_logged_ns;
 };
 
 /* Take over an accepted socket; closed at once when there are too many or its peer is unknown. */

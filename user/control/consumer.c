@@ -10,6 +10,7 @@
 #include "request.h"
 
 #define KEY_RANDOM_BYTES 24
+#define KEY_TEXT_BYTES	 (2 * KEY_RANDOM_BYTES + 1)
 #define KEY_TEXT_MIN	 16 /* shorter keys can be guessed */
 
 static void hex(const uint8_t *bytes, size_t n, char *text)
@@ -41,10 +42,11 @@ static int consumer_list(struct control_request *r)
 	return 0;
 }
 
-/* The SHA-256 of the key given, or of a fresh one, which the answer shows this once. */
-static int consumer_key(struct control_request *r, const char *key, json_t *edit)
+/* The SHA-256 of the key given, or of a fresh one, which goes to fresh ("": none was made). */
+static int consumer_key(struct control_request *r, const char *key, json_t *edit,
+			char fresh[KEY_TEXT_BYTES])
 {
-	char fresh[2 * KEY_RANDOM_BYTES + 1], text[65];
+	char text[65];
 	uint8_t random[KEY_RANDOM_BYTES], digest[EVP_MAX_MD_SIZE];
 
 	if (!strcmp(key, "new")) {
@@ -52,8 +54,6 @@ static int consumer_key(struct control_request *r, const char *key, json_t *edit
 			return errmsg_set(&r->err, -EIO, "no randomness for a new key");
 		hex(random, sizeof(random), fresh);
 		key = fresh;
-		if (!r->dry_run)
-			r->data = json_pack("{s:s}", "key", fresh);
 	}
 	if (strlen(key) < KEY_TEXT_MIN)
 		return errmsg_set(&r->err, -EINVAL,
@@ -67,6 +67,19 @@ static int consumer_key(struct control_request *r, const char *key, json_t *edit
 	return 0;
 }
 
+/* The item of the list that the consumer is now, and the key that is shown this once. */
+static int consumer_answer(struct control_request *r, const char *name, const char *fresh)
+{
+	const struct conf_consumer *c = conf_consumer(supervisor_conf(r->s), name);
+
+	if (r->dry_run || !c)
+		return 0;
+	r->data = consumer_json(c);
+	if (fresh[0])
+		json_object_set_new(r->data, "key", json_string(fresh));
+	return 0;
+}
+
 static int consumer_write(struct control_request *r)
 {
 	static const char *const fields[] = { "plan", "key", NULL };
@@ -75,6 +88,7 @@ static int consumer_write(struct control_request *r)
 	const char *plan = json_string_value(json_object_get(set, "plan"));
 	const char *key = json_string_value(json_object_get(set, "key"));
 	bool add = !strcmp(r->verb, "add");
+	char fresh[KEY_TEXT_BYTES] = "";
 	json_t *edit;
 	int err;
 
@@ -97,12 +111,13 @@ static int consumer_write(struct control_request *r)
 		json_object_set_new(edit, "plan", json_string(plan));
 	if (add && !key)
 		key = "new";
-	err = key ? consumer_key(r, key, edit) : 0;
+	err = key ? consumer_key(r, key, edit, fresh) : 0;
 	if (err) {
 		json_decref(edit);
 		return err;
 	}
-	return request_edit(r, edit);
+	err = request_edit(r, edit);
+	return err ? err : consumer_answer(r, name, fresh);
 }
 
 int control_consumer(struct control_request *r)

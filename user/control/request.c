@@ -189,6 +189,29 @@ int request_fields(struct control_request *r, json_t *edit)
 	return 0;
 }
 
+/*
+ * Errors of one change that was typed: "edit 3 (acl 10.0.0.0/8): is …" counts those that are stored,
+ * which says nothing to who typed it, and there is no file whose name could come first.
+ */
+static void edit_errors(struct control_request *r, const struct conf_errors *errors)
+{
+	for (size_t i = 0; i < errors->n; i++) {
+		const char *text = errors->error[i].text;
+		const char *what = strchr(text, '('), *end = what ? strstr(what, "): ") : NULL;
+		char line[sizeof(errors->error[i].text) + 1];
+
+		if (strncmp(text, "edit ", 5) == 0 && end)
+			snprintf(line, sizeof(line), "%.*s: %s", (int)(end - what - 1), what + 1,
+				 end + 3);
+		else
+			snprintf(line, sizeof(line), "%s", text);
+		if (errors->n == 1)
+			errmsg_set(&r->err, 0, "%s; nothing was changed", line);
+		else
+			request_lines(r, str_of(line));
+	}
+}
+
 int request_edit(struct control_request *r, json_t *edit)
 {
 	struct conf_errors *errors = calloc(1, sizeof(*errors));
@@ -202,7 +225,7 @@ int request_edit(struct control_request *r, json_t *edit)
 	buf_init(&diff, 1U << 20);
 	err = supervisor_edit(r->s, edit, r->dry_run, &r->who, &diff, errors, &r->err);
 	if (err < 0) {
-		request_errors(r, errors, "edit");
+		edit_errors(r, errors);
 		if (!r->err.text[0])
 			errmsg_set(&r->err, err, "the change does not check: nothing was changed");
 	} else {

@@ -6,10 +6,29 @@
 #include "base/clock.h"
 #include "dataplane/vip_map.h"
 #include "request.h"
+#include "status.h"
 
 #define STATUS_MAPS_MAX	    32
 #define STATUS_WARNINGS_MAX 64
 #define STATUS_BACKENDS_MAX 1024
+
+bool status_kernel(struct supervisor *s, char *ret, size_t ret_bytes)
+{
+	const char *why = "";
+	struct dataplane *dp = supervisor_dataplane(s, &why);
+	const struct dataplane_device *devices;
+	size_t n = dp ? dataplane_devices(dp, &devices) : 0, attached = 0;
+
+	for (size_t i = 0; i < n; i++)
+		attached += devices[i].attached;
+	if (!dp)
+		snprintf(ret, ret_bytes, "%s", why && *why ? why : "not configured");
+	else if (attached < n)
+		snprintf(ret, ret_bytes, "attached to %zu of %zu devices", attached, n);
+	else
+		snprintf(ret, ret_bytes, "attached");
+	return dp ? attached == n : !why || !*why;
+}
 
 static const char *device_mode(const struct dataplane_device *d)
 {
@@ -75,6 +94,22 @@ static void add_warning(json_t *list, const char *text)
 	json_array_append_new(list, json_string(text));
 }
 
+/* Packets of these pass unchecked. */
+static void status_device_warnings(struct dataplane *dp, json_t *warnings)
+{
+	const struct dataplane_device *devices;
+	size_t n = dataplane_devices(dp, &devices);
+	char text[400];
+
+	for (size_t i = 0; i < n; i++) {
+		if (devices[i].attached)
+			continue;
+		snprintf(text, sizeof(text), "%s is not attached, its packets pass unchecked: %s",
+			 devices[i].name, devices[i].error);
+		add_warning(warnings, text);
+	}
+}
+
 /* Backends that are configured and cannot be sent to are the operator's business. */
 static void status_vip_warnings(struct control_request *r, struct dataplane *dp, json_t *warnings)
 {
@@ -118,27 +153,27 @@ static json_t *status_warnings(struct control_request *r, struct dataplane *dp)
 	n = dp ? dataplane_warnings(dp, texts, STATUS_WARNINGS_MAX) : 0;
 	for (size_t i = 0; i < n; i++)
 		add_warning(list, texts[i]);
-	if (dp)
+	if (dp) {
+		status_device_warnings(dp, list);
 		status_vip_warnings(r, dp, list);
+	}
 	return list;
 }
 
 int control_status(struct control_request *r)
 {
-	const char *no_dataplane = "";
 	const char *not_ready = "";
-	struct dataplane *dp = supervisor_dataplane(r->s, &no_dataplane);
+	struct dataplane *dp = supervisor_dataplane(r->s, NULL);
+	char kernel[600];
 	bool ready = supervisor_ready(r->s, &not_ready);
 
+	status_kernel(r->s, kernel, sizeof(kernel));
 	r->data = json_pack(
 		"{s:s,s:I,s:I,s:b,s:s,s:s,s:o,s:s,s:b,s:o,s:o,s:o}", "version", SLUICE_VERSION,
 		"revision", (json_int_t)supervisor_revision(r->s), "uptime_s",
 		(json_int_t)((clock_now_ns() - supervisor_started_ns(r->s)) / NS_PER_S), "ready",
 		ready, "not_ready", ready || !not_ready ? "" : not_ready, "config",
-		supervisor_config_path(r->s), "workers", status_workers(r->s), "dataplane",
-		dp				? "attached"
-		: no_dataplane && *no_dataplane ? no_dataplane
-						: "not configured",
+		supervisor_config_path(r->s), "workers", status_workers(r->s), "dataplane", kernel,
 		"adopted", dp && dataplane_adopted(dp), "devices",
 		dp ? status_devices(dp) : json_array(), "maps", dp ? status_maps(dp) : json_array(),
 		"warnings", status_warnings(r, dp));

@@ -74,6 +74,14 @@ static int verdict_list(struct control_request *r, struct dataplane *dp)
 	return verdict_map_each(dp, list_row, &list);
 }
 
+/* What a verdict is on: a flow, or a source. */
+struct target {
+	bool is_flow;
+	struct flow_key flow;
+	struct prefix source; /* of a flow: its source address alone */
+	char text[2 * ADDR_TEXT_MAX + 16];
+};
+
 static int parse_ttl(struct control_request *r, uint64_t *ret_ns)
 {
 	const char *word = json_string_value(json_object_get(request_set(r), "ttl"));
@@ -160,67 +168,166 @@ static int parse_source(struct control_request *r, const char *word, struct pref
 			  "(IPv6); other lengths belong into acl deny");
 }
 
-static int verdict_done(struct control_request *r, const char *source, int err)
+static int parse_target(struct control_request *r, const char *word, struct target *ret)
+{
+	char src[ADDR_TEXT_MAX], dst[ADDR_TEXT_MAX];
+	int err;
+
+	ret->is_flow = json_object_get(request_set(r), "dst") != NULL;
+	if (!ret->is_flow && json_object_get(request_set(r), "proto"))
+		return errmsg_set(&r->err, -EINVAL,
+				  "proto= is of a flow, which needs dst=ADDRESS:PORT too");
+	if (!ret->is_flow) {
+		err = parse_source(r, word, &ret->source);
+		if (!err)
+			snprintf(ret->text, sizeof(ret->text), "%s",
+				 prefix_format(&ret->source, src));
+		return err;
+	}
+	err = parse_flow(r, word, &ret->flow);
+	if (err)
+		return err;
+	ret->source = (struct prefix) { .len_bits = 128, .addr = ret->flow.src };
+	snprintf(ret->text, sizeof(ret->text), "%s > %s %s",
+		 addr_format_port(&ret->flow.src, ntohs(ret->flow.sport), src),
+		 addr_format_port(&ret->flow.dst, ntohs(ret->flow.dport), dst),
+		 ret->flow.proto == IPPROTO_UDP ? "udp" : "tcp");
+	return 0;
+}
+
+struct flow_search {
+	const struct flow_key *flow;
+	struct verdict *verdict;
+};
+
+static int is_searched(const struct verdict_entry *e, void *ctx)
+{
+	struct flow_search *s = ctx;
+
+	if (!e->is_flow || memcmp(&e->flow, s->flow, sizeof(e->flow)) != 0)
+		return 0;
+	*s->verdict = e->verdict;
+	return 1;
+}
+
+/* The verdict that is in force, or -ENOENT. */
+static int find(struct dataplane *dp, const struct target *t, struct verdict *ret)
+{
+	struct flow_search search = { &t->flow, ret };
+	int err;
+
+	if (!t->is_flow)
+		err = verdict_map_get(dp, &t->source, ret);
+	else if ((err = verdict_map_each(dp, is_searched, &search)) >= 0)
+		err = err ? 0 : -ENOENT;
+	if (!err && ret->until_ns <= clock_now_ns())
+		return -ENOENT;
+	return err;
+}
+
+/* What goes ('-') or comes ('+'), as a line of the answer. */
+static void add_line(struct control_request *r, char sign, const struct target *t,
+		     const struct verdict *v)
+{
+	char line[256];
+
+	if (v->action > VERDICT_DROP || v->reason >= VERDICT_REASON_COUNT)
+		return;
+	snprintf(line, sizeof(line), "%cverdict %s: %s, %s, %.0f s left", sign, t->text,
+		 action_names[v->action], reason_names[v->reason],
+		 (double)(v->until_ns - clock_now_ns()) / 1e9);
+	request_lines(r, str_of(line));
+}
+
+static int failed(struct control_request *r, const struct target *t, int err)
 {
 	if (err == -ENOSPC)
 		return errmsg_set(&r->err, err, "the verdict map is full (dataplane.max_verdicts)");
 	if (err == -ENOENT)
-		return errmsg_set(&r->err, err, "there is no verdict on %.64s", source);
-	if (err < 0)
-		return err;
-	snprintf(r->text, sizeof(r->text), "%s", r->dry_run ? "would change (dry run)" : "changed");
-	if (!r->dry_run)
-		supervisor_audit(r->s, &r->who,
-				 json_pack("{s:s,s:s,s:s}", "noun", "verdict", "verb", r->verb,
-					   "source", source));
-	return 0;
+		return errmsg_set(&r->err, err, "there is no verdict on %s", t->text);
+	return err;
+}
+
+static void audit(struct control_request *r, const struct target *t, const struct verdict *v)
+{
+	uint64_t left_s = (v->until_ns - clock_now_ns() + NS_PER_S / 2) / NS_PER_S;
+
+	supervisor_audit(r->s, &r->who,
+			 json_pack("{s:s,s:s,s:s,s:s,s:I}", "noun", "verdict", "verb", r->verb,
+				   "source", t->text, "action",
+				   v->action <= VERDICT_DROP ? action_names[v->action] : "?",
+				   "ttl_s", (json_int_t)left_s));
 }
 
 static int verdict_add(struct control_request *r, struct dataplane *dp, const char *word)
 {
 	static const char *const fields[] = { "ttl", "action", "dst", "proto", NULL };
-	bool is_flow = json_object_get(request_set(r), "dst") != NULL;
-	uint64_t ttl_ns = 0, until_ns;
-	enum verdict_action action = VERDICT_DROP;
-	char what[ADDR_TEXT_MAX + 32];
-	struct flow_key flow;
-	struct prefix source;
+	struct verdict old, new = { .reason = VERDICT_REASON_OPERATOR };
+	char what[sizeof(((struct target *)0)->text) + 16];
+	bool replaces, keeps_time;
+	uint64_t ttl_ns = 0;
+	struct target t;
 	int err = request_check_set(r, fields);
 
 	if (!err)
 		err = parse_ttl(r, &ttl_ns);
 	if (!err)
-		err = parse_action(r, &action);
+		err = parse_action(r, &new.action);
 	if (!err)
-		err = is_flow ? parse_flow(r, word, &flow) : parse_source(r, word, &source);
+		err = parse_target(r, word, &t);
 	if (err)
 		return err;
-	if (is_flow)
-		source = (struct prefix) { .len_bits = 128, .addr = flow.src };
-	snprintf(what, sizeof(what), "a verdict on %.60s", word);
-	err = request_guard(r, &source, what);
-	if (err || r->dry_run)
-		return err ? err : verdict_done(r, word, 0);
-	until_ns = clock_now_ns() + ttl_ns;
-	err = is_flow ? verdict_map_set_flow(dp, &flow, action, VERDICT_REASON_OPERATOR, until_ns)
-		      : verdict_map_set(dp, &source, action, VERDICT_REASON_OPERATOR, until_ns);
-	return verdict_done(r, word, err);
+	snprintf(what, sizeof(what), "a verdict on %s", t.text);
+	err = request_guard(r, &t.source, what);
+	if (err)
+		return err;
+	new.until_ns = clock_now_ns() + ttl_ns;
+	replaces = find(dp, &t, &old) == 0;
+	/* The default is no wish to end early what lasts longer. */
+	keeps_time =
+		replaces && old.until_ns > new.until_ns && !json_object_get(request_set(r), "ttl");
+	if (keeps_time)
+		new.until_ns = old.until_ns;
+	if (!r->dry_run) {
+		err = t.is_flow ? verdict_map_set_flow(dp, &t.flow, new.action, new.reason,
+						       new.until_ns)
+				: verdict_map_set(dp, &t.source, new.action, new.reason,
+						  new.until_ns);
+		if (err < 0)
+			return failed(r, &t, err);
+		audit(r, &t, &new);
+	}
+	if (replaces)
+		add_line(r, '-', &t, &old);
+	add_line(r, '+', &t, &new);
+	snprintf(r->text, sizeof(r->text), "%s%s",
+		 r->dry_run ? "would change (dry run)" : "changed",
+		 keeps_time ? "; it lasts as long as before: ttl= would shorten it" : "");
+	return 0;
 }
 
 static int verdict_del(struct control_request *r, struct dataplane *dp, const char *word)
 {
-	bool is_flow = json_object_get(request_set(r), "dst") != NULL;
-	struct flow_key flow;
-	struct prefix source;
-	struct verdict verdict;
-	int err = is_flow ? parse_flow(r, word, &flow) : parse_source(r, word, &source);
+	static const char *const fields[] = { "dst", "proto", NULL };
+	struct verdict old;
+	struct target t;
+	int err = request_check_set(r, fields);
 
+	if (!err)
+		err = parse_target(r, word, &t);
 	if (err)
 		return err;
-	if (r->dry_run)
-		return verdict_done(r, word, is_flow ? 0 : verdict_map_get(dp, &source, &verdict));
-	return verdict_done(
-		r, word, is_flow ? verdict_map_del_flow(dp, &flow) : verdict_map_del(dp, &source));
+	err = find(dp, &t, &old);
+	if (!err && !r->dry_run)
+		err = t.is_flow ? verdict_map_del_flow(dp, &t.flow)
+				: verdict_map_del(dp, &t.source);
+	if (err < 0)
+		return failed(r, &t, err);
+	if (!r->dry_run)
+		audit(r, &t, &old);
+	add_line(r, '-', &t, &old);
+	snprintf(r->text, sizeof(r->text), "%s", r->dry_run ? "would change (dry run)" : "changed");
+	return 0;
 }
 
 int control_verdict(struct control_request *r)

@@ -164,6 +164,10 @@ int dataplane_open(int dir_fd, const struct conf_dataplane *conf, struct datapla
 	e = load(dp, err);
 	if (e)
 		return e;
+	warning_check_netns(dp);
+	e = layout_set_netns(dp);
+	if (e)
+		return errmsg_set(err, e, "cannot write map layout: %s", strerror(-e));
 	warning_check_kernel(dp);
 	*ret = take_ptr(&dp);
 	return 0;
@@ -282,47 +286,6 @@ int dataplane_attach(struct dataplane *dp, const struct conf_dataplane *conf)
 int dataplane_watch(struct dataplane *dp, struct loop *loop)
 {
 	return dp->watch ? 0 : device_watch_open(dp, loop, &dp->watch);
-}
-
-struct detach {
-	int dir_fd;
-	const struct libxdp_way *way;
-	int failed;
-	char name[PIN_NAME_MAX];
-};
-
-static int detach_one(const char *name, void *ctx)
-{
-	struct detach *d = ctx;
-	int err = device_detach_pin(d->dir_fd, d->way, name);
-
-	if (err == 0)
-		err = pin_remove(d->dir_fd, name);
-	if (err < 0 && !d->failed) {
-		d->failed = err;
-		snprintf(d->name, sizeof(d->name), "%s", name);
-	}
-	return 0;
-}
-
-int dataplane_detach_all(int dir_fd, struct errmsg *err)
-{
-	static const struct libxdp_way here;
-
-	return dataplane_detach_by(dir_fd, &here, err);
-}
-
-int dataplane_detach_by(int dir_fd, const struct libxdp_way *way, struct errmsg *err)
-{
-	struct detach d = { .dir_fd = dir_fd, .way = way };
-	int e = pin_each(dir_fd, detach_one, &d);
-
-	if (e)
-		return errmsg_set(err, e, "cannot read the bpffs directory: %s", strerror(-e));
-	if (d.failed)
-		return errmsg_set(err, d.failed, "cannot remove %s: %s", d.name,
-				  strerror(-d.failed));
-	return 0;
 }
 
 size_t dataplane_devices(const struct dataplane *dp, const struct dataplane_device **ret)

@@ -68,8 +68,11 @@ int dataplane_attach(struct dataplane *dp, const struct conf_dataplane *conf);
  */
 int dataplane_watch(struct dataplane *dp, struct loop *loop);
 
-/* Remove links, pinned maps and the directory's contents: what uninstalling calls. Works without an
- * open dataplane. Programs of others on the device are not touched. */
+/*
+ * Remove links, programs and maps: what uninstalling calls. Works without an open dataplane. Programs
+ * of others on the device, and what else is in the directory, are not touched. -EXDEV and *err, and
+ * nothing was removed: what libxdp or clsact holds is on a device of another network namespace.
+ */
 int dataplane_detach_all(int dir_fd, struct errmsg *err);
 int dataplane_detach_by(int dir_fd, const struct libxdp_way *way, struct errmsg *err);
 

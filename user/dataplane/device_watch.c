@@ -33,10 +33,10 @@ static void attach_again(struct device *d, struct dataplane *dp)
 		return;
 	err = device_attach(dp, d);
 	if (!err)
-		log_info("device_attached", LOG_STR("device", d->state.name),
+		log_info("device.attached", LOG_STR("device", d->state.name),
 			 LOG_U64("ifindex", d->state.ifindex));
 	else if (err != -ENODEV)
-		log_warn("device_not_attached", LOG_STR("device", d->state.name),
+		log_warn("device.attach_failed", LOG_STR("device", d->state.name),
 			 LOG_STR("error", d->state.error));
 }
 
@@ -58,7 +58,7 @@ static void on_check(struct timer *t)
 
 		if (!device_lost(d))
 			continue;
-		log_warn("device_lost", LOG_STR("device", d->state.name),
+		log_warn("device.lost", LOG_STR("device", d->state.name),
 			 LOG_STR("why", "something else took the program off; attaching again"));
 		attach_again(d, w->dp);
 	}

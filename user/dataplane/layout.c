@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -132,4 +133,41 @@ int layout_init(struct dataplane *dp, struct errmsg *err)
 	if (bpf_map_update_elem(fd, &zero, &l, BPF_ANY))
 		return errmsg_set(err, -errno, "cannot write map layout: %s", strerror(errno));
 	return 0;
+}
+
+uint32_t layout_netns_here(void)
+{
+	struct stat st;
+
+	/* the kernel's inode numbers of namespaces have 32 bits */
+	return stat("/proc/thread-self/ns/net", &st) ? 0 : (uint32_t)st.st_ino;
+}
+
+uint32_t layout_netns(int dir_fd)
+{
+	CLEANUP_FD int fd = pin_get(dir_fd, "layout");
+	struct layout l = { 0 };
+	struct map_shape is;
+	uint32_t zero = 0;
+
+	/* what is pinned there may be anybody's */
+	if (fd < 0 || !is_map(fd) || pinned_map_shape(fd, &is) || is.key_bytes != sizeof(zero) ||
+	    is.value_bytes != sizeof(l) || bpf_map_lookup_elem(fd, &zero, &l) ||
+	    l.magic != LAYOUT_MAGIC)
+		return 0;
+	return l.netns;
+}
+
+int layout_set_netns(struct dataplane *dp)
+{
+	int fd = pinned_map_fd(dp, "layout");
+	uint32_t zero = 0;
+	struct layout l;
+
+	if (fd < 0)
+		return fd;
+	if (bpf_map_lookup_elem(fd, &zero, &l))
+		return -errno;
+	l.netns = layout_netns_here();
+	return bpf_map_update_elem(fd, &zero, &l, BPF_ANY) ? -errno : 0;
 }

@@ -2,6 +2,8 @@
 /* Are the maps that are pinned the ones that our programs want? */
 #pragma once
 
+#include <stdint.h>
+
 #include "base/errmsg.h"
 
 struct dataplane;
@@ -14,3 +16,9 @@ struct dataplane;
 int layout_adopt(struct dataplane *dp, struct errmsg *err);
 /* Write the one element of a new `layout` map. */
 int layout_init(struct dataplane *dp, struct errmsg *err);
+/* Whose devices are attached from now on: those of this process's network namespace. */
+int layout_set_netns(struct dataplane *dp);
+/* The network namespace (an inode) of the agent whose maps are pinned there; 0: not known. */
+uint32_t layout_netns(int dir_fd);
+/* This process's; 0: not known. */
+uint32_t layout_netns_here(void);

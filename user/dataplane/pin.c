@@ -99,6 +99,11 @@ int pin_remove(int dir_fd, const char *name)
 	return unlinkat(dir_fd, name, 0) ? -errno : 0;
 }
 
+const char *pin_final_name(const char *name)
+{
+	return strncmp(name, PIN_NEW, strlen(PIN_NEW)) ? name : name + strlen(PIN_NEW);
+}
+
 uid_t pin_owner_begin(int dir_fd)
 {
 	struct stat st;

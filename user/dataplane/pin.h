@@ -39,5 +39,7 @@ int pin_remove(int dir_fd, const char *name);
  */
 uid_t pin_owner_begin(int dir_fd);
 void pin_owner_end(uid_t before);
+/* The name without `new_`, which a crash may have left. */
+const char *pin_final_name(const char *name);
 /* Every name, from a snapshot: fn may remove. Stops when fn returns non-zero and returns that. */
 int pin_each(int dir_fd, int (*fn)(const char *name, void *ctx), void *ctx);

@@ -122,7 +122,7 @@ static void update_rings(struct vip_map *m)
 		int err = s->dirty ? vip_ring_update(m, s, now) : 0;
 
 		if (err && err != -EAGAIN)
-			log_error("vip_ring_not_written", LOG_STR("vip", s->name),
+			log_error("vip.write_failed", LOG_STR("vip", s->name),
 				  LOG_STR("error", strerror(-err)));
 		again = again || err;
 	}
@@ -153,7 +153,7 @@ static void on_hop(const struct addr *a, const struct neigh_hop *hop, const char
 			s->dirty = true;
 			if (!b->has_hop)
 				retire(m, false, b->id);
-			log_info(b->has_hop ? "backend_ready" : "backend_lost",
+			log_info(b->has_hop ? "backend.ready" : "backend.lost",
 				 LOG_STR("vip", s->name), LOG_STR("backend", b->conf.name),
 				 LOG_STR("why", b->why));
 		}

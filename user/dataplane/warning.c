@@ -12,6 +12,8 @@
 
 #include "base/cleanup.h"
 #include "dataplane_state.h"
+#include "layout.h"
+#include "pin.h"
 #include "warning.h"
 
 /* A page less headroom and skb_shared_info: what drivers take without frags (x86-64). */
@@ -33,6 +35,29 @@ static void close_file(FILE **f)
 {
 	if (*f)
 		fclose(*f);
+}
+
+static int check_left_behind(const char *name, void *ctx)
+{
+	struct dataplane *dp = ctx;
+	char device[16];
+
+	if (pin_device_parse(name, PIN_LIBXDP, "", device) ||
+	    pin_device_parse(name, PIN_CLSACT, "", device))
+		warning_add(
+			dp,
+			"%s was attached from another network namespace (net:[%u]): if that is "
+			"still there, take the program off in it (`ip link set dev %s xdp off`)",
+			device, layout_netns(dp->dir_fd), device);
+	return 0;
+}
+
+void warning_check_netns(struct dataplane *dp)
+{
+	uint32_t before = layout_netns(dp->dir_fd), here = layout_netns_here();
+
+	if (before && here && before != here)
+		pin_each(dp->dir_fd, check_left_behind, dp);
 }
 
 void warning_check_kernel(struct dataplane *dp)

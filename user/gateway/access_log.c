@@ -1,7 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <stdio.h>
-#include <time.h>
-
 #include "access_log.h"
 #include "base/addr.h"
 #include "base/clock.h"
@@ -16,27 +13,6 @@ static struct str cut(struct str s, size_t max)
 	if (s.len > max)
 		s.len = max;
 	return s;
-}
-
-/* RFC 3339 in UTC with microseconds; the seconds are formatted once each. */
-static struct str format_time(char *buf, size_t n)
-{
-	static struct {
-		time_t at;
-		char text[24];
-	} cached = { .at = -1 };
-	uint64_t now_ns = clock_wall_ns();
-	time_t s = (time_t)(now_ns / NS_PER_S);
-	struct tm tm;
-
-	if (s != cached.at) {
-		gmtime_r(&s, &tm);
-		strftime(cached.text, sizeof(cached.text), "%Y-%m-%dT%H:%M:%S", &tm);
-		cached.at = s;
-	}
-	n = (size_t)snprintf(buf, n, "%s.%06uZ", cached.text,
-			     (unsigned int)(now_ns % NS_PER_S / 1000));
-	return (struct str) { buf, n };
 }
 
 static void write_request(struct json_write *w, const struct exchange *x)
@@ -59,19 +35,20 @@ static void write_request(struct json_write *w, const struct exchange *x)
 		json_write_str(w, "tls", str_of(c->tls_version));
 }
 
-static void write_decision(struct json_write *w, const struct exchange *x)
+static void write_decision(struct json_write *w, const struct exchange *x,
+			   const struct exchange_facts *f)
 {
 	char text[ADDR_TEXT_MAX];
 
-	if (x->route) {
-		json_write_str(w, "route", str_of(x->route->conf->name));
-		json_write_str(w, "cluster", str_of(x->route->conf->cluster));
+	if (f->route) {
+		json_write_str(w, "route", str_of(f->route));
+		json_write_str(w, "cluster", str_of(f->cluster));
 	}
 	if (x->pool)
 		json_write_str(w, "upstream",
 			       str_of(addr_format_port(&x->pool->address, x->pool->port, text)));
-	if (x->consumer)
-		json_write_str(w, "consumer", str_of(x->consumer->conf->name));
+	if (f->consumer)
+		json_write_str(w, "consumer", str_of(f->consumer));
 }
 
 static void write_outcome(struct json_write *w, const struct exchange *x)
@@ -90,17 +67,17 @@ static void write_outcome(struct json_write *w, const struct exchange *x)
 void access_log_write(const struct exchange *x)
 {
 	struct buf *line = &x->gateway->line;
+	struct exchange_facts f;
 	struct json_write w;
-	char text[40];
 
-	if (!x->snapshot->conf->agent.access_log)
+	exchange_facts(x, &f);
+	if (!f.logged)
 		return;
 	buf_consume(line, buf_len(line));
 	json_write_open(&w, line);
-	json_write_str(&w, "time", format_time(text, sizeof(text)));
-	json_write_str(&w, "event", STR_LIT("access"));
+	log_write_head(&w, LOG_INFO, "exchange.end");
 	write_request(&w, x);
-	write_decision(&w, x);
+	write_decision(&w, x, &f);
 	write_outcome(&w, x);
 	if (json_write_close(&w) == 0)
 		log_write_line(buf_head(line), buf_len(line));

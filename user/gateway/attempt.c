@@ -30,6 +30,7 @@ static void send_head(struct exchange *x)
 	if (out->max_bytes < want)
 		out->max_bytes = want;
 	x->state = EXCHANGE_ASKED;
+	x->timed = EXCHANGE_NEW; /* each attempt has its own time */
 	x->response_scanned = 0;
 	x->asked_ns = clock_now_ns();
 	stream_write(&x->up->stream, buf_head(&x->head), buf_len(&x->head));

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -26,6 +28,8 @@ static void unlink_conn(struct conn *c)
 		c->next->prev = c->prev;
 	g->n_conns--;
 	c->listener->n_conns--;
+	c->listener->n_tunnels -= c->tunnel;
+	listener_settle(c->listener);
 	if (g->draining && !g->n_conns)
 		loop_defer(g->env.loop, &g->drained);
 }
@@ -84,28 +88,54 @@ void conn_finish(struct conn *c)
 	stream_close_after_flush(&c->stream);
 }
 
+/* What the kernel does not know is 0. */
+static struct tcp_info tcp_info(const struct conn *c)
+{
+	struct tcp_info info = { 0 };
+	socklen_t len = sizeof(info);
+
+	(void)getsockopt(c->stream.watch.fd, IPPROTO_TCP, TCP_INFO, &info, &len);
+	return info;
+}
+
+uint64_t conn_bytes_taken(const struct conn *c)
+{
+	return tcp_info(c).tcpi_bytes_acked;
+}
+
 void conn_timer(struct conn *c, uint64_t after_ms)
 {
 	c->timer_out_mark = c->stream.bytes_out;
 	timer_start(c->gateway->env.loop, &c->timer, after_ms);
 }
 
+void conn_asks_no_more(struct conn *c)
+{
+	c->tunnel = true;
+	c->listener->n_tunnels++;
+	listener_settle(c->listener);
+}
+
 bool conn_closes_soon(const struct conn *c)
 {
-	return c->gateway->draining || c->listener->removed;
+	const struct stream *s = &c->stream;
+
+	return c->gateway->draining || c->listener->removed || (s->read_ended && !buf_len(&s->in));
 }
 
 /*
  * Who is to be closed is answered once more, with Connection: close: a client that connected a moment
  * ago is going to ask, and one between two requests may have the next on its way.
  */
+static uint64_t last_ms(const struct conn *c, uint64_t else_ms)
+{
+	return conn_closes_soon(c) && CONN_LAST_REQUEST_MS < else_ms ? CONN_LAST_REQUEST_MS
+								     : else_ms;
+}
+
 static uint64_t idle_ms(const struct conn *c)
 {
-	const struct conf_listener *conf = &c->listener->conf;
-	uint64_t last_ms = c->served ? CONN_LAST_REQUEST_MS : conf->header_timeout_ms;
-
-	return conn_closes_soon(c) && last_ms < conf->idle_timeout_ms ? last_ms
-								      : conf->idle_timeout_ms;
+	return last_ms(c, c->listener->conf.idle_timeout_ms);
 }
 
 static void go_idle(struct conn *c)
@@ -143,6 +173,8 @@ static void discard_body(struct conn *c)
 	}
 	if (c->discard.done)
 		go_idle(c);
+	else if (c->stream.read_ended)
+		conn_finish(c);
 	else
 		stream_resume(&c->stream);
 }
@@ -187,6 +219,9 @@ static void on_readable(struct stream *s)
 
 	switch (c->state) {
 	case CONN_IDLE:
+		if (c->stream.write_full)
+			break; /* it waits for room for its answer: its time runs */
+			       /* fall through */
 	case CONN_HEAD:
 		request_read(c);
 		break;
@@ -194,8 +229,7 @@ static void on_readable(struct stream *s)
 		exchange_client_readable(c->exchange);
 		break;
 	case CONN_DISCARD:
-		conn_timer(c, c->listener->conf.body_timeout_ms);
-		discard_body(c);
+		discard_body(c); /* in the time that it was given at first */
 		break;
 	default:
 		break;
@@ -256,10 +290,12 @@ static void on_work(struct deferred *d)
 		request_read(c);
 }
 
-/* A client that still takes the tail of a response is not idle. */
+/* A client that still takes the tail of a response is not idle, unless it takes for ever. */
 static bool still_sending(const struct conn *c)
 {
-	return buf_len(&c->stream.out) && c->stream.bytes_out != c->timer_out_mark;
+	return buf_len(&c->stream.out) &&
+	       c->stream.bytes_out - c->timer_out_mark >=
+		       conn_bytes_owed(c->listener->conf.idle_timeout_ms);
 }
 
 static void on_timer(struct timer *t)
@@ -273,6 +309,14 @@ static void on_timer(struct timer *t)
 	case CONN_HEAD:
 		request_timeout(c);
 		return;
+	case CONN_HANDSHAKE:
+		if (c->hurried && tcp_info(c).tcpi_bytes_received) {
+			c->hurried = false; /* it began, and has its time */
+			conn_timer(c, c->listener->conf.handshake_timeout_ms);
+			return;
+		}
+		metric_add(METRIC_TIMEOUTS_CLIENT, 1);
+		break;
 	case CONN_IDLE:
 		if (still_sending(c)) {
 			conn_timer(c, c->listener->conf.idle_timeout_ms);
@@ -359,6 +403,10 @@ void conn_close_idle(struct gateway *g, const struct listener *l)
 	for (struct conn *c = g->conns; c; c = c->next) {
 		if (l && c->listener != l)
 			continue;
+		if (c->state == CONN_HANDSHAKE && !tcp_info(c).tcpi_bytes_received) {
+			c->hurried = true;
+			conn_timer(c, last_ms(c, c->listener->conf.handshake_timeout_ms));
+		}
 		if (c->state != CONN_IDLE || buf_len(&c->stream.in))
 			continue;
 		if (l && c->served)
@@ -366,6 +414,19 @@ void conn_close_idle(struct gateway *g, const struct listener *l)
 		else
 			conn_timer(c, idle_ms(c));
 	}
+}
+
+uint32_t conn_cut_all(struct gateway *g)
+{
+	uint32_t n = 0;
+
+	for (struct conn *c = g->conns; c; c = c->next) {
+		n += c->state != CONN_CLOSING && c->state != CONN_CLOSED;
+		if (c->exchange)
+			exchange_abort(c->exchange, TERMINATION_SHUTDOWN);
+		conn_close(c, false);
+	}
+	return n;
 }
 
 void conn_free_all(struct gateway *g)

@@ -13,7 +13,9 @@
 #define CONN_OUT_MAX (64U << 10)
 /* A body that nobody will read is read past up to here, to keep the connection. */
 #define CONN_DISCARD_MAX (64U << 10)
-/* How long an idle connection is kept for a last request in a drain. */
+/* Bytes a second that a client owes on the average: of a body, and in taking a response. */
+#define CONN_BYTES_PER_S 512
+/* How long a connection on which nothing is said is kept for a last request in a drain. */
 #define CONN_LAST_REQUEST_MS 1000
 
 enum conn_state {
@@ -41,6 +43,8 @@ struct conn {
 	struct h1_body discard;
 	size_t discard_left;
 	bool tls;
+	bool hurried;		 /* handshake: was silent when a drain began */
+	bool tunnel;		 /* no request will come any more */
 	bool served;		 /* a request; a client that was not is about to send one */
 	const char *tls_version; /* NULL: clear text */
 	struct presence_holds holds;
@@ -50,6 +54,13 @@ struct conn {
 void conn_accept(struct listener *l, int fd, const struct addr *peer, uint16_t port);
 
 void conn_timer(struct conn *c, uint64_t after_ms);
+/* What a client has to have moved after so long; at least a byte. */
+static inline uint64_t conn_bytes_owed(uint64_t ms)
+{
+	uint64_t n = CONN_BYTES_PER_S * ms / 1000;
+
+	return n ? n : 1;
+}
 /*
  * The exchange is over and its response is queued. keep: serve the next request on this connection;
  * body: the rest of the request body when it was not read to its end (NULL: it was).
@@ -59,10 +70,19 @@ void conn_exchange_done(struct conn *c, bool keep, const struct h1_body *body);
 void conn_finish(struct conn *c);
 /* Close now. reset: so that the peer cannot take what it got for the whole. */
 void conn_close(struct conn *c, bool reset);
+/*
+ * Bytes of the wire that the client's host has acknowledged. What we put into the socket tells
+ * little: the kernel takes hundreds of KiB at once, and then nothing for as long as they last.
+ */
+uint64_t conn_bytes_taken(const struct conn *c);
+/* It became a tunnel: nothing of it is decided by a snapshot any more. */
+void conn_asks_no_more(struct conn *c);
 /* New responses are to say Connection: close. */
 bool conn_closes_soon(const struct conn *c);
 
 /* Close connections between two requests; of this listener, NULL: all. */
 void conn_close_idle(struct gateway *g, const struct listener *l);
+/* Close all, whatever they are in the midst of; how many were not closing yet. */
+uint32_t conn_cut_all(struct gateway *g);
 /* Close and free at once; outside of all handlers. */
 void conn_free_all(struct gateway *g);

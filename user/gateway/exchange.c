@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "access_log.h"
 #include "attempt.h"
@@ -66,15 +67,72 @@ struct exchange *exchange_new(struct conn *c)
 	return x;
 }
 
+void exchange_facts(const struct exchange *x, struct exchange_facts *ret)
+{
+	if (x->kept) {
+		*ret = *x->kept;
+		return;
+	}
+	*ret = (struct exchange_facts) { .logged = x->snapshot->conf->agent.access_log };
+	if (x->route) {
+		const struct cluster *cluster = x->route->cluster;
+
+		ret->route = x->route->conf->name;
+		ret->cluster = x->route->conf->cluster;
+		ret->route_stat_id = x->route->stat_id;
+		ret->response_timeout_ms = cluster->conf->response_timeout_ms;
+	}
+	if (x->consumer)
+		ret->consumer = x->consumer->conf->name;
+}
+
+/* The text behind `at`; NULL stays NULL. */
+static const char *keep_text(char **at, const char *text)
+{
+	size_t n = text ? strlen(text) + 1 : 0;
+	char *copy = *at;
+
+	if (!text)
+		return NULL;
+	memcpy(copy, text, n);
+	*at += n;
+	return copy;
+}
+
+void exchange_let_go(struct exchange *x)
+{
+	struct exchange_facts f, *kept;
+	char *at;
+
+	if (x->kept)
+		return;
+	exchange_facts(x, &f);
+	kept = malloc(sizeof(f) + 3 * (CONF_NAME_MAX + 1));
+	if (!kept)
+		return;
+	at = (char *)(kept + 1);
+	f.route = keep_text(&at, f.route);
+	f.cluster = keep_text(&at, f.cluster);
+	f.consumer = keep_text(&at, f.consumer);
+	*kept = f;
+	x->kept = kept;
+	x->route = NULL;
+	x->consumer = NULL;
+	x->nearest = NULL;
+	snapshot_unref(x->snapshot);
+	x->snapshot = NULL;
+}
+
 static void count(const struct exchange *x)
 {
+	struct exchange_facts f;
 	struct metric_route *row;
-	uint32_t id;
 
-	if (!x->route)
+	exchange_facts(x, &f);
+	if (!f.route)
 		return;
-	id = x->route->stat_id < METRIC_STAT_IDS ? x->route->stat_id : METRIC_STAT_OTHER;
-	row = &metric_page->route[id];
+	row = &metric_page->route[f.route_stat_id < METRIC_STAT_IDS ? f.route_stat_id
+								    : METRIC_STAT_OTHER];
 	if (x->status >= 100 && x->status < 600)
 		metric_add_to(&row->responses[x->status / 100 - 1], 1);
 	metric_add_to(&row->bytes_in, x->bytes_in);
@@ -110,7 +168,9 @@ void exchange_reap(struct deferred *d)
 		g->ended = x->next;
 		buf_clear(&x->head);
 		free(x->text);
-		snapshot_unref(x->snapshot);
+		free(x->kept);
+		if (x->snapshot)
+			snapshot_unref(x->snapshot);
 		free(x);
 	}
 }
@@ -122,7 +182,8 @@ void exchange_finish(struct exchange *x)
 		upstream_conn_put(x->up);
 		x->up = NULL;
 	}
-	exchange_end(x, x->keep_alive && x->request_done, NULL);
+	exchange_end(x, x->keep_alive && !x->request_broken,
+		     x->request_done ? NULL : &x->request_body);
 }
 
 void exchange_abort(struct exchange *x, enum termination end)
@@ -159,58 +220,6 @@ int exchange_write_client(struct exchange *x, const struct buf *b)
 	return err;
 }
 
-/* Is it the client that everything waits for? */
-static bool waits_for_client(const struct exchange *x)
-{
-	if (x->conn->stream.write_full)
-		return true;
-	if (x->request_done || x->request_broken || x->expect)
-		return false;
-	return (x->state == EXCHANGE_ASKED || x->state == EXCHANGE_ANSWERING) &&
-	       !x->up->stream.write_full;
-}
-
-/* 0: the endpoint has no deadline now. */
-static uint64_t upstream_deadline_ms(const struct exchange *x)
-{
-	const struct conf_cluster *cluster = ((struct cluster *)x->route->cluster)->conf;
-	uint64_t idle_ms = x->conn->listener->conf.idle_timeout_ms;
-	bool its_turn =
-		x->request_done || x->request_broken || x->expect || x->up->stream.write_full;
-
-	switch (x->state) {
-	case EXCHANGE_ASKED:
-		return its_turn ? cluster->response_timeout_ms : 0;
-	case EXCHANGE_ANSWERING:
-		if (x->conn->stream.write_full)
-			return 0;
-		/* fall through */
-	case EXCHANGE_TUNNEL:
-		return idle_ms > cluster->response_timeout_ms ? idle_ms
-							      : cluster->response_timeout_ms;
-	default:
-		return 0; /* connecting: the connection's own */
-	}
-}
-
-void exchange_rearm(struct exchange *x)
-{
-	struct conn *c = x->conn;
-	uint64_t ms;
-
-	if (x->state == EXCHANGE_ENDED)
-		return;
-	if (x->state != EXCHANGE_TUNNEL && waits_for_client(x))
-		conn_timer(c, c->listener->conf.body_timeout_ms);
-	else
-		timer_stop(&c->timer);
-	ms = x->up ? upstream_deadline_ms(x) : 0;
-	if (ms)
-		timer_start(x->gateway->env.loop, &x->timer, ms);
-	else
-		timer_stop(&x->timer);
-}
-
 void exchange_client_readable(struct exchange *x)
 {
 	if (x->state == EXCHANGE_TUNNEL)
@@ -229,26 +238,10 @@ void exchange_client_writable(struct exchange *x)
 
 void exchange_client_end(struct exchange *x, int err)
 {
-	if (!err && x->state == EXCHANGE_TUNNEL) {
+	if (err)
+		exchange_abort(x, TERMINATION_CLIENT_GONE);
+	else if (x->state == EXCHANGE_TUNNEL)
 		tunnel_pump(x);
-		return;
-	}
-	exchange_abort(x, TERMINATION_CLIENT_GONE);
-}
-
-void exchange_client_slow(struct exchange *x)
-{
-	struct conn *c = x->conn;
-
-	if (c->stream.write_full && c->stream.bytes_out != c->timer_out_mark) {
-		conn_timer(c, c->listener->conf.body_timeout_ms);
-		return;
-	}
-	metric_add(METRIC_TIMEOUTS_CLIENT, 1);
-	if (c->stream.write_full) {
-		exchange_abort(x, TERMINATION_CLIENT_STALLED);
-		return;
-	}
-	x->request_broken = true;
-	exchange_fail(x, TERMINATION_CLIENT_TIMEOUT, 0, NULL);
+	else if (!x->request_done) /* else: it may still read, and is owed its response */
+		relay_request_ended(x);
 }

@@ -29,18 +29,42 @@ enum exchange_state {
 	EXCHANGE_ENDED,
 };
 
+/* How fast a client is, over a period of body_timeout in which it was waited for. */
+struct exchange_pace {
+	uint64_t waited_ns;  /* of the period, up to since_ns */
+	uint64_t since_ns;   /* waits: from here on */
+	uint64_t in_mark;    /* bytes_in when the period began */
+	uint64_t taken_mark; /* bytes acknowledged when it was first full of response */
+	bool taken_known;
+	bool begun;
+	bool waits; /* the client is waited for now */
+};
+
+/* What the snapshot says of an exchange after it was decided, for timers, counters and the log. */
+struct exchange_facts {
+	const char *route, *cluster, *consumer; /* names; NULL: none */
+	uint32_t route_stat_id;
+	uint64_t response_timeout_ms; /* of the cluster */
+	bool logged;
+};
+
 struct exchange {
 	struct exchange *next; /* of those that ended in this turn */
 	struct gateway *gateway;
 	struct conn *conn;
-	struct snapshot *snapshot; /* pinned */
-	const struct route *route; /* NULL: none yet */
+	struct snapshot
+		*snapshot; /* pinned; NULL: it was let go, as are route, consumer, nearest */
+	struct exchange_facts *kept; /* then */
+	const struct route *route;   /* NULL: none yet */
 	const struct policy_consumer *consumer;
 	enum exchange_state state;
-	struct upstream_conn *up; /* NULL: none */
-	struct pool *pool;	  /* asked last; NULL: none. Held by the snapshot */
-	struct timer timer;	  /* the endpoint's part */
-	struct buf head;	  /* for the endpoint, kept while it may be sent again */
+	struct upstream_conn *up;  /* NULL: none */
+	struct pool *pool;	   /* asked last; NULL: none. Held by the snapshot, or by up */
+	struct timer timer;	   /* the endpoint's part */
+	enum exchange_state timed; /* what timer runs for; EXCHANGE_NEW: nothing */
+	uint64_t timed_progress;   /* what was moved when it was started */
+	struct exchange_pace pace; /* of the client: conn's timer */
+	struct buf head;	   /* for the endpoint, kept while it may be sent again */
 	size_t response_scanned;
 	struct h1_body request_body;
 	struct h1_body response_body;
@@ -84,6 +108,10 @@ struct exchange {
 struct exchange *exchange_new(struct conn *c);
 /* The head for the endpoint is in x->head: choose one and ask it. */
 void exchange_start(struct exchange *x);
+/* Texts as long as x is pinned or kept. */
+void exchange_facts(const struct exchange *x, struct exchange_facts *ret);
+/* Nothing is decided any more: unpin the snapshot, or go on with it where there is no memory. */
+void exchange_let_go(struct exchange *x);
 /* The response is queued to its last byte. */
 void exchange_finish(struct exchange *x);
 /*
@@ -98,7 +126,7 @@ void exchange_upstream_lost(struct exchange *x, int err);
 /* Answer with a problem if nothing was answered yet, abort else. */
 void exchange_fail(struct exchange *x, enum termination end, unsigned int status,
 		   const char *detail);
-/* After progress or a change of what is waited for: who has how long from here? */
+/* After progress or a change of what is waited for: who has how long from here? (deadline.c) */
 void exchange_rearm(struct exchange *x);
 /* Queue for the client, counted. Negative errno of stream_write. */
 int exchange_write_client(struct exchange *x, const struct buf *b);
@@ -106,7 +134,7 @@ int exchange_write_client(struct exchange *x, const struct buf *b);
 void exchange_client_readable(struct exchange *x);
 void exchange_client_writable(struct exchange *x);
 void exchange_client_end(struct exchange *x, int err);
-void exchange_client_slow(struct exchange *x);
+void exchange_client_slow(struct exchange *x); /* conn's timer */
 
 void exchange_reap(struct deferred *d); /* of the gateway */
 

@@ -1,49 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 
 #include "base/addr.h"
+#include "field_strip.h"
 #include "forward.h"
 #include "http/h1/write.h"
 
 #define F(s) STR_LIT(s)
-
-static char fold(char c)
-{
-	return isalnum((unsigned char)c) ? (char)tolower((unsigned char)c) : '-';
-}
-
-static bool has_prefix(struct str name, struct str prefix)
-{
-	if (name.len < prefix.len)
-		return false;
-	for (size_t i = 0; i < prefix.len; i++) {
-		if (fold(name.ptr[i]) != fold(prefix.ptr[i]))
-			return false;
-	}
-	return true;
-}
-
-bool forward_same_variable(struct str name, struct str as)
-{
-	return name.len == as.len && has_prefix(name, as);
-}
-
-/* What endpoints believe because they think that we said it. */
-static bool claims_identity(struct str name)
-{
-	switch (fold(name.len ? name.ptr[0] : '-')) {
-	case 'x':
-		return has_prefix(name, F("x-forwarded-")) || has_prefix(name, F("x-consumer")) ||
-		       forward_same_variable(name, F("x-request-id")) ||
-		       forward_same_variable(name, F("x-real-ip"));
-	case 'f':
-		return forward_same_variable(name, F("forwarded"));
-	default:
-		return false;
-	}
-}
 
 /* Written by ourselves from what was understood, or not for the endpoint at all. */
 static bool is_replaced(const struct exchange *x, const struct http_field *f)
@@ -66,14 +30,11 @@ static int pass_fields(const struct exchange *x, const struct http_head *h,
 {
 	for (uint32_t i = 0; i < h->n_fields; i++) {
 		const struct http_field *f = &h->fields[i];
-		struct str name = http_field_name(h, f);
 		int err;
 
-		if (f->hop || is_replaced(x, f) || claims_identity(name))
+		if (f->hop || is_replaced(x, f) || field_strip(h, f, p))
 			continue;
-		if (p->strip_key && forward_same_variable(name, p->key_field))
-			continue;
-		err = h1_write_field(out, name, http_field_value(h, f));
+		err = h1_write_field(out, http_field_name(h, f), http_field_value(h, f));
 		if (err)
 			return err;
 	}
@@ -183,6 +144,18 @@ int forward_head(struct exchange *x, const struct http_head *h, const struct pol
 	if (!err)
 		err = write_via(h, out);
 	return err ? err : h1_write_end(out);
+}
+
+bool forward_expects_other(const struct http_head *h)
+{
+	for (uint32_t i = 0; h->minor && i < h->n_fields; i++) {
+		const struct http_field *f = &h->fields[i];
+		struct str value = http_field_value(h, f);
+
+		if (f->known == HTTP_NAME_EXPECT && value.len && !str_ieq(value, F("100-continue")))
+			return true;
+	}
+	return false;
 }
 
 static int write_limits(const struct exchange *x, struct buf *out)

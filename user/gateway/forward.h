@@ -12,6 +12,8 @@
  * that cannot be written, -ENOSPC.
  */
 int forward_head(struct exchange *x, const struct http_head *h, const struct policy_exchange *p);
+/* Does it expect anything but 100-continue (RFC 9110 s10.1.1)? */
+bool forward_expects_other(const struct http_head *h);
 /* Write the response's head into out; sets x->chunk_response, x->until_close, x->keep_alive. */
 int forward_response(struct exchange *x, const struct http_head *h, struct buf *out);
 /* A 1xx, 101 included. */
@@ -21,9 +23,3 @@ int forward_interim(struct exchange *x, const struct http_head *h, struct buf *o
 int forward_write_facts(const struct exchange *x, struct buf *out);
 /* Connection, where it has to be said. */
 int forward_write_connection(const struct exchange *x, bool keep, struct buf *out);
-
-/*
- * Does a server that turns fields into variables (CGI, WSGI) see `name` as `as`? Letters in any
- * case, and all that is neither letter nor digit the same: "X_Consumer" is X-Consumer there.
- */
-bool forward_same_variable(struct str name, struct str as);

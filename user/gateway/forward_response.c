@@ -10,13 +10,21 @@ static bool is_replaced(const struct http_field *f)
 	       f->known == HTTP_NAME_X_REQUEST_ID;
 }
 
-static int pass_fields(const struct http_head *h, struct buf *out)
+/* An endpoint's own limits beside ours would make one list of both, and nobody could tell which. */
+static bool is_limit(struct str name)
 {
+	return str_ieq(name, F("RateLimit")) || str_ieq(name, F("RateLimit-Policy"));
+}
+
+static int pass_fields(const struct exchange *x, const struct http_head *h, struct buf *out)
+{
+	bool ours = x->nearest && (h->status >= 200 || h->status == 101);
+
 	for (uint32_t i = 0; i < h->n_fields; i++) {
 		const struct http_field *f = &h->fields[i];
 		int err;
 
-		if (f->hop || is_replaced(f))
+		if (f->hop || is_replaced(f) || (ours && is_limit(http_field_name(h, f))))
 			continue;
 		err = h1_write_field(out, http_field_name(h, f), http_field_value(h, f));
 		if (err)
@@ -56,6 +64,21 @@ static int write_framing(struct exchange *x, const struct http_head *h, struct b
 	return 0;
 }
 
+/*
+ * Can another request follow, also if the endpoint never takes the rest of this one's body? Only
+ * where that is short, its end known, and surely on its way: not after an unanswered expectation
+ * (RFC 9110 s10.1.1), and not in chunks, of which there may be any number.
+ */
+static bool can_keep(const struct exchange *x)
+{
+	if (!x->keep_alive || conn_closes_soon(x->conn))
+		return false;
+	if (x->request_done)
+		return true;
+	return !x->expect && !x->request_broken && x->request_body.kind == HTTP_BODY_LENGTH &&
+	       x->request_body.left <= CONN_DISCARD_MAX;
+}
+
 static int write_added(struct exchange *x, const struct http_head *h, struct buf *out)
 {
 	int err = h1_write_field(out, F("Via"),
@@ -71,13 +94,12 @@ int forward_response(struct exchange *x, const struct http_head *h, struct buf *
 	int err = h1_write_status_line(out, h->status);
 
 	if (!err)
-		err = pass_fields(h, out);
+		err = pass_fields(x, h, out);
 	if (!err)
 		err = write_framing(x, h, out);
 	if (!err)
 		err = write_added(x, h, out);
-	if (conn_closes_soon(x->conn))
-		x->keep_alive = false;
+	x->keep_alive = can_keep(x);
 	if (!err)
 		err = forward_write_connection(x, x->keep_alive, out);
 	return err ? err : h1_write_end(out);
@@ -88,7 +110,7 @@ int forward_interim(struct exchange *x, const struct http_head *h, struct buf *o
 	int err = h1_write_status_line(out, h->status);
 
 	if (!err)
-		err = pass_fields(h, out);
+		err = pass_fields(x, h, out);
 	if (!err && h->status == 101)
 		err = h1_write_field(out, F("Connection"), F("upgrade"));
 	if (!err && h->status == 101)

@@ -5,6 +5,7 @@
 #include <sys/random.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "conn.h"
 #include "exchange.h"
 #include "gateway_state.h"
@@ -33,8 +34,21 @@ static void on_drained(struct deferred *d)
 {
 	struct gateway *g = container_of(d, struct gateway, drained);
 
-	if (g->draining && !g->n_conns && g->on_drained)
+	if (!g->draining || g->n_conns)
+		return;
+	timer_stop(&g->drain_timer);
+	log_info("drain.end", LOG_U64("finished", g->drain_conns - g->drain_cut),
+		 LOG_U64("cut", g->drain_cut),
+		 LOG_U64("duration_ms", (clock_now_ns() - g->drain_begin_ns) / NS_PER_MS));
+	if (g->on_drained)
 		g->on_drained(g->drained_ctx);
+}
+
+static void on_drain_due(struct timer *t)
+{
+	struct gateway *g = container_of(t, struct gateway, drain_timer);
+
+	g->drain_cut = conn_cut_all(g);
 }
 
 static void seed_ids(struct gateway *g)
@@ -56,13 +70,18 @@ int gateway_new(const struct gateway_env *env, struct gateway **ret)
 	g->env = *env;
 	g->reap.run = exchange_reap;
 	g->drained.run = on_drained;
+	g->drain_timer.on_due = on_drain_due;
 	g->presence_timer.on_due = on_presence_due;
 	buf_init(&g->scratch, GATEWAY_HEAD_MAX);
 	buf_init(&g->line, LINE_MAX_BYTES);
 	presence_init(&g->presence, env->presence);
 	seed_ids(g);
 	err = upstream_new(env->loop, &g->upstream);
+	if (!err)
+		err = tls_cache_new(&g->tls);
 	if (err) {
+		if (g->upstream)
+			upstream_free(g->upstream);
 		free(g);
 		return err;
 	}
@@ -77,6 +96,7 @@ void gateway_free(struct gateway *g)
 	if (!g)
 		return;
 	timer_stop(&g->presence_timer);
+	timer_stop(&g->drain_timer);
 	conn_free_all(g);
 	loop_undefer(&g->drained);
 	loop_undefer(&g->reap);
@@ -89,6 +109,7 @@ void gateway_free(struct gateway *g)
 	if (g->current)
 		snapshot_unref(g->current);
 	upstream_free(g->upstream);
+	tls_cache_unref(g->tls);
 	buf_clear(&g->scratch);
 	buf_clear(&g->line);
 	free(g);
@@ -120,6 +141,11 @@ uint64_t gateway_revision(const struct gateway *g)
 	return g->current ? g->current->number : 0;
 }
 
+const struct tls_cache_counts *gateway_tls_counts(const struct gateway *g)
+{
+	return tls_cache_counts(g->tls);
+}
+
 uint64_t gateway_oldest_revision(const struct gateway *g)
 {
 	return g->oldest ? g->oldest->number : 0;
@@ -130,6 +156,10 @@ void gateway_drain(struct gateway *g, void (*on_drained_fn)(void *ctx), void *ct
 	g->draining = true;
 	g->on_drained = on_drained_fn;
 	g->drained_ctx = ctx;
+	g->drain_begin_ns = clock_now_ns();
+	g->drain_conns = g->n_conns;
+	if (g->current)
+		timer_start(g->env.loop, &g->drain_timer, g->current->conf->agent.drain_timeout_ms);
 	for (struct listener *l = g->listeners; l; l = l->next)
 		listener_close(l);
 	upstream_drain(g->upstream);

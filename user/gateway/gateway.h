@@ -68,8 +68,12 @@ int gateway_apply(struct gateway *g, const struct gateway_revision *r, struct er
 uint64_t gateway_revision(const struct gateway *g); /* 0: none yet */
 /* The oldest revision that an exchange still pins: meter slots of older ones are free. */
 uint64_t gateway_oldest_revision(const struct gateway *g);
+/* What its revisions cost so far. */
+const struct tls_cache_counts *gateway_tls_counts(const struct gateway *g);
 
-/* Stop accepting, answer with Connection: close, close idle connections; on_drained runs once there
- * is no connection left. */
+/*
+ * Stop accepting, answer with Connection: close, close idle connections, and the others after
+ * agent.drain_timeout; on_drained runs once there is no connection left.
+ */
 void gateway_drain(struct gateway *g, void (*on_drained)(void *ctx), void *ctx);
 uint32_t gateway_connections(const struct gateway *g);

@@ -18,6 +18,7 @@ struct snapshot;
 struct gateway {
 	struct gateway_env env;
 	struct upstream *upstream;
+	struct tls_cache *tls; /* what certificates of the last revision need not be parsed again */
 	struct snapshot *oldest; /* in order of age; the last one is current */
 	struct snapshot *current;
 	struct listener *listeners;
@@ -34,6 +35,10 @@ struct gateway {
 	uint64_t request_id_seed[2];
 	uint64_t n_requests;
 	bool draining;
+	uint64_t drain_begin_ns;
+	uint32_t drain_conns; /* open when the drain began */
+	uint32_t drain_cut;   /* of those, closed because drain_timeout was over */
+	struct timer drain_timer;
 	void (*on_drained)(void *ctx);
 	void *drained_ctx;
 	struct deferred drained;

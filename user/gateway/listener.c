@@ -11,35 +11,108 @@
 #include "net/sock.h"
 #include "snapshot.h"
 
-#define ACCEPT_PER_TURN 64
-#define ACCEPT_PAUSE_MS 100 /* until descriptors may be free again: EMFILE makes no event */
+#define ACCEPT_PER_TURN	    64
+#define ACCEPT_PAUSE_MIN_MS 100 /* until descriptors may be free again: EMFILE makes no event */
+#define ACCEPT_PAUSE_MAX_MS 3200
 
-static bool is_exhaustion(int err)
+enum accept_fault {
+	ACCEPT_FAULT_CONN,    /* of that one connection */
+	ACCEPT_FAULT_PASSING, /* of the host or process: no memory, no descriptor */
+	ACCEPT_FAULT_SOCKET,  /* it will never accept again */
+};
+
+/* accept(2); what is in no list is taken for the connection's: Linux passes its errors on. */
+static enum accept_fault judge_fault(int err)
 {
-	return err == -EMFILE || err == -ENFILE || err == -ENOBUFS || err == -ENOMEM;
+	switch (err) {
+	case -EMFILE:
+	case -ENFILE:
+	case -ENOBUFS:
+	case -ENOMEM:
+		return ACCEPT_FAULT_PASSING;
+	case -EBADF:
+	case -EINVAL:
+	case -ENOTSOCK:
+	case -EFAULT:
+		return ACCEPT_FAULT_SOCKET;
+	default:
+		return ACCEPT_FAULT_CONN;
+	}
+}
+
+/* Longer each time; the line comes once until something was accepted. */
+static void accept_pause(struct listener_socket *s, int err)
+{
+	metric_add(METRIC_ACCEPT_PAUSES, 1);
+	if (!s->pause_ms)
+		log_warn("listener.paused", LOG_STR("listener", s->listener->name),
+			 LOG_STR("error", strerror(-err)));
+	s->pause_ms = s->pause_ms ? s->pause_ms * 2 : ACCEPT_PAUSE_MIN_MS;
+	if (s->pause_ms > ACCEPT_PAUSE_MAX_MS)
+		s->pause_ms = ACCEPT_PAUSE_MAX_MS;
+	timer_start(s->listener->gateway->env.loop, &s->pause, s->pause_ms);
+}
+
+/*
+ * The socket stays the listener's, for a reload asks for one only where the address changed; its
+ * connections go on.
+ */
+static void accept_stop(struct listener_socket *s, int err)
+{
+	metric_add(METRIC_ACCEPT_STOPS, 1);
+	log_error("listener.stopped", LOG_STR("listener", s->listener->name),
+		  LOG_STR("error", strerror(-err)));
+	s->stopped = true;
+	loop_undefer(&s->more);
+	loop_del(s->listener->gateway->env.loop, &s->watch);
+}
+
+static void accept_resumed(struct listener_socket *s)
+{
+	if (!s->pause_ms)
+		return;
+	s->pause_ms = 0;
+	log_info("listener.resumed", LOG_STR("listener", s->listener->name));
+}
+
+/* false: not before a timer, or never. */
+static bool take_fault(struct listener_socket *s, int err)
+{
+	switch (judge_fault(err)) {
+	case ACCEPT_FAULT_PASSING:
+		accept_pause(s, err);
+		return false;
+	case ACCEPT_FAULT_SOCKET:
+		accept_stop(s, err);
+		return false;
+	case ACCEPT_FAULT_CONN:
+		break;
+	}
+	return true;
 }
 
 static void accept_some(struct listener_socket *s)
 {
-	struct loop *loop = s->listener->gateway->env.loop;
 	struct addr peer;
 	uint16_t port;
+	int fd = 0, accepted = 0;
 
 	for (int i = 0; i < ACCEPT_PER_TURN; i++) {
-		int fd = sock_accept(s->watch.fd, &peer, &port);
-
+		fd = sock_accept(s->watch.fd, &peer, &port);
 		if (fd == -EAGAIN)
 			return;
-		if (is_exhaustion(fd)) {
-			log_warn("accept_paused", LOG_STR("listener", s->listener->name),
-				 LOG_STR("error", strerror(-fd)));
-			timer_start(loop, &s->pause, ACCEPT_PAUSE_MS);
+		if (fd < 0 && !take_fault(s, fd))
 			return;
-		}
-		if (fd >= 0) /* other errors are that one connection's (accept(2)) */
-			conn_accept(s->listener, fd, &peer, port);
+		if (fd < 0)
+			continue;
+		accepted++;
+		accept_resumed(s);
+		conn_accept(s->listener, fd, &peer, port);
 	}
-	loop_defer(loop, &s->more);
+	if (accepted)
+		loop_defer(s->listener->gateway->env.loop, &s->more);
+	else
+		accept_pause(s, fd); /* an error that takes no connection off would spin */
 }
 
 static void on_event(struct watch *w, uint32_t events)
@@ -47,7 +120,7 @@ static void on_event(struct watch *w, uint32_t events)
 	struct listener_socket *s = container_of(w, struct listener_socket, watch);
 
 	(void)events;
-	if (!timer_running(&s->pause))
+	if (!timer_running(&s->pause) && !s->stopped)
 		accept_some(s);
 }
 
@@ -86,7 +159,8 @@ static void socket_free(struct listener_socket *s)
 {
 	loop_undefer(&s->more);
 	timer_stop(&s->pause);
-	loop_del(s->listener->gateway->env.loop, &s->watch);
+	if (!s->stopped)
+		loop_del(s->listener->gateway->env.loop, &s->watch);
 	free(s);
 }
 
@@ -112,6 +186,14 @@ void listener_unref(struct listener *l)
 		snapshot_unref(l->last);
 	free(l->name);
 	free(l);
+}
+
+void listener_settle(struct listener *l)
+{
+	if (!l->last || l->n_conns != l->n_tunnels)
+		return;
+	snapshot_unref(l->last);
+	l->last = NULL;
 }
 
 static struct listener *find(const struct gateway *g, const char *name)
@@ -237,6 +319,7 @@ static void drop_others(struct gateway *g, const struct listener_plan *plan)
 		l->last = g->current ? snapshot_ref(g->current) : NULL;
 		listener_close(l);
 		conn_close_idle(g, l);
+		listener_settle(l);
 		listener_unref(l);
 	}
 }

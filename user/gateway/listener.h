@@ -14,6 +14,8 @@ struct listener_socket {
 	struct listener *listener;
 	struct deferred more; /* the turn's share was used up */
 	struct timer pause;   /* no descriptors left */
+	uint32_t pause_ms;    /* the last one's; 0: the last attempt accepted */
+	bool stopped;	      /* an error that does not pass: no longer watched */
 };
 
 struct listener {
@@ -24,6 +26,7 @@ struct listener {
 	struct conf_listener conf; /* values only: its pointers are NULL */
 	uint32_t index;		   /* in the current snapshot; of a removed one, in last */
 	uint32_t n_conns;
+	uint32_t n_tunnels; /* of those: they never ask again, and need no `last` */
 	bool removed;
 	struct snapshot *last;		/* removed: what its connections are still decided by */
 	struct listener_socket *socket; /* NULL: does not accept */
@@ -46,5 +49,7 @@ void listeners_commit(struct gateway *g, const struct conf *conf, struct listene
 void listeners_discard(struct gateway *g, struct listener_plan *plan);
 
 void listener_unref(struct listener *l);
+/* Its connections, or what they are, changed: let `last` go with the last one that may ask. */
+void listener_settle(struct listener *l);
 /* Stop to accept; the connections stay. */
 void listener_close(struct listener *l);

@@ -61,6 +61,19 @@ static bool pass_piece(struct exchange *x, struct str data)
 	return true;
 }
 
+void relay_request_ended(struct exchange *x)
+{
+	if (x->state == EXCHANGE_CONNECTING && buf_len(&x->conn->stream.in))
+		return; /* the rest may be there: send_head comes back to it */
+	if (x->up && buf_len(&x->conn->stream.in) &&
+	    (x->up->stream.write_full || x->up->stream.failed))
+		return; /* nor is it known yet */
+	if (exchange_answered(x))
+		x->request_broken = true; /* it saw an answer, and saved itself the rest */
+	else
+		exchange_abort(x, TERMINATION_CLIENT_GONE);
+}
+
 void relay_request(struct exchange *x)
 {
 	struct buf *in = &x->conn->stream.in;
@@ -91,6 +104,8 @@ void relay_request(struct exchange *x)
 		if (x->request_body.done)
 			request_whole(x);
 	}
+	if (x->state != EXCHANGE_ENDED && x->conn->stream.read_ended && !x->request_done)
+		relay_request_ended(x);
 	if (x->state == EXCHANGE_ENDED)
 		return;
 	stream_resume(&x->conn->stream);

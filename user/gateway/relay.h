@@ -6,6 +6,8 @@
 
 /* Move what the client sent of the body to the endpoint, as far as that takes it. */
 void relay_request(struct exchange *x);
+/* The client ended its side before its body did. */
+void relay_request_ended(struct exchange *x);
 /* Read and pass on the response, head and body, as far as the client takes it. */
 void relay_response(struct exchange *x);
 

@@ -26,6 +26,20 @@ static void take_head(struct exchange *x, const struct http_head *h, int len)
 	x->chunk_request = h->body == HTTP_BODY_CHUNKED;
 }
 
+/* OPTIONS of the server and not of a resource (RFC 9110 s9.3.7): the parser allows "*" for no other. */
+static bool asks_server(const struct http_head *h)
+{
+	return h->method == HTTP_OPTIONS && str_eq(h->path, STR_LIT("*"));
+}
+
+static int take_path(const struct http_head *h, char *to)
+{
+	if (!asks_server(h))
+		return uri_normalize(h->path, to);
+	*to = '*';
+	return 1;
+}
+
 /* Copies for the log, and the path as it is routed and forwarded. -EINVAL: no such path. */
 static int take_text(struct exchange *x, const struct http_head *h)
 {
@@ -35,7 +49,7 @@ static int take_text(struct exchange *x, const struct http_head *h)
 	if (!at)
 		return -ENOMEM;
 	x->text = at;
-	n = uri_normalize(h->path, at);
+	n = take_path(h, at);
 	if (n >= 0)
 		x->path = (struct str) { at, (size_t)n };
 	at += h->path.len + 1;
@@ -50,9 +64,8 @@ static int take_text(struct exchange *x, const struct http_head *h)
 }
 
 /* false: answered. */
-static bool find_route(struct exchange *x, const struct http_head *h)
+static bool check_head(struct exchange *x, const struct http_head *h)
 {
-	const struct conn *c = x->conn;
 	int err = take_text(x, h);
 
 	if (err == -ENOMEM) {
@@ -71,13 +84,26 @@ static bool find_route(struct exchange *x, const struct http_head *h)
 		exchange_fail(x, TERMINATION_URI_INVALID, 0, NULL);
 		return false;
 	}
-	x->route = route_match(x->snapshot->table[c->listener->index], x->host, x->path);
+	if (forward_expects_other(h)) {
+		x->request_broken = !x->request_done; /* who knows whether its body comes */
+		exchange_fail(x, TERMINATION_EXPECTATION_UNKNOWN, 0, NULL);
+		return false;
+	}
+	return true;
+}
+
+/* false: answered. */
+static bool find_route(struct exchange *x, const struct http_head *h)
+{
+	const struct listener *l = x->conn->listener;
+
+	x->route = route_match(x->snapshot->table[l->index], x->host, x->path);
 	if (!x->route) {
 		metric_add(METRIC_REQUESTS_UNROUTED, 1);
 		exchange_fail(x, TERMINATION_NO_ROUTE, 0, NULL);
 		return false;
 	}
-	if (h->body == HTTP_BODY_LENGTH && h->content_length > c->listener->conf.max_body_bytes) {
+	if (h->body == HTTP_BODY_LENGTH && h->content_length > l->conf.max_body_bytes) {
 		exchange_fail(x, TERMINATION_BODY_TOO_LARGE, 0, NULL);
 		return false;
 	}
@@ -124,6 +150,12 @@ static bool serve(struct exchange *x, const struct http_head *h)
 	};
 	int err;
 
+	if (!check_head(x, h))
+		return false;
+	if (asks_server(h)) {
+		respond_options(x);
+		return false;
+	}
 	if (!find_route(x, h) || !ask_policies(x, &p))
 		return false;
 	err = forward_head(x, h, &p);

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "base/json_write.h"
+#include "base/metric.h"
 #include "forward.h"
 #include "http/h1/write.h"
 #include "respond.h"
@@ -48,6 +49,12 @@ static int write_body(const struct exchange *x, const struct problem *p, struct 
 	return json_write_close(&w);
 }
 
+/* Other methods pass too: what may be asked for is each route's. */
+static int write_allow(struct buf *out)
+{
+	return h1_write_field(out, F("Allow"), F("GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH"));
+}
+
 static int write_reasons(const struct problem *p, struct buf *out)
 {
 	const struct termination_row *row = termination_row(p->end);
@@ -60,8 +67,7 @@ static int write_reasons(const struct problem *p, struct buf *out)
 	if (!err && p->status == 401) /* RFC 9110 s11.6.1: a 401 has to name a scheme */
 		err = h1_write_field(out, F("WWW-Authenticate"), F("ApiKey realm=\"sluice\""));
 	if (!err && p->status == 405)
-		err = h1_write_field(out, F("Allow"),
-				     F("GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH"));
+		err = write_allow(out);
 	if (!err && p->status == 429)
 		err = h1_write_field_u64(out, F("Retry-After"), p->refusal->retry_after_s);
 	return err;
@@ -104,6 +110,19 @@ static bool can_keep(const struct exchange *x)
 			      x->request_body.left <= CONN_DISCARD_MAX);
 }
 
+static void send_answer(struct exchange *x, const struct buf *out, int err, unsigned int status,
+			bool keep)
+{
+	if (!err)
+		err = exchange_write_client(x, out);
+	if (err) {
+		exchange_abort(x, x->end);
+		return;
+	}
+	x->status = (uint16_t)status;
+	exchange_end(x, keep, x->request_done ? NULL : &x->request_body);
+}
+
 static void respond(struct exchange *x, const struct problem *p)
 {
 	struct buf *out = &x->gateway->scratch;
@@ -119,15 +138,8 @@ static void respond(struct exchange *x, const struct problem *p)
 		err = write_head(x, p, buf_len(&body), keep, out);
 	if (!err && x->method != HTTP_HEAD)
 		err = buf_add_str(out, buf_str(&body));
-	if (!err)
-		err = exchange_write_client(x, out);
 	x->end = p->end;
-	if (err) {
-		exchange_abort(x, p->end);
-		return;
-	}
-	x->status = (uint16_t)p->status;
-	exchange_end(x, keep, x->request_done ? NULL : &x->request_body);
+	send_answer(x, out, err, p->status, keep);
 }
 
 void respond_problem(struct exchange *x, enum termination end, unsigned int status,
@@ -153,4 +165,27 @@ void respond_refusal(struct exchange *x, const struct policy_refusal *r)
 	};
 
 	respond(x, &p);
+}
+
+void respond_options(struct exchange *x)
+{
+	struct buf *out = &x->gateway->scratch;
+	bool keep = can_keep(x);
+	int err;
+
+	metric_add(METRIC_OPTIONS_ANSWERED, 1);
+	buf_consume(out, buf_len(out));
+	err = h1_write_status_line(out, 204);
+	if (!err)
+		err = h1_write_date(out);
+	if (!err)
+		err = write_allow(out);
+	if (!err)
+		err = forward_write_facts(x, out);
+	if (!err)
+		err = forward_write_connection(x, keep, out);
+	if (!err)
+		err = h1_write_end(out);
+	x->end = TERMINATION_OK;
+	send_answer(x, out, err, 204, keep);
 }

@@ -98,8 +98,8 @@ static int build_listeners(struct snapshot *s, const struct gateway_revision *r,
 					  strerror(-code));
 		if (!conf->n_certificates)
 			continue;
-		code = tls_context_new(r->pairs[i], conf->n_certificates, r->tickets, &s->tls[i],
-				       err); /* its message names the pair */
+		code = tls_context_new_from(s->gateway->tls, r->pairs[i], conf->n_certificates,
+					    r->tickets, &s->tls[i], err); /* it names the pair */
 		if (code)
 			return code;
 	}

@@ -46,5 +46,7 @@ void tunnel_start(struct exchange *x)
 {
 	x->state = EXCHANGE_TUNNEL;
 	buf_clear(&x->head);
+	exchange_let_go(x); /* it may live for days, and revisions come by the hour */
+	conn_asks_no_more(x->conn);
 	tunnel_pump(x);
 }

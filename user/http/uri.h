@@ -12,7 +12,7 @@
  * Decode percent-encoded unreserved characters, upper-case the other escapes, remove dot segments,
  * fold runs of '/'. out has at least path.len + 1 bytes and is terminated; doing it twice changes
  * nothing more.
- * Returns the length (at most path.len), or -EINVAL: not starting with '/' (so "*" of OPTIONS too),
+ * Returns the length (at most path.len), or -EINVAL: not starting with '/' ("*" of OPTIONS is no path),
  * a bad escape, an encoded '/' or '\', a '\', a control character or what is not ASCII, encoded or
  * not (other encoded bytes stay encoded). out is then undefined.
  */

@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "event/signals.h"
 #include "net/ipc.h"
+#include "net/notify.h"
 
 #define BACKOFF_MIN_MS	100
 #define BACKOFF_MAX_MS	10000
@@ -40,6 +41,7 @@ static struct monitor {
 	} worker[MESSAGE_SLOTS_MAX];
 	struct kept_fds kept;
 	struct listen_groups groups;
+	struct host_files_pems pems;
 	int control_fd, internal_fd, bpffs_fd;
 	struct errmsg bpffs_error;
 	bool ready, stopping;
@@ -112,7 +114,7 @@ static void serve(const struct ipc_msg *msg)
 		r.status = own = host_files_open_config(monitor.set->config_path, &err);
 		break;
 	case MONITOR_OPEN_PEM:
-		r.status = own = host_files_open_pem(r.path, &monitor.agent, &err);
+		r.status = own = host_files_open_pem(r.path, &monitor.pems, &err);
 		break;
 	case MONITOR_LISTEN:
 		r.status = listen_group_open(&monitor.groups, &r, fds, &n);
@@ -123,6 +125,10 @@ static void serve(const struct ipc_msg *msg)
 		break;
 	case MONITOR_SPAWN:
 		r.status = spawn_worker(r.slot);
+		break;
+	case MONITOR_KILL:
+		if (r.slot < MESSAGE_SLOTS_MAX && r.pid > 0 && monitor.worker[r.slot].pid == r.pid)
+			r.status = kill(r.pid, SIGKILL);
 		break;
 	case MONITOR_READY:
 		monitor.ready = true;
@@ -181,10 +187,9 @@ static void tell_all(void)
 		memcpy(r.path, monitor.kept.row[i].name, sizeof(monitor.kept.row[i].name));
 		tell(monitor.link.fd, MONITOR_KEPT, &r, &monitor.kept.row[i].fd, 1);
 	}
-	for (uint32_t slot = 0; slot < MESSAGE_SLOTS_MAX; slot++) {
+	for (uint32_t slot = 0; slot < MESSAGE_SLOTS_MAX; slot++)
 		if (monitor.worker[slot].pid)
 			introduce(slot);
-	}
 	memcpy(r.path, monitor.bpffs_error.text, sizeof(r.path));
 	for (size_t i = 0; i < 3; i++) { /* in the order of enum monitor_start */
 		if (own[i] < 0)
@@ -255,8 +260,7 @@ static void reap(void)
 				continue;
 			close(monitor.worker[slot].fd);
 			monitor.worker[slot].pid = 0;
-			if (monitor.link.fd >= 0)
-				tell(monitor.link.fd, MONITOR_EXIT, &r, NULL, 0);
+			tell(monitor.link.fd, MONITOR_EXIT, &r, NULL, 0);
 		}
 	}
 }
@@ -304,10 +308,9 @@ static int prepare(const struct conf *conf, struct errmsg *err)
 
 static void kill_all(void)
 {
-	for (uint32_t slot = 0; slot < MESSAGE_SLOTS_MAX; slot++) {
+	for (uint32_t slot = 0; slot < MESSAGE_SLOTS_MAX; slot++)
 		if (monitor.worker[slot].pid)
 			kill(monitor.worker[slot].pid, SIGKILL);
-	}
 	if (monitor.supervisor)
 		kill(monitor.supervisor, SIGKILL);
 	while (waitpid(-1, NULL, 0) > 0)
@@ -320,6 +323,9 @@ int monitor_run(const struct monitor_settings *settings)
 	sigset_t set;
 
 	monitor.set = settings;
+	monitor.groups.bounds = settings->conf;
+	monitor.pems = (struct host_files_pems) { &settings->conf->agent, settings->config_path,
+						  &monitor.agent };
 	monitor.restart.on_due = start_supervisor;
 	sigemptyset(&set);
 	for (const int *s = (int[]) { SIGTERM, SIGINT, SIGHUP, SIGCHLD, 0 }; *s; s++)

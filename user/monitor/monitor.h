@@ -6,14 +6,9 @@
 
 struct monitor_settings {
 	const char *config_path; /* absolute */
-	const struct conf *conf; /* checked; only its agent section is used after the start */
+	const struct conf *conf; /* checked; bounds what is opened and bound from then on */
 	const struct supervisor_hooks *hooks;
 };
 
 /* Until the agent has stopped. Says on stderr why it could not start. The exit status. */
 int monitor_run(const struct monitor_settings *settings);
-
-/* sd_notify(3) without libsystemd (notify.c); nothing happens where $NOTIFY_SOCKET is not set. 0. */
-int notify_send(const char *state);
-/* RELOADING=1 with the time that Type=notify-reload asks for. */
-void notify_reloading(void);

@@ -29,6 +29,22 @@ static void write_counters(const struct prometheus_source *src, struct text *t)
 	}
 }
 
+static void write_strips(const struct prometheus_source *src, struct text *t)
+{
+	static const char family[] = "sluice_agent_request_fields_stripped_total";
+#define STRIP_LABEL(id, label) label,
+	static const char *const kinds[] = { METRIC_STRIPS(STRIP_LABEL) };
+
+	text_family(t, family, "counter", "Request fields that endpoints must not believe.");
+	for (size_t k = 0; k < METRIC_STRIP_COUNT; k++) {
+		uint64_t sum = 0;
+
+		for (size_t i = 0; i < src->n_pages; i++)
+			sum += load(&src->pages[i]->stripped[k]);
+		text_sample(t, family, sum, "kind", kinds[k], NULL);
+	}
+}
+
 static void route_sum(const struct prometheus_source *src, uint32_t id, struct metric_route *ret)
 {
 	*ret = (struct metric_route) { 0 };
@@ -152,6 +168,7 @@ int prometheus_write(const struct prometheus_source *src, struct buf *out)
 	text_family(&t, "sluice_agent_connections", "gauge", "Client connections that are open.");
 	text_sample(&t, "sluice_agent_connections", src->connections, NULL);
 	write_counters(src, &t);
+	write_strips(src, &t);
 	write_decisions(src, &t);
 	write_route_responses(src, &t);
 	write_route_bytes(src, &t);

@@ -20,15 +20,22 @@ static uint64_t seconds_up(uint64_t ns)
 	return ns / NS_PER_S + (ns % NS_PER_S != 0);
 }
 
-/* NULL: the limit has no word (not limited, or none was given out). */
-static __u64 *meter_of(const struct policy_exchange *x, size_t i)
+static bool has_slot(const struct policy_exchange *x, size_t i)
 {
 	uint32_t slot = x->consumer->meter_slot[i];
 
-	if (slot == METER_SLOT_NONE || slot >= x->n_meters ||
-	    x->consumer->rate[i].tolerance_fp == 0)
+	return slot != METER_SLOT_NONE && slot < x->n_meters;
+}
+
+/* NULL: not limited. Never for want of a meter: then all such consumers of the plan share one. */
+static __u64 *meter_of(const struct policy_exchange *x, size_t i)
+{
+	const struct policy_consumer *c = x->consumer;
+
+	if (c->rate[i].tolerance_fp == 0)
 		return NULL;
-	return (__u64 *)&x->meters[slot]; /* same size: u64 has two names in C */
+	/* same size: u64 has two names in C */
+	return (__u64 *)(has_slot(x, i) ? &x->meters[c->meter_slot[i]] : &c->overflow[i]);
 }
 
 /*
@@ -68,6 +75,8 @@ static void find_violated(struct policy_exchange *x, uint64_t now_fp)
 	for (size_t i = 0; i < x->consumer->plan->n_limits; i++) {
 		__u64 *word = meter_of(x, i);
 
+		if (word && !has_slot(x, i))
+			metric_add(METRIC_LIMIT_OVERFLOW, 1);
 		if (word && !gcra_peek(word, &x->consumer->rate[i], now_fp, 1))
 			add_violated(x, i, word, now_fp);
 	}

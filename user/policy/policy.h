@@ -28,6 +28,7 @@ struct policy_consumer {
 	uint32_t id;		      /* stable over revisions and workers */
 	const uint32_t *meter_slot;   /* by index of the plan's limit */
 	const struct gcra_rate *rate; /* the same */
+	uint64_t *overflow;	      /* the same: what a limit without a slot spends */
 };
 
 struct policy_refusal {

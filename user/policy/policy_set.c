@@ -74,6 +74,7 @@ static int compile_consumers(struct policy_set *s, const uint32_t *ids)
 			.id = ids[i],
 			.meter_slot = &s->meter_slots[i * CONF_PLAN_LIMITS_MAX],
 			.rate = s->plans[plan - conf->plans].rate,
+			.overflow = s->plans[plan - conf->plans].overflow,
 		};
 	}
 	return 0;

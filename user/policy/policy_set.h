@@ -11,6 +11,9 @@
 /* A plan as the meters spend it; rate[i] with tolerance_fp 0 does not limit. */
 struct policy_plan {
 	struct gcra_rate rate[CONF_PLAN_LIMITS_MAX];
+	/* This worker's own words, one for all consumers whose limit came without a meter: of one
+	 * rate each, for a word that limits of several rates spend enforces none of them. */
+	uint64_t overflow[CONF_PLAN_LIMITS_MAX];
 };
 
 struct policy_key {

@@ -52,7 +52,9 @@
 	X(UPSTREAM_STALLED, "upstream_stalled", 0, "connection_read_timeout", "")                  \
 	X(TUNNEL_IDLE, "tunnel_idle", 0, "", "")                                                   \
 	X(INTERNAL, "internal", 500, "proxy_internal_error", "The gateway has no resources left.") \
-	X(SHUTDOWN, "shutdown", 0, "", "")
+	X(SHUTDOWN, "shutdown", 0, "", "")                                                         \
+	X(EXPECTATION_UNKNOWN, "expectation_unknown", 417, "http_request_error",                   \
+	  "Only 100-continue may be expected here.")
 
 enum termination {
 #define TERMINATION_ENUM(id, code, status, proxy_error, detail) TERMINATION_##id,

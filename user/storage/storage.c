@@ -19,6 +19,11 @@ static const char schema[] =
 	"CREATE TABLE audit (id INTEGER PRIMARY KEY AUTOINCREMENT, wall_ns INTEGER NOT NULL,"
 	" who TEXT NOT NULL, what TEXT NOT NULL) STRICT;";
 
+/* What version 1 lacks, of a new file and of an old one. */
+static const char schema_2[] = "CREATE TABLE revision (id INTEGER PRIMARY KEY CHECK (id = 1),"
+			       " number INTEGER NOT NULL) STRICT;"
+			       "PRAGMA user_version = 2;";
+
 static const char *const sql[STORAGE_STMTS] = {
 	[STORAGE_BEGIN] = "BEGIN IMMEDIATE",
 	[STORAGE_COMMIT] = "COMMIT",
@@ -38,6 +43,9 @@ static const char *const sql[STORAGE_STMTS] = {
 	[STORAGE_AUDIT_PRUNE] = "DELETE FROM audit WHERE id <= (SELECT max(id) FROM audit) - ?1",
 	[STORAGE_AUDIT_NEWEST] = "SELECT wall_ns, who, what FROM (SELECT * FROM audit"
 				 " ORDER BY id DESC LIMIT ?1) ORDER BY id",
+	[STORAGE_REVISION_GET] = "SELECT number FROM revision",
+	[STORAGE_REVISION_SET] = "INSERT INTO revision (id, number) VALUES (1, ?1)"
+				 " ON CONFLICT (id) DO UPDATE SET number = ?1",
 };
 
 int storage_errno(int code)
@@ -205,16 +213,20 @@ static int prepare_all(struct storage *s)
 	return 0;
 }
 
-static int create(sqlite3 *db)
+/* From the version that the file has, 0 being none, to ours. */
+static int upgrade(sqlite3 *db, int version)
 {
 	char text[SQL_MAX];
 	int err = exec(db, "BEGIN IMMEDIATE");
 
-	if (!err)
+	if (!err && version < 1) {
+		snprintf(text, sizeof(text), "PRAGMA application_id=%d", STORAGE_APPLICATION_ID);
 		err = exec(db, schema);
-	snprintf(text, sizeof(text), "PRAGMA application_id=%d; PRAGMA user_version=%d; COMMIT",
-		 STORAGE_APPLICATION_ID, STORAGE_VERSION);
-	return err ? err : exec(db, text);
+		err = err ? err : exec(db, text);
+	}
+	if (!err)
+		err = exec(db, schema_2);
+	return err ? err : exec(db, "COMMIT");
 }
 
 static int connect_db(struct storage *s, const char *path)
@@ -245,8 +257,8 @@ static int open_db(struct storage *s, const char *path, struct errmsg *err)
 	if (code)
 		return code;
 	code = set_durable(s->db);
-	if (!code && version == 0)
-		code = create(s->db);
+	if (!code && version < STORAGE_VERSION)
+		code = upgrade(s->db, version);
 	if (!code)
 		code = prepare_all(s);
 	if (code)

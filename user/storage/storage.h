@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What has to survive a restart of the agent: operators' edits to the configuration and the audit
- * trail. One SQLite file in state_dir, the supervisor's alone; never on the path of a request.
+ * What has to survive a restart of the agent: operators' edits to the configuration, the number of
+ * its revision and the audit trail. One SQLite file in state_dir, the supervisor's alone; never on the path of a request.
  */
 #pragma once
 
@@ -28,6 +28,10 @@ int storage_edit_add(struct storage *s, const char *kind, const char *name, cons
 		     const char *edit_json);
 /* All gone: what `config apply --replace` does. */
 int storage_edits_clear(struct storage *s);
+
+/* The number of the last revision that was in force: 0 for a new file. Negative errno. */
+int storage_revision_get(struct storage *s, uint64_t *ret);
+int storage_revision_set(struct storage *s, uint64_t number);
 
 /* who: "uid 0 pid 123"; what: a line of JSON. Kept: the newest 100,000. */
 int storage_audit_add(struct storage *s, uint64_t wall_ns, const char *who, const char *what_json);

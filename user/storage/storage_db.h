@@ -7,7 +7,7 @@
 #include "storage.h"
 
 #define STORAGE_APPLICATION_ID 0x536c7563 /* "Sluc": tells our file from other databases */
-#define STORAGE_VERSION	       1	  /* PRAGMA user_version */
+#define STORAGE_VERSION	       2	  /* PRAGMA user_version; 2: revision */
 #define STORAGE_AUDIT_MAX      100000
 
 enum storage_stmt {
@@ -24,6 +24,8 @@ enum storage_stmt {
 	STORAGE_AUDIT_INSERT,
 	STORAGE_AUDIT_PRUNE,
 	STORAGE_AUDIT_NEWEST,
+	STORAGE_REVISION_GET,
+	STORAGE_REVISION_SET,
 	STORAGE_STMTS,
 };
 

@@ -16,6 +16,7 @@
 #define TLS_TICKET_KEY_BYTES 80 /* name 16, AES-256 32, HMAC-SHA256 32 */
 #define TLS_TICKET_KEYS_MAX  3
 #define TLS_PAIRS_MAX	     256
+#define TLS_PAIR_HASH_BYTES  32 /* SHA-256 */
 
 /* One certificate chain and its key, PEM text. */
 struct tls_pair {
@@ -33,14 +34,37 @@ struct tls_tickets {
 };
 
 struct tls_context;
+struct tls_cache;
+
+/* Work that a cache could not spare, since it was made. */
+struct tls_cache_counts {
+	uint64_t pairs_parsed;
+	uint64_t groups_built; /* SSL_CTX: one for certificates of the same names */
+};
+
+/*
+ * What contexts of a process share: pairs with equal bytes are parsed, checked and set up once while
+ * any context has them. Counted: contexts keep it.
+ */
+int tls_cache_new(struct tls_cache **ret);
+struct tls_cache *tls_cache_ref(struct tls_cache *cache);
+void tls_cache_unref(struct tls_cache *cache); /* NULL is fine */
+const struct tls_cache_counts *tls_cache_counts(const struct tls_cache *cache);
+/* Equal for pairs with equal bytes; the name does not matter. */
+void tls_pair_sha256(const struct tls_pair *pair, uint8_t ret[TLS_PAIR_HASH_BYTES]);
 
 /*
  * Load, match and check: the chain parses, the key fits it, it is not expired. The first pair is
  * what clients without SNI, or with a name that none has, get; names match exactly or by wildcard.
- * -EINVAL and *err that names the pair; nothing is left behind.
+ * -EINVAL, or -EKEYREJECTED where it is the key that is wrong, and *err that names the pair; nothing
+ * is left behind.
  */
 int tls_context_new(const struct tls_pair *pairs, size_t n, const struct tls_tickets *tickets,
 		    struct tls_context **ret, struct errmsg *err);
+/* The same with a cache; what another context of it has is not checked again, nor its dates. */
+int tls_context_new_from(struct tls_cache *cache, const struct tls_pair *pairs, size_t n,
+			 const struct tls_tickets *tickets, struct tls_context **ret,
+			 struct errmsg *err);
 struct tls_context *tls_context_ref(struct tls_context *ctx);
 void tls_context_unref(struct tls_context *ctx);
 /* Rotation, without parsing certificates again. A context made without keys stays without. */

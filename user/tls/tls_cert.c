@@ -138,8 +138,8 @@ int tls_cert_load(const struct tls_pair *pair, struct tls_cert *ret, struct errm
 	code = load_chain(pair, &cert, err);
 	if (!code)
 		code = check_dates(pair, &cert, err);
-	if (!code)
-		code = load_key(pair, &cert, err);
+	if (!code && load_key(pair, &cert, err))
+		code = -EKEYREJECTED;
 	if (code)
 		return code;
 	*ret = cert;

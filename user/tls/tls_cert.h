@@ -15,7 +15,7 @@ struct tls_cert {
 	int64_t expires_s; /* of the leaf, seconds since 1970 */
 };
 
-/* -EINVAL and *err that names the pair; *ret is untouched then. */
+/* -EINVAL, -EKEYREJECTED for the key, and *err that names the pair; *ret is untouched then. */
 int tls_cert_load(const struct tls_pair *pair, struct tls_cert *ret, struct errmsg *err);
 void tls_cert_clear(struct tls_cert *cert);
 

@@ -266,7 +266,7 @@ static const struct stream_filter_ops tls_ops = {
 int tls_accept(struct stream *s, struct tls_context *ctx)
 {
 	struct tls_filter *f = calloc(1, sizeof(*f));
-	SSL *ssl = f ? SSL_new(ctx->groups[0].ctx) : NULL;
+	SSL *ssl = f ? SSL_new(ctx->groups[0]->ctx) : NULL;
 	BIO *bio = ssl ? tls_wire_bio() : NULL;
 
 	if (!bio) {
@@ -275,6 +275,7 @@ int tls_accept(struct stream *s, struct tls_context *ctx)
 		ERR_clear_error();
 		return -ENOMEM;
 	}
+	SSL_set_app_data(ssl, ctx);
 	SSL_set_bio(ssl, bio, bio); /* one reference for both ways */
 	SSL_set_accept_state(ssl);
 	f->filter.ops = &tls_ops;

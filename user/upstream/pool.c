@@ -137,7 +137,7 @@ void pool_connect_failed(struct pool *p)
 	if (ms > POOL_EJECT_MAX_MS)
 		ms = POOL_EJECT_MAX_MS;
 	p->ejected_until_ns = now_ns + ms * NS_PER_MS;
-	log_warn("endpoint_ejected", LOG_STR("cluster", p->cluster),
+	log_warn("endpoint.ejected", LOG_STR("cluster", p->cluster),
 		 LOG_STR("endpoint", addr_format_port(&p->address, p->port, text)),
 		 LOG_U64("failures", p->failures), LOG_U64("for_ms", ms));
 }
@@ -147,7 +147,7 @@ void pool_connect_ok(struct pool *p)
 	char text[ADDR_TEXT_MAX];
 
 	if (p->ejected_until_ns)
-		log_info("endpoint_back", LOG_STR("cluster", p->cluster),
+		log_info("endpoint.returned", LOG_STR("cluster", p->cluster),
 			 LOG_STR("endpoint", addr_format_port(&p->address, p->port, text)));
 	p->failures = 0;
 	p->ejected_until_ns = 0;

@@ -10,6 +10,7 @@
 
 #include "addr.h"
 #include "limit.h"
+#include "verdict.h"
 
 /* A source is a /32 or a /64: anything longer is masked before it becomes a key. */
 #define CLIENT_UNIT_BITS_V4 32

@@ -11,7 +11,7 @@
 struct layout {
 	__u64 magic;
 	__u32 abi; /* ABI_LAYOUT */
-	__u32 pad;
+	__u32 netns; /* inode of the network namespace that its devices are in, as in `lsns`; 0: unknown */
 	char version[32]; /* of the agent that made them */
 };
 ABI_SIZE(struct layout, 48);

@@ -8,7 +8,7 @@
 
 #include "addr.h"
 
-enum verdict_action {
+enum ABI_BYTE verdict_action {
 	VERDICT_NONE,
 	VERDICT_DROP_NEW, /* new connections: TCP SYN, and every packet that is not TCP */
 	VERDICT_DROP,	  /* every packet */
@@ -20,7 +20,7 @@ enum verdict_action {
 	X(LIMIT, "limit", "kept sending requests over its limit") \
 	X(AUTH, "auth", "kept failing authentication")
 
-enum verdict_reason {
+enum ABI_BYTE verdict_reason {
 #define VERDICT_REASON_ENUM(id, label, doc) VERDICT_REASON_##id,
 	VERDICT_REASONS(VERDICT_REASON_ENUM)
 #undef VERDICT_REASON_ENUM
@@ -38,8 +38,8 @@ struct verdict {
 	__u64 until_ns; /* CLOCK_MONOTONIC, as the coarse clock reads it: up to one tick late */
 	__u64 since_ns;
 	__u64 dropped_packets; /* by this verdict; added to without a lock, so it loses some */
-	__u8 action;	       /* enum verdict_action */
-	__u8 reason;	       /* enum verdict_reason */
+	enum verdict_action action;
+	enum verdict_reason reason;
 	__u8 pad[6];
 };
 ABI_SIZE(struct verdict, 32);

@@ -48,6 +48,7 @@ agent:
   control_socket: $dir/run/control.sock
   bpffs_dir: $bpffs
   internal: "127.0.0.1:9901"
+  drain_delay: 0s
 dataplane:
   devices:
     - {name: inst0, hook: xdp, mode: auto, attach: auto}

@@ -31,8 +31,20 @@ wanted() {
 		$prefix/share/doc/sluice/sluice.schema.json
 	EOF
 	[ ! -f "$SLUICE_ROOT/docs/example/sluice.yaml" ] || echo "$prefix/share/doc/sluice/example/sluice.yaml"
+	for page in "$SLUICE_ROOT"/docs/*.md "$SLUICE_ROOT"/docs/*/*.md; do
+		echo "$prefix/share/doc/sluice/${page#"$SLUICE_ROOT"/docs/}"
+	done
 	for page in "$SLUICE_ROOT"/docs/man/*.[1-9]; do
 		[ ! -f "$page" ] || echo "$prefix/share/man/man${page##*.}/${page##*/}"
+	done
+}
+
+# Relative links of the pages that are placed and lead nowhere.
+dead_links() {
+	find "$there/share/doc/sluice" -name '*.md' | while read -r page; do
+		grep -o ']([^)#:]*' "$page" | cut -c3- | while read -r link; do
+			[ -z "$link" ] || [ -e "$(dirname "$page")/$link" ] || echo "$page: $link"
+		done
 	done
 }
 
@@ -40,6 +52,7 @@ check "install into a DESTDIR works" house install
 wanted | LC_ALL=C sort >"$TEST_TMPDIR/wanted"
 files >"$TEST_TMPDIR/there"
 check "install places exactly the files of the package" diff -u "$TEST_TMPDIR/wanted" "$TEST_TMPDIR/there"
+check "the links of the pages lead somewhere" test -z "$(dead_links)"
 check "nothing outside the prefix" test -z "$(find "$stage" -type f ! -path "$there/*")"
 check "the agent is executable" test -x "$there/sbin/sluiced"
 check "the unit starts the binary of this prefix" \

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "monitor.h"
+#include "notify.h"
 
 #include <stddef.h>
 #include <stdio.h>

@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What no single setting can say, and what a file may say and cannot have meant. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "conf_fixture.h"
+
+#define CLUSTER	 "clusters: [{name: c, endpoints: ['10.0.0.1:80']}]\n"
+#define KEY	 "key-of-sixteen-0"
+#define VIP	 "name: v, address: 203.0.113.1, port: 80"
+#define ROUTE(x) CLUSTER "routes: [{name: a, cluster: c}, " x "]"
+
+/* A '^' stands in front of what the error has to point at; it is taken out before the text is read. */
+struct wrong {
+	const char *yaml, *says;
+};
+
+static void check_wrong(const struct wrong *row)
+{
+	const char *mark = strchr(row->yaml, '^');
+	char text[1024] = "";
+	uint32_t line = 1, column = 1;
+	struct conf_errors errors;
+	struct conf *conf;
+
+	assert_non_null(mark);
+	for (const char *p = row->yaml; p < mark; p++) {
+		column = *p == '\n' ? 1 : column + 1;
+		line += *p == '\n';
+	}
+	snprintf(text, sizeof(text), "%.*s%s", (int)(mark - row->yaml), row->yaml, mark + 1);
+	if (conf_parse(text, strlen(text), &conf, &errors) != -EINVAL)
+		fail_msg("accepted: %s", text);
+	if (!conf_fixture_says(&errors, line, column, row->says))
+		fail_msg("in: %s", text);
+	if (errors.n != 1)
+		fail_msg("%zu errors, not one, in: %s", errors.n, text);
+}
+
+static const struct wrong wrong_agents[] = {
+	{ "agent: {user: a, worker_user: ^a}", "is agent.user too" },
+	{ "agent: {worker_user: ^sluice}", "is agent.user too" },
+	{ "agent: {user: ^root}", "is root" },
+	{ "agent: {worker_user: ^root}", "is root" },
+	{ "agent: {privileged_ports: [80, ^1024]}", "from 1 to 1023" },
+	{ "agent: {certificate_dirs: [^tls]}", "is not an absolute path" },
+};
+
+static const struct wrong wrong_gateways[] = {
+	{ "clusters: [{name: c, endpoints: ^[]}]", "is empty; give at least one" },
+	{ "plans: [{name: p}]\nconsumers: [{name: a, plan: p, keys: ^[]}]", "or leave it out" },
+	{ "plans: [{name: p}]\nconsumers: [{name: a, plan: p, keys: [^fifteen-bytes-0]}]",
+	  "15 characters can be guessed" },
+	{ "plans: [{name: p}]\nconsumers: [{name: a, plan: p, keys: [" KEY ", ^\"\"]}]",
+	  "0 characters can be guessed" },
+	{ ROUTE("{name: b, hosts: [x], cluster: c, policies: {limit: ^enforce}}"), "add api_key" },
+	{ ROUTE("{name: b, hosts: [x], cluster: c, policies: {limit: ^shadow}}"), "add api_key" },
+	{ ROUTE("{name: ^b, cluster: c}"),
+	  "is never reached: the same hosts, paths and listeners" },
+	{ ROUTE("{name: ^b, cluster: c, paths: [/]}"), "those of routes[a].name in line 2" },
+	{ ROUTE("{name: d, hosts: [x, y], cluster: c},"
+		"{name: ^b, hosts: [Y, x, x], cluster: c}"),
+	  "those of routes[d].name" },
+	{ "listeners: [{name: l, address: 10.0.0.1, port: 80, max_headers: ^257}]", "to 256" },
+	{ "listeners: [{name: l, address: ^203.0.113.1, port: 80}]\nvips: [{" VIP "}]",
+	  "vips[v] has this address and port" },
+	{ "pushdown: {steps: [{action: drop, ttl: 10s}, {action: ^drop_new, ttl: 20s}]}",
+	  "weaker than drop" },
+	{ "pushdown: {steps: [{action: drop_new, ttl: 10s}, {action: drop, ttl: ^9999ms}]}",
+	  "shorter than the step before (10000 ms)" },
+};
+
+static const struct wrong wrong_kernels[] = {
+	{ "acl: {allow: [10.0.0.0/8], deny: [^10.0.0.0/8]}",
+	  "allow wins; remove it or acl.allow[0] in line 1" },
+	{ "acl: {deny: [^'2001:db8::1']}", "by its /64; write 2001:db8::/64" },
+	{ "acl: {allow: [^'2001:db8:0:0:8000::/65']}", "would never match" },
+	{ "limits: [{name: a, sources: [^'2001:db8::/96'], packets: {rate: 1/s}}]",
+	  "would never match" },
+	{ "vips: [{name: v, address: ^0.0.0.0, port: 80}]", "the unspecified address" },
+	{ "vips: [{name: v, address: ^'::', port: 80}]", "the unspecified address" },
+	{ "vips: [{name: v, address: ^224.0.0.1, port: 80}]", "a multicast address" },
+	{ "vips: [{" VIP ", backends: [{name: b, address: ^127.0.0.2}]}]", "a loopback address" },
+	{ "vips: [{" VIP ", backends: [{name: b, address: ^0.0.0.0}]}]", "the unspecified" },
+	{ "vips: [{" VIP ", backends: [{name: b, address: ^239.1.1.1}]}]", "a multicast" },
+	{ "vips: [{" VIP ", backends: [{name: b, address: ^255.255.255.255}]}]", "the broadcast" },
+	{ "vips: [{name: v, address: '2001:db8::1', port: 80,"
+	  " backends: [{name: b, address: ^'::1'}]}]",
+	  "a loopback address" },
+	{ "vips: [{name: v, address: '2001:db8::1', port: 80,"
+	  " backends: [{name: b, address: ^'ff02::1'}]}]",
+	  "a multicast address" },
+};
+
+#define CHECK(rows)                                                   \
+	for (size_t i = 0; i < sizeof(rows) / sizeof((rows)[0]); i++) \
+	check_wrong(&(rows)[i])
+
+static void test_what_cannot_have_been_meant_is_refused_where_it_stands(void **state)
+{
+	(void)state;
+	CHECK(wrong_agents);
+	CHECK(wrong_gateways);
+	CHECK(wrong_kernels);
+}
+
+static void test_what_only_looks_alike_is_taken(void **state)
+{
+	static const char *const rows[] = {
+		"acl: {allow: [10.0.0.1], deny: [10.0.0.0/8]}",
+		"acl: {deny: ['2001:db8::/64', 192.0.2.1, '::ffff:192.0.2.0/120', '::/0']}",
+		"listeners: [{name: l, address: 0.0.0.0, port: 80}]\nvips: [{" VIP "}]",
+		"listeners: [{name: l, address: 203.0.113.1, port: 80}]\n"
+		"vips: [{" VIP ", protocol: udp}]",
+		"listeners: [{name: l, address: 10.0.0.1, port: 80, max_headers: 256}]",
+		ROUTE("{name: b, hosts: [x], cluster: c}, {name: d, paths: ['=/'], cluster: c}"),
+		ROUTE("{name: b, hosts: [x], cluster: c, policies: {limit: off}}"),
+		ROUTE("{name: b, hosts: [x], cluster: c, policies: {api_key: {}, limit: shadow}}"),
+		"pushdown: {steps: [{action: drop_new, ttl: 9s}, {action: drop_new, ttl: 9s}]}",
+		"plans: [{name: p}]\nconsumers: [{name: a, plan: p, keys: [" KEY "]},"
+		" {name: b, plan: p}]",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		conf_free(conf_fixture(rows[i]));
+}
+
+static void test_257_certificates_are_more_than_a_listener_serves(void **state)
+{
+	char *yaml = calloc(1, 65536), *at = yaml;
+	struct conf_errors errors;
+	struct conf *conf;
+
+	(void)state;
+	at += sprintf(at, "listeners: [{name: l, address: 10.0.0.1, port: 1, certificates: [");
+	for (int i = 0; i < 256; i++)
+		at += sprintf(at, "{certificate: /c, key: /k},\n");
+	sprintf(at, "]}]");
+	conf_free(conf_fixture(yaml));
+	sprintf(at, "{certificate: /c, key: /k}]}]");
+	assert_int_equal(conf_parse(yaml, strlen(yaml), &conf, &errors), -EINVAL);
+	assert_true(conf_fixture_says(&errors, 1, 65, "257 items; at most 256"));
+	free(yaml);
+}
+
+/* A route's limit is enforced by default where somebody can be told apart, and a dump says so. */
+static void test_the_limit_of_a_route_follows_its_api_key(void **state)
+{
+	struct conf *conf = conf_fixture(
+			    ROUTE("{name: b, hosts: [x], cluster: c, policies: {api_key: {}}}")),
+		    *again;
+	struct buf out;
+
+	(void)state;
+	assert_int_equal(conf->routes[0].policies.limit, CONF_OFF);
+	assert_int_equal(conf->routes[1].policies.limit, CONF_ENFORCE);
+	buf_init(&out, 65536);
+	assert_int_equal(conf_dump(conf, CONF_DUMP_FULL, &out), 0);
+	buf_add(&out, "", 1);
+	again = conf_fixture(buf_head(&out));
+	assert_int_equal(conf_diff(conf, again, NULL), 0);
+	conf_free(again);
+	conf_free(conf);
+	buf_clear(&out);
+}
+
+/* One field that is wrong hides nothing that is wrong with its neighbours. */
+static void test_checks_run_beside_errors_of_other_fields(void **state)
+{
+	static const char yaml[] =
+		"listeners:\n"
+		"  - {address: 10.0.0.1, port: 1, max_header_bytes: 1KiB, max_uri_bytes: 2KiB}\n"
+		"plans:\n"
+		"  - {name: p, limits: [{rate: 1/d, burst: 100}]}\n"
+		"vips:\n"
+		"  - {name: v, address: x, port: 80, backends: [{name: b, address: 127.0.0.1}]}\n";
+	struct conf_errors errors;
+	struct conf *conf;
+
+	(void)state;
+	assert_int_equal(conf_parse(yaml, strlen(yaml), &conf, &errors), -EINVAL);
+	assert_true(conf_fixture_says(&errors, 2, 5, "name is missing"));
+	assert_true(conf_fixture_says(&errors, 2, 73, "max_uri_bytes is more"));
+	assert_true(conf_fixture_says(&errors, 4, 24, "name is missing"));
+	assert_true(conf_fixture_says(&errors, 4, 43, "52 days"));
+	assert_true(conf_fixture_says(&errors, 6, 24, "is not an address"));
+	assert_true(conf_fixture_says(&errors, 6, 67, "a loopback address"));
+	assert_int_equal(errors.n, 6);
+}
+
+static void test_a_byte_order_mark_is_skipped(void **state)
+{
+	static const char wrong[] = "\xef\xbb\xbfx: 1";
+	struct conf_errors errors;
+	struct conf *conf = conf_fixture("\xef\xbb\xbf"
+					 "agent: {user: a}\n");
+
+	(void)state;
+	assert_string_equal(conf->agent.user, "a");
+	conf_free(conf);
+	conf_free(conf_fixture("\xef\xbb\xbf"));
+	assert_int_equal(conf_parse(wrong, strlen(wrong), &conf, &errors), -EINVAL);
+	assert_true(conf_fixture_says(&errors, 1, 1, "no such setting"));
+}
+
+static void note_paths(const struct conf *conf, struct conf_errors *errors, void *ctx)
+{
+	const struct conf_certificate *c = conf->listeners[0].certificates;
+
+	(*(int *)ctx)++;
+	assert_string_equal(c->certificate, "/a.crt");
+	assert_null(c->key);
+	conf_errors_add(errors, c->certificate_place.line, c->certificate_place.column, "seen");
+}
+
+/* What a refused file names is looked at too, so that all errors come at once, in order. */
+static void test_a_refused_text_is_looked_at_from_outside(void **state)
+{
+	static const char wrong[] = "listeners: [{name: l, address: 10.0.0.1, port: 1,\n"
+				    "  certificates: [{certificate: /a.crt, key: b}]}]\n";
+	struct conf_errors errors;
+	struct conf *conf;
+	int calls = 0;
+	const struct conf_outside outside = { note_paths, &calls };
+
+	(void)state;
+	assert_int_equal(conf_parse_with(wrong, strlen(wrong), &outside, &conf, &errors), -EINVAL);
+	assert_int_equal(calls, 1);
+	assert_int_equal(errors.n, 2);
+	assert_string_equal(errors.error[0].text, "seen");
+	assert_int_equal(errors.error[0].line, 2);
+	assert_int_equal(errors.error[0].column, 32);
+	assert_int_equal(errors.error[1].column, 45);
+	assert_int_equal(conf_parse_with("", 0, &outside, &conf, &errors), 0);
+	assert_int_equal(calls, 1);
+	conf_free(conf);
+}
+
+static void test_a_change_by_an_operator_keeps_the_places_of_certificates(void **state)
+{
+	struct conf *conf = conf_fixture(
+			    "limits: [{name: a, packets: {rate: 1/s}}]\n"
+			    "listeners: [{name: l, address: 10.0.0.1, port: 1,\n"
+			    "  certificates: [{certificate: /a.crt, key: /a.key}]}]\n"),
+		    *edited;
+	struct conf_errors errors;
+
+	(void)state;
+	assert_int_equal(conf_edit(conf,
+				   "[{\"kind\":\"limit\",\"name\":\"a\",\"op\":\"set\","
+				   "\"packets\":{\"rate\":\"2/s\"}}]",
+				   &edited, &errors),
+			 0);
+	assert_int_equal(edited->listeners[0].certificates[0].key_place.line, 3);
+	assert_int_equal(edited->listeners[0].certificates[0].key_place.column, 45);
+	conf_free(edited);
+	conf_free(conf);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_what_cannot_have_been_meant_is_refused_where_it_stands),
+		cmocka_unit_test(test_what_only_looks_alike_is_taken),
+		cmocka_unit_test(test_257_certificates_are_more_than_a_listener_serves),
+		cmocka_unit_test(test_the_limit_of_a_route_follows_its_api_key),
+		cmocka_unit_test(test_checks_run_beside_errors_of_other_fields),
+		cmocka_unit_test(test_a_byte_order_mark_is_skipped),
+		cmocka_unit_test(test_a_refused_text_is_looked_at_from_outside),
+		cmocka_unit_test(test_a_change_by_an_operator_keeps_the_places_of_certificates),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

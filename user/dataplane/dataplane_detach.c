@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "dataplane_state.h"
+#include "device.h"
+#include "layout.h"
+#include "pin.h"
+#include "program.h"
+
+struct detach {
+	int dir_fd;
+	const struct libxdp_way *way;
+	struct dataplane *names; /* the maps that the programs of this build have */
+	uint32_t netns;		 /* of the devices; 0: not known */
+	int failed;
+	char name[PIN_NAME_MAX];
+	struct errmsg *err;
+};
+
+/* A pinned link can be detached from anywhere; these two are looked up at the device by its name. */
+static bool needs_device(const char *name, char ret_device[16])
+{
+	return pin_device_parse(name, PIN_LIBXDP, "", ret_device) ||
+	       pin_device_parse(name, PIN_CLSACT, "", ret_device);
+}
+
+/*
+ * Is the device to be found from here? One that is missing in its own namespace is gone, and what was
+ * on it too.
+ */
+static int check_one(const char *name, void *ctx)
+{
+	struct detach *d = ctx;
+	uint32_t here = layout_netns_here();
+	char device[16];
+
+	if (!needs_device(name, device))
+		return 0;
+	if (d->netns && here && d->netns != here)
+		return errmsg_set(
+			d->err, -EXDEV,
+			"%s is in another network namespace (net:[%u], this is net:[%u]) and keeps "
+			"its program: nothing was removed; repeat it there (`nsenter --net=FILE "
+			"…`), or remove %s by hand if that namespace is gone",
+			device, d->netns, here, name);
+	if (!d->netns && !if_nametoindex(device))
+		return errmsg_set(
+			d->err, -EXDEV,
+			"there is no device %s in this network namespace: nothing was removed; "
+			"repeat it where the device is (`nsenter --net=FILE …`), or remove %s by "
+			"hand if it is gone",
+			device, name);
+	return 0;
+}
+
+/* Of what others put into the directory we know nothing. */
+static bool is_ours(const struct detach *d, const char *name)
+{
+	name = pin_final_name(name);
+	return !strcmp(name, PIN_PROG "xdp_ingress") || !strcmp(name, PIN_PROG "tc_ingress") ||
+	       pinned_map_find(d->names, name);
+}
+
+static int detach_one(const char *name, void *ctx)
+{
+	struct detach *d = ctx;
+	char device[16];
+	int err = device_detach_pin(d->dir_fd, d->way, name);
+
+	if (err == 0 && (is_ours(d, name) || device_of_pin(pin_final_name(name), device)))
+		err = pin_remove(d->dir_fd, name);
+	if (err < 0 && !d->failed) {
+		d->failed = err;
+		snprintf(d->name, sizeof(d->name), "%s", name);
+	}
+	return 0;
+}
+
+int dataplane_detach_all(int dir_fd, struct errmsg *err)
+{
+	static const struct libxdp_way here;
+
+	return dataplane_detach_by(dir_fd, &here, err);
+}
+
+int dataplane_detach_by(int dir_fd, const struct libxdp_way *way, struct errmsg *err)
+{
+	CLEANUP(program_set_clear) struct program_set set = { 0 };
+	CLEANUP_FREE struct dataplane *names = calloc(1, sizeof(*names));
+	struct detach d = { .dir_fd = dir_fd, .way = way, .names = names, .err = err };
+	int e;
+
+	if (!names)
+		return errmsg_set(err, -ENOMEM, "no memory");
+	names->xdp.fd = names->tc.fd = names->dir_fd = -1;
+	e = program_open(names, &set, err); /* opened to read the names, not loaded */
+	if (e)
+		return e;
+	d.netns = layout_netns(dir_fd);
+	err->text[0] = 0;
+	e = pin_each(dir_fd, check_one, &d);
+	if (e && err->text[0])
+		return e;
+	if (!e)
+		e = pin_each(dir_fd, detach_one, &d);
+	if (e)
+		return errmsg_set(err, e, "cannot read the bpffs directory: %s", strerror(-e));
+	if (d.failed)
+		return errmsg_set(err, d.failed, "cannot remove %s: %s", d.name,
+				  strerror(-d.failed));
+	return 0;
+}
