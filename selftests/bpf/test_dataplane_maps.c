@@ -16,6 +16,7 @@
 #include "dataplane/dataplane_state.h"
 #include "dataplane/event_map.h"
 #include "dataplane/limit_map.h"
+#include "dataplane/limit_memory.h"
 #include "dataplane/meter_map.h"
 #include "dataplane/stats_map.h"
 #include "dataplane/verdict_map.h"
@@ -595,6 +596,37 @@ static void rows_go_with_the_class_and_come_clean(void **state)
 	assert_int_equal(passed(w, "10.1.0.1", 20), 0);
 }
 
+/* What is told before anything is loaded, against what the kernel charges. */
+static void the_memory_that_is_told_is_what_the_maps_take(void **state)
+{
+	struct limit_memory told[LIMIT_MEMORY_ROWS];
+	struct conf_dataplane c = lab_conf(NULL);
+	struct world *w = *state;
+	uint64_t sum, total = 0;
+	size_t n;
+
+	c.max_verdicts = 16;
+	n = limit_memory(&c, (unsigned int)sysconf(_SC_NPROCESSORS_CONF), told, LIMIT_MEMORY_ROWS,
+			 &sum);
+	for (size_t i = 0; i < n; i++) {
+		const struct pinned_map *m = pinned_map_find(w->dp, told[i].map);
+		uint64_t takes;
+
+		if (!m)
+			fail_msg("there is no map %s", told[i].map);
+		total += told[i].bytes;
+		assert_int_equal(m->shape.max_entries, told[i].entries);
+		takes = pinned_map_memory(m->fd);
+		/* Empty, these take nothing yet. A few pages are nobody's. */
+		if (strncmp(m->name, "source_", 7) == 0 && !(m->shape.flags & BPF_F_MMAPABLE))
+			continue;
+		if (takes > told[i].bytes * 5 / 4 + 16384 || told[i].bytes > takes * 5 / 4 + 16384)
+			fail_msg("%s: %llu bytes told, %llu taken", m->name,
+				 (unsigned long long)told[i].bytes, (unsigned long long)takes);
+	}
+	assert_int_equal(sum, total);
+}
+
 static bool keep_bob(const char *name, void *ctx)
 {
 	(void)ctx;
@@ -733,6 +765,7 @@ int main(void)
 		TEST(a_proven_source_has_meters_of_its_own_and_no_second_burst),
 		TEST(a_new_key_of_the_rows_is_no_second_burst),
 		TEST(rows_go_with_the_class_and_come_clean),
+		TEST(the_memory_that_is_told_is_what_the_maps_take),
 		TEST(meter_slots_are_stable_bounded_and_swept),
 		TEST(a_drop_is_an_event_on_the_loop),
 		TEST(a_sampled_count_is_near_the_true_one),
