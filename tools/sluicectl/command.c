@@ -33,7 +33,8 @@ const struct command commands[] = {
 	  "set",
 	  { "name" },
 	  "packets.rate packets.burst bytes.rate bytes.burst connections.rate connections.burst "
-	  "dry_run",
+	  "total.packets.rate total.packets.burst total.bytes.rate total.bytes.burst "
+	  "total.connections.rate total.connections.burst per rows dry_run",
 	  true,
 	  "change a limit in place; no bucket is reset",
 	  NULL,
