@@ -20,6 +20,7 @@
 #include "dataplane/dataplane_state.h"
 #include "dataplane/link_tc.h"
 #include "dataplane/stats_map.h"
+#include "sluice/abi/source.h"
 
 static struct conf_device edge(enum conf_hook hook, enum conf_xdp_mode mode, enum conf_attach how)
 {
@@ -109,7 +110,7 @@ static void a_second_start_adopts_contents_counters_and_link(void **state)
 	struct lab *l = *state;
 	struct dataplane *dp = lab_dataplane(l, &c);
 	struct prefix p = lab_prefix("198.51.100.0/24");
-	struct addr inside = lab_addr("198.51.100.9");
+	const uint8_t *answers;
 	struct seen s = { dp, 50 };
 	uint32_t link_id, prog_id;
 	uint64_t seen;
@@ -130,7 +131,10 @@ static void a_second_start_adopts_contents_counters_and_link(void **state)
 	assert_int_not_equal(lab_xdp_on("edge0"), prog_id);
 	assert_int_equal(lab_xdp_on("edge0"), lab_prog_id(l, "prog_xdp_ingress"));
 	assert_true(packets_seen(dp) >= seen);
-	assert_true(acl_map_allows(dp, &inside));
+	answers = pinned_map_mem(dp, "source_v4");
+	assert_non_null(answers);
+	assert_int_equal(answers[198 << 16 | 51 << 8 | 100], SOURCE_ALLOW);
+	assert_int_equal(acl_map_add(dp, ACL_LIST_DENY, &p, ACL_FROM_OPERATOR), -EAGAIN);
 	dataplane_close(dp);
 }
 

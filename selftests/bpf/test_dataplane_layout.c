@@ -46,7 +46,7 @@ static void a_map_of_another_value_size_is_named_and_kept(void **state)
 	put_map(l, "verdict_source", 20, 4, 1024);
 	assert_int_equal(try_open(l, &c, &err), -EPROTO);
 	assert_non_null(strstr(err.text, "verdict_source"));
-	assert_non_null(strstr(err.text, "value size is 4 and not 24"));
+	assert_non_null(strstr(err.text, "value size is 4 and not 32"));
 	assert_non_null(strstr(err.text, "sluicectl detach"));
 	assert_int_equal(lab_pins(l), 1);
 }
@@ -57,7 +57,7 @@ static void a_map_that_only_looks_like_ours_is_refused(void **state)
 	struct lab *l = *state;
 	struct errmsg err;
 
-	put_map(l, "verdict_source", 20, 24, 1024);
+	put_map(l, "verdict_source", 20, 32, 1024);
 	assert_int_equal(try_open(l, &c, &err), -EPROTO);
 	assert_non_null(strstr(err.text, "verdict_source was not made by sluice"));
 	assert_int_equal(lab_pins(l), 1);
@@ -147,9 +147,10 @@ static struct dataplane_map map_of(struct dataplane *dp, const char *name)
 static void put_contents(struct dataplane *dp)
 {
 	struct conf_limit limit = { .name = "web", .unit[LIMIT_PACKETS] = { 100, NS_PER_S, 10 } };
-	struct prefix deny = lab_prefix("203.0.113.0/24"), source = lab_prefix("192.0.2.1");
+	struct conf conf = { .limits = &limit, .n_limits = 1 };
+	struct prefix deny = lab_prefix("203.0.113.7/32"), source = lab_prefix("192.0.2.1");
 	struct client_key key = { .source = lab_addr("192.0.2.1") };
-	struct client client = { .dropped_packets = 7 };
+	struct client client = { .proof = CLIENT_PROVEN_COOKIE };
 	struct errmsg err;
 	uint64_t *words;
 	size_t bytes;
@@ -158,7 +159,7 @@ static void put_contents(struct dataplane *dp)
 	assert_int_equal(acl_map_add(dp, ACL_LIST_DENY, &deny, ACL_FROM_FILE), 0);
 	assert_int_equal(
 		verdict_map_set(dp, &source, VERDICT_DROP, VERDICT_REASON_OPERATOR, UINT64_MAX), 0);
-	assert_int_equal(limit_map_apply(dp, &limit, 1, &err), 0);
+	assert_int_equal(limit_map_apply(dp, &conf, &err), 0);
 	assert_int_equal(bpf_map_update_elem(pinned_map_fd(dp, "clients"), &key, &client, 0), 0);
 	slot = meter_map_slot(dp, "alice/requests");
 	assert_true(slot > 0);
@@ -175,11 +176,11 @@ static void check_contents(struct dataplane *dp)
 	struct verdict v;
 	const uint64_t *words = pinned_map_mem(dp, "meters");
 
-	assert_int_equal(map_of(dp, "acl_deny").entries, 1);
+	assert_int_equal(map_of(dp, "source_split").entries, 1);
 	assert_int_equal(verdict_map_get(dp, &source, &v), 0);
 	assert_int_equal(v.action, VERDICT_DROP);
 	assert_int_equal(limit_map_client(dp, &a, 0, &client), 0);
-	assert_int_equal(client.dropped_packets, 7);
+	assert_int_equal(client.proof, CLIENT_PROVEN_COOKIE);
 	assert_int_equal(words[meter_map_slot(dp, "alice/requests")], 4711);
 	assert_int_not_equal(limit_map_class(dp, "web"), LIMIT_CLASS_NONE);
 }
@@ -207,7 +208,7 @@ static void another_size_keeps_contents_and_links(void **state)
 	assert_int_equal(dataplane_attach(dp, &c), 0);
 	assert_int_equal(lab_link_id(l, "link_edge0_xdp"), link_id);
 	assert_int_equal(map_of(dp, "clients").max_entries, 8192);
-	assert_int_equal(map_of(dp, "acl_deny").max_entries, 512);
+	assert_int_equal(map_of(dp, "source_split").max_entries, 512);
 	check_contents(dp);
 	dataplane_close(dp);
 	/* The pins are the new maps: they fit when opened once more. */
@@ -221,7 +222,7 @@ static void a_size_below_what_is_in_force_is_refused(void **state)
 	struct conf_dataplane c = lab_conf(NULL);
 	struct lab *l = *state;
 	struct dataplane *dp = lab_dataplane(l, &c);
-	struct prefix p = lab_prefix("10.0.0.0/24");
+	struct prefix p = lab_prefix("10.0.0.1/32");
 	struct errmsg err;
 	int i;
 
@@ -235,7 +236,7 @@ static void a_size_below_what_is_in_force_is_refused(void **state)
 	assert_non_null(strstr(err.text, "dataplane.max_acl: 16"));
 	c.max_acl = 1024;
 	dp = lab_dataplane(l, &c);
-	assert_int_equal(map_of(dp, "acl_deny").entries, 20);
+	assert_int_equal(map_of(dp, "source_split").entries, 20);
 	dataplane_close(dp);
 }
 

@@ -52,7 +52,12 @@ static int supervise(struct lab *l, enum conf_hook hook, struct errmsg *err)
 {
 	struct conf_device dev = { .name = "edge0", .hook = hook };
 	struct conf_dataplane c = lab_conf(&dev);
-	struct conf_limit limit = { .name = "all", .unit[LIMIT_PACKETS] = { 10, 1000000000, 5 } };
+	struct prefix all = lab_prefix("0.0.0.0/0");
+	struct conf_limit limit = { .name = "all",
+				    .sources = &all,
+				    .n_sources = 1,
+				    .rows = 256,
+				    .unit[LIMIT_PACKETS] = { 10, 1000000000, 5 } };
 	struct conf_backend backend = { .name = "b", .address = lab_addr("10.1.2.3"), .weight = 1 };
 	struct conf_vip vip = { .name = "v",
 				.address = lab_addr("192.0.2.80"),
@@ -60,7 +65,7 @@ static int supervise(struct lab *l, enum conf_hook hook, struct errmsg *err)
 				.protocol = 6,
 				.backends = &backend,
 				.n_backends = 1 };
-	struct conf conf = { .vips = &vip, .n_vips = 1 };
+	struct conf conf = { .vips = &vip, .n_vips = 1, .limits = &limit, .n_limits = 1 };
 	struct prefix p = lab_prefix("10.0.0.0/8");
 	struct stats_count counts[DROP_REASON_COUNT];
 	struct dataplane *dp;
@@ -75,9 +80,10 @@ static int supervise(struct lab *l, enum conf_hook hook, struct errmsg *err)
 		snprintf(err->text, sizeof(err->text), "%s", d->error);
 		return 2;
 	}
-	if (acl_map_add(dp, ACL_LIST_DENY, &p, ACL_FROM_FILE)) /* maps epochs into memory */
+	if (limit_map_apply(dp, &conf, err))
 		return 3;
-	if (limit_map_apply(dp, &limit, 1, err))
+	if (acl_map_apply_conf(dp, &conf.acl, err) ||
+	    acl_map_add(dp, ACL_LIST_ALLOW, &p, ACL_FROM_OPERATOR))
 		return 4;
 	if (meter_map_slot(dp, "a/b") <= 0 || meter_map_fd(dp, &bytes) < 0)
 		return 5;

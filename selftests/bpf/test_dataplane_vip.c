@@ -536,11 +536,55 @@ static void too_many_are_refused_and_what_runs_stays(void **state)
 	exchange_flows(w);
 }
 
+static int passed(struct world *w, int n)
+{
+	struct lab_frame f = lab_ipv4("198.51.100.1", VIP, IPPROTO_UDP, 1234, VIP_PORT);
+	int ok = 0;
+
+	while (n--)
+		ok += lab_test_run(w->lab, f.bytes, f.n) != XDP_DROP;
+	return ok;
+}
+
+static void a_vip_has_the_service_of_its_limits(void **state)
+{
+	struct conf_rate four = { 1, 1000 * NS_PER_S, 4 }, six = { 1, 1000 * NS_PER_S, 6 };
+	struct conf_ports port = { VIP_PORT, VIP_PORT };
+	struct conf_limit limits[] = {
+		{ .name = "vip", .rows = 256, .unit = { four } },
+		{ .name = "port",
+		  .rows = 256,
+		  .protocol = IPPROTO_UDP,
+		  .ports = &port,
+		  .n_ports = 1,
+		  .unit = { six } },
+	};
+	struct world *w = *state;
+	struct errmsg err;
+
+	apply(w);
+	lab_until(w->lab, all_in_ring, w);
+	w->conf.limits = limits;
+	w->conf.n_limits = 2;
+	w->vip.limit = limits[0].name;
+	assert_int_equal(limit_map_apply(w->dp, &w->conf, &err), 0);
+	/* Not in force before the vips are told. */
+	assert_int_equal(passed(w, 10), 10);
+	apply(w);
+	assert_int_equal(passed(w, 10), 4);
+	/* Without the vip's own limit, the port's is left, as far as it was spent. */
+	w->vip.limit = NULL;
+	assert_int_equal(limit_map_apply(w->dp, &w->conf, &err), 0);
+	apply(w);
+	assert_int_equal(passed(w, 10), 2);
+}
+
 int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, world_open, world_close)
 	const struct CMUnitTest tests[] = {
 		TEST(flows_reach_both_backends),
+		TEST(a_vip_has_the_service_of_its_limits),
 		TEST(a_restart_moves_no_flow),
 		TEST(another_ring_size_keeps_traffic_flowing),
 		TEST(without_backends_packets_are_dropped_and_counted),

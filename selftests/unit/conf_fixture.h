@@ -2,6 +2,7 @@
 /* Configurations from text, for tests that need one. Include after cmocka.h. */
 #pragma once
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,3 +53,28 @@ static inline int conf_fixture_says(const struct conf_errors *errors, uint32_t l
 	print_error("none of %zu errors at %u:%u says: %s\n", errors->n, line, column, text);
 	return 0;
 }
+
+/* A text that is refused at line and column, with an error that says so. */
+struct wrong {
+	const char *yaml;
+	uint32_t line, column;
+	const char *says;
+};
+
+static inline void check_wrong(const struct wrong *rows, size_t n)
+{
+	size_t missed = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		struct conf *conf = (struct conf *)0x1;
+		struct conf_errors errors;
+
+		assert_int_equal(conf_parse(rows[i].yaml, strlen(rows[i].yaml), &conf, &errors),
+				 -EINVAL);
+		assert_ptr_equal(conf, (struct conf *)0x1);
+		missed += !conf_fixture_says(&errors, rows[i].line, rows[i].column, rows[i].says);
+	}
+	assert_int_equal(missed, 0);
+}
+
+#define CHECK_WRONG(rows) check_wrong((rows), sizeof(rows) / sizeof((rows)[0]))

@@ -33,7 +33,8 @@ const struct command commands[] = {
 	  "set",
 	  { "name" },
 	  "packets.rate packets.burst bytes.rate bytes.burst connections.rate connections.burst "
-	  "dry_run=on|off",
+	  "total.packets.rate total.packets.burst total.bytes.rate total.bytes.burst "
+	  "total.connections.rate total.connections.burst per=source|prefix rows dry_run=on|off",
 	  true,
 	  "change a limit in place; no bucket is reset: what a source has spent stays spent, so a "
 	  "raised burst is that much more for each at once, and a lowered one that much less",

@@ -213,10 +213,22 @@ static int limit_show(struct control_request *r)
 
 static int limit_set(struct control_request *r)
 {
-	static const char *const fields[] = { "packets.rate",	  "packets.burst",
-					      "bytes.rate",	  "bytes.burst",
-					      "connections.rate", "connections.burst",
-					      "dry_run",	  NULL };
+	static const char *const fields[] = { "packets.rate",
+					      "packets.burst",
+					      "bytes.rate",
+					      "bytes.burst",
+					      "connections.rate",
+					      "connections.burst",
+					      "total.packets.rate",
+					      "total.packets.burst",
+					      "total.bytes.rate",
+					      "total.bytes.burst",
+					      "total.connections.rate",
+					      "total.connections.burst",
+					      "per",
+					      "rows",
+					      "dry_run",
+					      NULL };
 	const struct conf_limit *limit = limit_named(r);
 	char what[128];
 	json_t *edit;

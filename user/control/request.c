@@ -163,27 +163,40 @@ static json_t *typed_value(const char *word)
 	return json_string(word);
 }
 
+/* The map that the last word of "total.packets.rate" goes into; NULL: a word is no map's name. */
+static json_t *map_of_field(json_t *edit, const char **key)
+{
+	const char *dot;
+
+	while (edit && (dot = strchr(*key, '.'))) {
+		char outer[64];
+		json_t *into;
+
+		snprintf(outer, sizeof(outer), "%.*s", (int)(dot - *key), *key);
+		into = json_object_get(edit, outer);
+		if (!into) {
+			into = json_object();
+			json_object_set_new(edit, outer, into);
+		}
+		edit = json_is_object(into) ? into : NULL;
+		*key = dot + 1;
+	}
+	return edit;
+}
+
 int request_fields(struct control_request *r, json_t *edit)
 {
 	const char *key;
 	json_t *value;
 
 	json_object_foreach(request_set(r), key, value) {
-		const char *dot = strchr(key, '.');
-		json_t *into = edit;
+		const char *last = key;
+		json_t *into = map_of_field(edit, &last);
 
-		if (dot) {
-			char outer[64];
-
-			snprintf(outer, sizeof(outer), "%.*s", (int)(dot - key), key);
-			into = json_object_get(edit, outer);
-			if (!into) {
-				into = json_object();
-				json_object_set_new(edit, outer, into);
-			}
-		}
-		if (json_object_set_new(into, dot ? dot + 1 : key,
-					typed_value(json_string_value(value))))
+		if (!into)
+			return errmsg_set(&r->err, -EINVAL, "'%.64s' is given as one value as well",
+					  key);
+		if (json_object_set_new(into, last, typed_value(json_string_value(value))))
 			return errmsg_set(&r->err, -EINVAL, "'%.64s' is not valid UTF-8", key);
 	}
 	return 0;

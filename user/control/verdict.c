@@ -61,7 +61,8 @@ static int list_row(const struct verdict_entry *e, void *ctx)
 	json_object_set_new(row, "reason", json_string(reason_names[e->verdict.reason]));
 	json_object_set_new(row, "left_s",
 			    json_real((double)(e->verdict.until_ns - list->now_ns) / 1e9));
-	json_object_set_new(row, "dropped_packets", json_integer((json_int_t)e->verdict.dropped_packets));
+	json_object_set_new(row, "dropped_packets",
+			    json_integer((json_int_t)e->verdict.dropped_packets));
 	json_array_append_new(list->rows, row);
 	return 0;
 }

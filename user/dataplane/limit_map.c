@@ -234,18 +234,6 @@ static int remember(struct apply *a)
 	return 0;
 }
 
-static int check_vips(const struct apply *a)
-{
-	for (size_t i = 0; i < a->conf->n_vips; i++) {
-		const struct conf_vip *v = &a->conf->vips[i];
-
-		if (v->limit && !conf_limit(a->conf, v->limit))
-			return errmsg_set(a->err, -ENOENT, "vips[%s].limit: there is no limit %s",
-					  v->name, v->limit);
-	}
-	return 0;
-}
-
 static int open_maps(struct apply *a)
 {
 	if (!a->dp->limit)
@@ -265,8 +253,6 @@ static int prepare(struct apply *a)
 	struct limit_fault fault;
 	int err = open_maps(a);
 
-	if (!err)
-		err = check_vips(a);
 	if (!err)
 		err = limit_class_compile(a->conf->limits, a->conf->n_limits, a->rates, a->err);
 	if (!err)

@@ -5,8 +5,9 @@
  * maps limit_set and limit_port.
  *
  * Order of a change: limit_set_write, then the sources to their groups, then limit_set_write_ports
- * and the vips to their services. In between a packet meets what it met before, what it will meet,
- * or what both have in common.
+ * and the vips to their services. In between a packet meets limits that it met before or that it will
+ * meet, and no others; but for a source that joins a group which stays: at a destination whose service
+ * is going away it meets what that group met.
  */
 #pragma once
 

@@ -102,8 +102,9 @@ int source_table_open(const struct source_maps *maps, struct source_table **ret)
 	if (err)
 		return err;
 	t->v4 = map_memory(maps->v4_fd, V4_BYTES);
-	if (t->v4)
-		t->v6_lengths = map_memory(maps->v6_lengths_fd, V6_LENGTHS_BYTES);
+	if (!t->v4)
+		return -errno;
+	t->v6_lengths = map_memory(maps->v6_lengths_fd, V6_LENGTHS_BYTES);
 	if (!t->v6_lengths)
 		return -errno;
 	t->live = is_fresh(t);

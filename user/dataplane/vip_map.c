@@ -287,8 +287,14 @@ static int check(struct vip_map *m, const struct conf *conf, struct errmsg *err)
 {
 	size_t n = 0, i;
 
-	for (i = 0; i < conf->n_vips; i++)
-		n += conf->vips[i].n_backends;
+	for (i = 0; i < conf->n_vips; i++) {
+		const struct conf_vip *v = &conf->vips[i];
+
+		n += v->n_backends;
+		if (v->limit && !conf_limit(conf, v->limit))
+			return errmsg_set(err, -ENOENT, "vips[%s].limit: there is no limit %s",
+					  v->name, v->limit);
+	}
 	if (conf->n_vips >= m->max_vips)
 		return errmsg_set(err, -ENOSPC, "%zu vips, dataplane.max_vips allows %u",
 				  conf->n_vips, m->max_vips - 1);

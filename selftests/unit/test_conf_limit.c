@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Limits of the kernel and of plans as the file has them. */
+#include <errno.h>
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "conf_fixture.h"
+
+static void test_limits_that_cannot_be_held_are_refused(void **state)
+{
+	static const struct wrong rows[] = {
+		{ "limits: [{name: a, packets: {rate: 10 per second}}]", 1, 36,
+		  "limits[a].packets.rate: '10 per second' is not a rate; write e.g. 100/s" },
+		{ "limits: [{name: a, packets: {rate: 10MB/s}}]", 1, 36, "is a rate of bytes" },
+		{ "limits: [{name: a, packets: {rate: 0/s}}]", 1, 36, "would admit nothing" },
+		{ "limits: [{name: a, packets: {burst: 1}}]", 1, 29, "rate is missing" },
+		{ "limits: [{name: a, packets: {rate: 1/s, burst: 0}}]", 1, 48, "at least 1" },
+		{ "limits: [{name: a, bytes: {rate: 1MB/s, burst: 1513}}]", 1, 48,
+		  "at least 1514B" },
+		{ "limits: [{name: a, packets: {rate: 1/h, burst: 1000000}}]", 1, 48, "52 days" },
+		{ "limits: [{name: a, packets: {rate: 300000000/s}}]", 1, 36, "too fast" },
+		{ "limits: [{name: a}]", 1, 10, "limits nothing" },
+		{ "limits: [{name: abcdefghijklmnopqrstuvwx, packets: {rate: 1/s}}]", 1, 17,
+		  "at most 23" },
+		{ "limits: [{name: a, sources: [10.0.0.0/8], packets: {rate: 1/s}},\n"
+		  " {name: b, sources: [10.0.0.0/8], packets: {rate: 1/s}}]",
+		  2, 22,
+		  "limits a and b are both for 10.0.0.0/8 and the same destination: see "
+		  "limits[a].sources[0] in line 1" },
+		{ "limits: [{name: a, packets: {rate: 1/s}}, {name: a, packets: {rate: 1/s}}]", 1,
+		  50, "two of this name" },
+		{ "plans: [{name: p, limits: [{name: a, rate: 1/d, burst: 100}]}]", 1, 56,
+		  "52 days" },
+		{ "plans: [{name: p, limits: [{name: a, rate: 1/s}, {name: a, rate: 2/s}]}]", 1, 57,
+		  "two of this name" },
+		{ "plans: [{name: p, limits: [{name: a, rate: 1/s}, {name: b, rate: 1/s},"
+		  " {name: c, rate: 1/s}, {name: d, rate: 1/s}, {name: e, rate: 1/s}]}]",
+		  1, 27, "5 items; at most 4" },
+	};
+
+	(void)state;
+	CHECK_WRONG(rows);
+}
+
+#define LIMIT_A "name: a, packets: {rate: 1/s}"
+#define LIMIT_B "name: b, packets: {rate: 1/s}"
+#define FIVE_LIMITS                                                                  \
+	"  - {name: any, sources: [0.0.0.0/0], packets: {rate: 1/s}}\n"              \
+	"  - {name: tcp, protocol: tcp, packets: {rate: 1/s}}\n"                     \
+	"  - {name: web, protocol: tcp, ports: [\"80-89\"], packets: {rate: 1/s}}\n" \
+	"  - {name: vip, packets: {rate: 1/s}}\n"                                    \
+	"vips: [{name: v, address: 203.0.113.1, port: 80, limit: vip}]\n"
+
+static void test_limits_of_the_same_traffic_are_refused(void **state)
+{
+	static const struct wrong rows[] = {
+		{ "limits: [{" LIMIT_A ", ports: [53]}]", 1, 42, "needs a protocol" },
+		{ "limits: [{" LIMIT_A ", protocol: udp, ports: [\"53-\"]}]", 1, 65,
+		  "'53-' is not a port or a range of ports" },
+		{ "limits: [{" LIMIT_A ", protocol: udp, ports: [\"60-50\"]}]", 1, 65,
+		  "ends before it begins" },
+		{ "limits: [{" LIMIT_A ", protocol: udp, ports: [0]}]", 1, 65, "from 1 to 65535" },
+		{ "limits: [{" LIMIT_A ", protocol: udp, ports: [\"1-65536\"]}]", 1, 65,
+		  "from 1 to 65535" },
+		{ "limits: [{" LIMIT_A ", vips: [v]}]", 1, 49, "there is no vip 'v'" },
+		{ "limits: [{" LIMIT_A ", kind: icmp, protocol: tcp}]", 1, 54,
+		  "a limit of a kind has no other selector" },
+		{ "limits: [{" LIMIT_A ", kind: icmp, sources: [10.0.0.0/8]}]", 1, 54,
+		  "a limit of a kind has no other selector" },
+		{ "limits: [{" LIMIT_A ", kind: icmp}, {" LIMIT_B ", kind: icmp}]", 1, 93,
+		  "limit a is of this kind already" },
+		{ "limits: [{" LIMIT_A ", kind: ping}]", 1, 48, "is not one of any, fragment" },
+		{ "limits: [{" LIMIT_A ", kind: icmp}]\n"
+		  "vips: [{name: v, address: 203.0.113.1, port: 80, limit: a}]",
+		  2, 57, "limit a is of a kind" },
+		{ "limits: [{" LIMIT_A ", protocol: tcp}]\n"
+		  "vips: [{name: v, address: 203.0.113.1, port: 80, limit: a}]",
+		  1, 42, "a vip has a protocol of its own" },
+		{ "limits: [{" LIMIT_A ", sources: ['2001:db8::/65']}]", 1, 52,
+		  "is longer than /64" },
+		{ "limits: [{" LIMIT_A ", sources: [10.0.0.0/8, 10.0.0.0/8]}]", 1, 64,
+		  "is there already: limits[a].sources[0]" },
+		{ "limits: [{" LIMIT_A ", rows: 1000}]", 1, 48, "give e.g. 1024" },
+		{ "limits: [{" LIMIT_A ", rows: 128}]", 1, 48, "from 256 to 1048576" },
+		{ "limits: [{name: a, total: {}}]", 1, 27, "limits nothing" },
+		{ "limits: [{name: a, total: {packets: {rate: 0/s}}}]", 1, 44,
+		  "would admit nothing" },
+		{ "limits: [{name: a, total: {bytes: {rate: 1MB/s, burst: 1}}}]", 1, 56,
+		  "at least 1514B" },
+		{ "limits: [{" LIMIT_A ", protocol: udp, ports: [\"50-60\"]},\n"
+		  " {" LIMIT_B ", protocol: udp, ports: [53]}]",
+		  2, 2, "limits a and b are both for everybody and the same destination" },
+		{ "limits: [{" LIMIT_A ", protocol: udp},\n"
+		  " {" LIMIT_B ", protocol: udp, sources: [0.0.0.0/0]}]",
+		  2, 59, "limits a and b are both for 0.0.0.0/0" },
+		{ "dataplane: {limit_rows: 65536}\nlimits: [{" LIMIT_A
+		  ", protocol: udp, rows: 65536}]",
+		  2, 9, "limits need 131072 cells, dataplane.limit_rows has 65536" },
+		{ "limits:\n" FIVE_LIMITS, 2, 5,
+		  "limits vip, web, tcp and any would meet one packet" },
+		{ "dataplane: {amplification_ports: [0]}", 1, 35, "from 1 to 65535" },
+	};
+
+	(void)state;
+	CHECK_WRONG(rows);
+	/* ports of another protocol, other sources, one limit fewer: all of them can be */
+	conf_free(conf_fixture("limits: [{" LIMIT_A ", protocol: udp, ports: [53]},\n"
+			       " {" LIMIT_B ", protocol: tcp, ports: [53]}]"));
+	conf_free(conf_fixture("limits: [{" LIMIT_A ", protocol: udp, ports: [53]},\n"
+			       " {" LIMIT_B ", protocol: udp, sources: [10.0.0.0/8]}]"));
+}
+
+static void test_what_a_limit_selects_is_read(void **state)
+{
+	struct conf *conf = conf_fixture(
+		"dataplane: {amplification_ports: [53, 123]}\n"
+		"limits:\n"
+		"  - {name: a, protocol: udp, ports: [53, \"8000-8099\"], per: prefix, rows: 1024,\n"
+		"     total: {packets: {rate: 100/s, burst: 50}}}\n"
+		"  - {name: b, vips: [v], packets: {rate: 1/s}}\n"
+		"  - {name: c, kind: other_l4, packets: {rate: 1/s}}\n"
+		"vips: [{name: v, address: 203.0.113.1, port: 80}]\n");
+	struct conf *defaults = conf_fixture("limits: [{" LIMIT_A "}]");
+	const struct conf_limit *a = &conf->limits[0];
+
+	(void)state;
+	assert_int_equal(conf->dataplane.n_amplification_ports, 2);
+	assert_int_equal(conf->dataplane.amplification_ports[1], 123);
+	assert_int_equal(a->protocol, IPPROTO_UDP);
+	assert_int_equal(a->n_ports, 2);
+	assert_int_equal(a->ports[0].first, 53);
+	assert_int_equal(a->ports[0].last, 53);
+	assert_int_equal(a->ports[1].first, 8000);
+	assert_int_equal(a->ports[1].last, 8099);
+	assert_int_equal(a->per, CONF_PER_PREFIX);
+	assert_int_equal(a->rows, 1024);
+	assert_int_equal(a->unit[LIMIT_PACKETS].count, 0);
+	assert_int_equal(a->total[LIMIT_PACKETS].burst, 50);
+	assert_string_equal(conf->limits[1].vips[0], "v");
+	assert_int_equal(conf->limits[2].kind, LIMIT_KIND_OTHER_L4);
+	assert_int_equal(defaults->limits[0].rows, 16384);
+	assert_int_equal(defaults->dataplane.n_amplification_ports, 24);
+	assert_int_equal(defaults->dataplane.limit_rows, 262144);
+	conf_free(conf);
+	conf_free(defaults);
+}
+
+static void test_more_than_255_limits_are_refused(void **state)
+{
+	char *yaml = calloc(1, 65536), *at = yaml;
+	struct conf_errors errors;
+	struct conf *conf;
+
+	(void)state;
+	at += sprintf(at, "limits:\n");
+	for (int i = 0; i < 255; i++)
+		at += sprintf(at, "- {name: l%d, packets: {rate: 1/s}}\n", i);
+	conf = conf_fixture(yaml);
+	assert_int_equal(conf->n_limits, 255);
+	conf_free(conf);
+	sprintf(at, "- {name: l255, packets: {rate: 1/s}}\n");
+	assert_int_equal(conf_parse(yaml, strlen(yaml), &conf, &errors), -EINVAL);
+	assert_true(conf_fixture_says(&errors, 2, 1, "256 items; at most 255"));
+	free(yaml);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_limits_that_cannot_be_held_are_refused),
+		cmocka_unit_test(test_limits_of_the_same_traffic_are_refused),
+		cmocka_unit_test(test_what_a_limit_selects_is_read),
+		cmocka_unit_test(test_more_than_255_limits_are_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
