@@ -41,8 +41,25 @@ void lab_run(const char *format, ...)
 		fail_msg("failed: %s", command);
 }
 
-/* libxdp makes it as soon as it is asked for anything; gone again unless it was there, or is in use. */
+/*
+ * libxdp makes it when it is asked for anything, once a process: gone again when the process ends,
+ * unless it was there before, or is in use.
+ */
 #define LIBXDP_DIR "/sys/fs/bpf/xdp"
+
+static void remove_libxdp_dir(void)
+{
+	rmdir(LIBXDP_DIR);
+}
+
+static void remember_libxdp_dir(void)
+{
+	static bool asked;
+
+	if (!asked && access(LIBXDP_DIR, F_OK) != 0)
+		atexit(remove_libxdp_dir);
+	asked = true;
+}
 
 /* The lab that is open: a setup that fails has no teardown. */
 static struct lab *open_lab;
@@ -55,8 +72,6 @@ static void clean_up(void)
 		return;
 	dataplane_detach_all(open_lab->dir_fd, &err);
 	rmdir(open_lab->dir);
-	if (!open_lab->had_libxdp_dir)
-		rmdir(LIBXDP_DIR);
 }
 
 static int current_netns(void)
@@ -72,10 +87,10 @@ int lab_open(void **state)
 	*state = l;
 	assert_int_equal(unshare(CLONE_NEWNET), 0);
 	l->netns = current_netns();
+	remember_libxdp_dir(); /* first, so that it is removed last */
 	if (!open_lab)
 		atexit(clean_up);
 	open_lab = l;
-	l->had_libxdp_dir = access(LIBXDP_DIR, F_OK) == 0;
 	snprintf(l->dir, sizeof(l->dir), "/sys/fs/bpf/t-dataplane-%d", (int)getpid());
 	assert_true(mkdir(l->dir, 0700) == 0 || errno == EEXIST);
 	l->dir_fd = open(l->dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -95,8 +110,6 @@ int lab_close(void **state)
 	assert_int_equal(dataplane_detach_all(l->dir_fd, &err), 0);
 	close(l->dir_fd);
 	assert_int_equal(rmdir(l->dir), 0);
-	if (!l->had_libxdp_dir)
-		rmdir(LIBXDP_DIR);
 	open_lab = NULL;
 	loop_free(l->loop);
 	close(l->netns);

@@ -21,7 +21,6 @@ struct lab {
 	int dir_fd;
 	int netns; /* the edge's, the process' own */
 	struct loop *loop;
-	bool had_libxdp_dir;
 };
 
 /* cmocka fixtures; *state is a struct lab. The process is in the lab's namespace. */
