@@ -64,6 +64,14 @@ static void attach(struct modules *m, struct conf_dataplane *conf)
 	}
 }
 
+static int apply_limit(struct dataplane *dp, struct conf_limit *limit, struct errmsg *err)
+{
+	struct conf conf = { .limits = limit, .n_limits = limit != NULL };
+	int e = limit_map_apply(dp, &conf, err);
+
+	return e ? e : acl_map_apply_conf(dp, &conf.acl, err);
+}
+
 static uint64_t dropped(const struct modules *m, enum drop_reason reason)
 {
 	struct stats_count drops[DROP_REASON_COUNT];
@@ -120,18 +128,20 @@ static void judge_on_vlan(struct modules *m, enum conf_hook hook)
 	struct conf_limit limit = { .name = "all",
 				    .sources = &client,
 				    .n_sources = 1,
+				    .rows = 256,
 				    .unit[LIMIT_PACKETS] = { 1, 1000 * NS_PER_S, BURST } };
 	struct stats_limit stats;
 	struct errmsg err = { 0 };
 	int to = udp_socket("10.7.7.1", PORT, false);
 
 	attach(m, &conf);
+	assert_int_equal(apply_limit(m->dp, NULL, &err), 0);
 	assert_int_equal(exchange(m, to), DATAGRAMS);
 	assert_int_equal(acl_map_add(m->dp, ACL_LIST_DENY, &client, ACL_FROM_OPERATOR), 0);
 	assert_int_equal(exchange(m, to), 0);
 	assert_true(dropped(m, DROP_ACL_DENY) >= DATAGRAMS);
 	assert_int_equal(acl_map_del(m->dp, ACL_LIST_DENY, &client), 0);
-	if (limit_map_apply(m->dp, &limit, 1, &err))
+	if (apply_limit(m->dp, &limit, &err))
 		fail_msg("limit_map_apply: %s", err.text);
 	assert_int_equal(exchange(m, to), BURST);
 	assert_int_equal(limit_map_stats(m->dp, limit_map_class(m->dp, "all"), &stats), 0);
@@ -250,6 +260,7 @@ static void a_transfer_with_loss_ends_and_is_counted(void **state)
 	struct conf_limit limit = { .name = "all",
 				    .sources = &client,
 				    .n_sources = 1,
+				    .rows = 256,
 				    .unit[LIMIT_PACKETS] = { 1000000, NS_PER_S, 1000000 } };
 	struct stats_limit stats;
 	struct errmsg err = { 0 };
@@ -266,7 +277,7 @@ static void a_transfer_with_loss_ends_and_is_counted(void **state)
 	lab_enter(m.lab->netns);
 	m.packets = client_sent(&m);
 	attach(&m, &conf);
-	if (limit_map_apply(m.dp, &limit, 1, &err))
+	if (apply_limit(m.dp, &limit, &err))
 		fail_msg("limit_map_apply: %s", err.text);
 	listener = tcp_listen();
 	fflush(NULL);

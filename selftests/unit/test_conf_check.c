@@ -16,11 +16,11 @@
 #define ROUTE(x) CLUSTER "routes: [{name: a, cluster: c}, " x "]"
 
 /* A '^' stands in front of what the error has to point at; it is taken out before the text is read. */
-struct wrong {
+struct marked {
 	const char *yaml, *says;
 };
 
-static void check_wrong(const struct wrong *row)
+static void check_marked(const struct marked *row)
 {
 	const char *mark = strchr(row->yaml, '^');
 	char text[1024] = "";
@@ -42,7 +42,7 @@ static void check_wrong(const struct wrong *row)
 		fail_msg("%zu errors, not one, in: %s", errors.n, text);
 }
 
-static const struct wrong wrong_agents[] = {
+static const struct marked wrong_agents[] = {
 	{ "agent: {user: a, worker_user: ^a}", "is agent.user too" },
 	{ "agent: {worker_user: ^sluice}", "is agent.user too" },
 	{ "agent: {user: ^root}", "is root" },
@@ -51,7 +51,7 @@ static const struct wrong wrong_agents[] = {
 	{ "agent: {certificate_dirs: [^tls]}", "is not an absolute path" },
 };
 
-static const struct wrong wrong_gateways[] = {
+static const struct marked wrong_gateways[] = {
 	{ "clusters: [{name: c, endpoints: ^[]}]", "is empty; give at least one" },
 	{ "plans: [{name: p}]\nconsumers: [{name: a, plan: p, keys: ^[]}]", "or leave it out" },
 	{ "plans: [{name: p}]\nconsumers: [{name: a, plan: p, keys: [^fifteen-bytes-0]}]",
@@ -75,7 +75,7 @@ static const struct wrong wrong_gateways[] = {
 	  "shorter than the step before (10000 ms)" },
 };
 
-static const struct wrong wrong_kernels[] = {
+static const struct marked wrong_kernels[] = {
 	{ "acl: {allow: [10.0.0.0/8], deny: [^10.0.0.0/8]}",
 	  "allow wins; remove it or acl.allow[0] in line 1" },
 	{ "acl: {deny: [^'2001:db8::1']}", "by its /64; write 2001:db8::/64" },
@@ -99,7 +99,7 @@ static const struct wrong wrong_kernels[] = {
 
 #define CHECK(rows)                                                   \
 	for (size_t i = 0; i < sizeof(rows) / sizeof((rows)[0]); i++) \
-	check_wrong(&(rows)[i])
+	check_marked(&(rows)[i])
 
 static void test_what_cannot_have_been_meant_is_refused_where_it_stands(void **state)
 {
