@@ -35,7 +35,7 @@ enum client_proof {
 struct client {
 	struct limit_meters meters;
 	__u64 proven_ns; /* CLOCK_MONOTONIC */
-	__u32 proof;	 /* enum client_proof */
+	enum client_proof proof;
 	__u32 pad;
 };
 ABI_SIZE(struct client, 48);
