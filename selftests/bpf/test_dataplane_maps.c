@@ -91,13 +91,14 @@ static void apply_limits(struct world *w, struct conf_limit *limits, size_t n)
 }
 
 /* As an agent that starts: its lists are in force once all of them have been applied. */
-static void reopen(struct world *w)
+static void reopen(struct world *w, uint32_t limit_rows)
 {
 	struct conf_dataplane c = lab_conf(NULL);
 	struct conf_acl none = { 0 };
 	struct errmsg err;
 
 	dataplane_close(w->dp);
+	c.limit_rows = limit_rows;
 	c.max_verdicts = 16;
 	c.max_meters = 8;
 	w->dp = lab_dataplane(w->lab, &c);
@@ -167,7 +168,7 @@ static void classes_survive_a_restart_and_a_removal(void **state)
 	apply_limits(w, two, 2);
 	id = limit_map_class(w->dp, "two");
 	assert_int_equal(passed(w, "10.2.2.3", 15), 15);
-	reopen(w);
+	reopen(w, 65536);
 	apply_limits(w, &two[1], 1);
 	assert_int_equal(limit_map_class(w->dp, "two"), id);
 	/* The one that is gone has no rates, and its sources no class. */
@@ -373,6 +374,31 @@ static void rows_go_with_the_class_and_come_clean(void **state)
 	assert_int_equal(passed(w, "10.1.0.1", 20), 0);
 }
 
+static void fewer_and_more_cells_keep_what_fits(void **state)
+{
+	struct prefix a = lab_prefix("10.1.0.0/16"), b = lab_prefix("10.2.0.0/16");
+	struct conf_limit two[] = { burst("one", 10, &a), burst("two", 10, &b) };
+	struct world *w = *state;
+	const struct limit_class *classes;
+	uint32_t id;
+
+	two[0].rows = 16384;
+	apply_limits(w, two, 2);
+	assert_int_equal(passed(w, "10.2.0.1", 6), 6);
+	/* "two" is behind 32,768 cells: it gets others, and with them a full bucket. */
+	two[0].rows = 256;
+	reopen(w, 2048);
+	apply_limits(w, two, 2);
+	classes = pinned_map_mem(w->dp, "limit_class");
+	id = limit_map_class(w->dp, "two");
+	assert_true(classes[id].row_first + 512 <= 2048);
+	assert_int_equal(passed(w, "10.2.0.1", 20), 10);
+	reopen(w, 4096);
+	apply_limits(w, two, 2);
+	assert_int_equal(passed(w, "10.2.0.1", 20), 0);
+	assert_int_equal(passed(w, "10.1.0.1", 20), 10);
+}
+
 /* What is told before anything is loaded, against what the kernel charges. */
 static void the_memory_that_is_told_is_what_the_maps_take(void **state)
 {
@@ -534,6 +560,7 @@ int main(void)
 		TEST(a_proven_source_has_meters_of_its_own_and_no_second_burst),
 		TEST(a_new_key_of_the_rows_is_no_second_burst),
 		TEST(rows_go_with_the_class_and_come_clean),
+		TEST(fewer_and_more_cells_keep_what_fits),
 		TEST(the_memory_that_is_told_is_what_the_maps_take),
 		TEST(meter_slots_are_stable_bounded_and_swept),
 		TEST(a_drop_is_an_event_on_the_loop),

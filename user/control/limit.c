@@ -65,12 +65,14 @@ static json_t *vips_json(const struct conf *conf, const struct conf_limit *limit
 {
 	json_t *list = json_array();
 
+	for (size_t i = 0; i < limit->n_vips; i++)
+		json_array_append_new(list, json_string(limit->vips[i]));
 	for (size_t i = 0; i < conf->n_vips; i++) {
 		const struct conf_vip *v = &conf->vips[i];
 		bool is = v->limit && !strcmp(v->limit, limit->name);
 
-		for (size_t j = 0; j < limit->n_vips; j++)
-			is = is || !strcmp(limit->vips[j], v->name);
+		for (size_t j = 0; j < limit->n_vips && is; j++)
+			is = strcmp(limit->vips[j], v->name) != 0;
 		if (is)
 			json_array_append_new(list, json_string(v->name));
 	}
