@@ -71,15 +71,17 @@ static const struct source_net *next_of(const struct source_lists *lists, size_t
 	int l;
 
 	for (l = 0; l < SOURCE_LISTS; l++) {
-		const struct source_net *net = &lists->list[l].v[at[l]];
+		const struct source_net *v = lists->list[l].v;
 
-		own[l] = NULL;
-		if (at[l] < end[l] && (!first || source_net_cmp(net, first) < 0))
-			first = net;
+		own[l] = v && at[l] < end[l] ? &v[at[l]] : NULL;
+		if (own[l] && (!first || source_net_cmp(own[l], first) < 0))
+			first = own[l];
 	}
-	for (l = 0; first && l < SOURCE_LISTS; l++) {
-		if (at[l] < end[l] && !source_net_cmp(&lists->list[l].v[at[l]], first))
-			own[l] = &lists->list[l].v[at[l]++];
+	for (l = 0; l < SOURCE_LISTS; l++) {
+		if (own[l] && source_net_cmp(own[l], first) == 0)
+			at[l]++;
+		else
+			own[l] = NULL;
 	}
 	return first;
 }
@@ -220,7 +222,7 @@ static int compare(struct source_v6_plan *plan, const struct source_nets *was)
 	struct path p = { .depth = 0 };
 	size_t i = 0, j = 0;
 
-	plan->changes = malloc((now->n + was->n + 1) * sizeof(*plan->changes));
+	plan->changes = calloc(now->n + was->n + 1, sizeof(*plan->changes));
 	if (!plan->changes)
 		return -ENOMEM;
 	while (i < now->n || j < was->n) {
