@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -176,6 +177,32 @@ static void test_more_services_than_there_are_ids_are_refused(void **state)
 	conf_free(conf_fixture(text));
 }
 
+/* As many ranges as the file may have, each of all ports: not a pass over all ports for each. */
+static void test_many_wide_ranges_are_compiled_in_no_time(void **state)
+{
+	static struct conf_ports ports[1024];
+	static struct conf_limit limits[1];
+	struct conf conf = { .limits = limits, .n_limits = 1 };
+	struct limit_compiled *c;
+	clock_t begin = clock();
+
+	(void)state;
+	for (size_t i = 0; i < 1024; i++)
+		ports[i] = (struct conf_ports) { 1, 65535 };
+	limits[0] = (struct conf_limit) {
+		.name = (char[]) { "a" }, .protocol = IPPROTO_UDP, .ports = ports, .n_ports = 1024
+	};
+	for (int i = 0; i < 20; i++) {
+		c = compiled(&conf);
+		assert_int_equal(c->port[LIMIT_PORT_UDP][0], 0);
+		assert_int_equal(c->port[LIMIT_PORT_UDP][1], c->port[LIMIT_PORT_UDP][65535]);
+		assert_int_not_equal(c->port[LIMIT_PORT_UDP][1], 0);
+		limit_compile_free(c);
+	}
+	/* A step for each port of each range would be 1.3 billion: seconds. */
+	assert_true(clock() - begin < CLOCKS_PER_SEC);
+}
+
 /* ---- against a reading of the limits one by one ---- */
 
 static void test_random_limits_meet_what_they_say(void **state)
@@ -253,6 +280,7 @@ int main(void)
 		cmocka_unit_test(test_prefixes_of_one_meaning_are_one_group),
 		cmocka_unit_test(test_more_groups_than_there_are_ids_are_refused),
 		cmocka_unit_test(test_more_services_than_there_are_ids_are_refused),
+		cmocka_unit_test(test_many_wide_ranges_are_compiled_in_no_time),
 		cmocka_unit_test(test_random_limits_meet_what_they_say),
 		cmocka_unit_test(test_a_refusal_names_limits_that_do_clash),
 	};

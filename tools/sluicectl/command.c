@@ -30,6 +30,15 @@ const struct command commands[] = {
 	  print_limit,
 	  "sluicectl limit show default 192.0.2.7" },
 	{ "limit",
+	  "explain",
+	  { "address", "?to" },
+	  NULL,
+	  false,
+	  "the limits that packets from an address meet, to a vip, a port (udp/53) or of a kind "
+	  "(icmp), and what they have left; spends nothing",
+	  print_limit_explain,
+	  "sluicectl limit explain 192.0.2.7 tcp/443" },
+	{ "limit",
 	  "set",
 	  { "name" },
 	  "packets.rate packets.burst bytes.rate bytes.burst connections.rate connections.burst "

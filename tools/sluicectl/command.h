@@ -39,6 +39,6 @@ bool command_has_replace(const struct command *c);
 const struct command *command_find(const char *noun, const char *verb, bool *noun_known);
 
 /* Printers, a file per noun. */
-command_print print_status, print_limits, print_limit, print_acl, print_verdicts, print_vips,
-	print_backends, print_consumers, print_key, print_plans, print_stats, print_config,
-	print_event;
+command_print print_status, print_limits, print_limit, print_limit_explain, print_acl,
+	print_verdicts, print_vips, print_backends, print_consumers, print_key, print_plans,
+	print_stats, print_config, print_event;

@@ -87,6 +87,31 @@ void print_limit(json_t *data, FILE *out)
 		print_total(data, units[i], out);
 }
 
+void print_limit_explain(json_t *data, FILE *out)
+{
+	static const struct table_column columns[] = {
+		{ "LIMIT", "name" },
+		{ "KIND", "kind" },
+		{ "METERS", "meters" },
+		{ "PROOF", "proof" },
+		{ "DRY_RUN", "dry_run" },
+		{ "PACKETS", "packets.tokens" },
+		{ "BYTES", "bytes.tokens" },
+		{ "CONNECTIONS", "connections.tokens" },
+		{ "NEXT_MS", "packets.next_ms" },
+		{ "TOTAL", "total.packets.tokens" },
+		{ 0 },
+	};
+	const json_t *limits = json_object_get(data, "limits");
+
+	if (json_is_true(json_object_get(data, "exempt")))
+		fprintf(out, "an allow prefix has the address: it meets no limits\n");
+	else if (json_array_size(limits) == 0)
+		fprintf(out, "it meets no limits\n");
+	else
+		table_print(limits, columns, out);
+}
+
 void print_plans(json_t *data, FILE *out)
 {
 	size_t i, j;

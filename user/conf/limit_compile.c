@@ -128,19 +128,35 @@ static int service_of(struct compile *c, const struct limit_bits *bits, uint8_t 
 	return 0;
 }
 
-/* Limits of each port of a protocol, of its own bits alone at port 0: fragments have no port. */
-static void bits_of_ports(const struct compile *c, uint8_t protocol, struct limit_bits *port)
+/* How many ranges begin at each port, less those that ended before it: linear in both. */
+static void count_ranges(const struct conf_limit *limit, int32_t *begin)
+{
+	memset(begin, 0, 65537 * sizeof(*begin));
+	if (!limit->n_ports) /* of the protocol: of all ports, and of what has none */
+		begin[0] = 1;
+	for (size_t i = 0; i < limit->n_ports; i++) {
+		begin[limit->ports[i].first]++;
+		begin[limit->ports[i].last + 1]--;
+	}
+}
+
+/* Limits of each port of a protocol; at port 0, where fragments are, of the protocol alone. */
+static void bits_of_ports(const struct compile *c, uint8_t protocol, int32_t *begin,
+			  struct limit_bits *port)
 {
 	for (size_t number = 1; number <= c->conf->n_limits; number++) {
 		const struct conf_limit *limit = limit_of(c, number);
+		int32_t ranges = 0;
 
-		if (limit->protocol != protocol)
+		if (limit->protocol != protocol || (c->selector[number] != LIMIT_TO_PORTS &&
+						    c->selector[number] != LIMIT_TO_PROTOCOL))
 			continue;
-		for (size_t p = 0; c->selector[number] == LIMIT_TO_PROTOCOL && p < 65536; p++)
-			limit_bits_set(&port[p], number);
-		for (size_t i = 0; c->selector[number] == LIMIT_TO_PORTS && i < limit->n_ports; i++)
-			for (size_t p = limit->ports[i].first; p <= limit->ports[i].last; p++)
+		count_ranges(limit, begin);
+		for (size_t p = 0; p < 65536; p++) {
+			ranges += begin[p];
+			if (ranges > 0)
 				limit_bits_set(&port[p], number);
+		}
 	}
 }
 
@@ -172,11 +188,14 @@ static void bits_of_vips(const struct compile *c, struct limit_bits *vip)
 static int protocol_services(struct compile *c, int map, uint8_t protocol, struct limit_bits *port,
 			     struct limit_bits *vip)
 {
+	CLEANUP_FREE int32_t *begin = calloc(65537, sizeof(*begin));
 	struct limit_compiled *out = c->out;
 	int err = 0;
 
+	if (!begin)
+		return -ENOMEM;
 	memset(port, 0, 65536 * sizeof(*port));
-	bits_of_ports(c, protocol, port);
+	bits_of_ports(c, protocol, begin, port);
 	for (size_t p = 0; p < 65536 && !err; p++) {
 		if (p && bits_equal(&port[p], &port[p - 1]))
 			out->port[map][p] = out->port[map][p - 1];

@@ -193,13 +193,15 @@ static int reset_class(struct dataplane *dp, uint32_t id)
 }
 
 int limit_class_assign(struct dataplane *dp, const struct conf_limit *limits, size_t n,
-		       uint8_t ret_ids[LIMIT_CLASSES], struct errmsg *err)
+		       uint8_t ret_ids[LIMIT_CLASSES], bool ret_reused[LIMIT_CLASSES],
+		       struct errmsg *err)
 {
-	struct limit_class *classes = limit_class_all(dp);
+	const struct limit_class *classes = limit_class_all(dp);
 	bool used[LIMIT_CLASSES] = { false };
 	uint32_t id;
 	size_t i;
 
+	memset(ret_reused, 0, LIMIT_CLASSES * sizeof(*ret_reused));
 	ret_ids[0] = LIMIT_CLASS_NONE;
 	for (i = 0; i < n; i++) {
 		ret_ids[i + 1] = (uint8_t)find(classes, limits[i].name);
@@ -212,12 +214,26 @@ int limit_class_assign(struct dataplane *dp, const struct conf_limit *limits, si
 		if (ret_ids[i + 1])
 			continue;
 		e = spare_id(classes, used, &id, &reused);
-		if (!e && reused)
-			e = reset_class(dp, id);
 		if (e)
 			return errmsg_set(err, e, "limits[%s]: %s", limits[i].name, strerror(-e));
 		used[id] = true;
 		ret_ids[i + 1] = (uint8_t)id;
+		ret_reused[id] = reused;
+	}
+	return 0;
+}
+
+int limit_class_name(struct dataplane *dp, const struct conf_limit *limits, size_t n,
+		     const uint8_t *ids, const bool *reused, struct errmsg *err)
+{
+	struct limit_class *classes = limit_class_all(dp);
+
+	for (size_t i = 0; i < n; i++) {
+		uint8_t id = ids[i + 1];
+		int e = reused[id] ? reset_class(dp, id) : 0;
+
+		if (e)
+			return errmsg_set(err, e, "limits[%s]: %s", limits[i].name, strerror(-e));
 		class_name(limits[i].name, classes[id].name);
 	}
 	return 0;

@@ -12,11 +12,15 @@ struct limit_class *limit_class_all(struct dataplane *dp);
 int limit_class_compile(const struct conf_limit *limits, size_t n, struct limit_rates *ret,
 			struct errmsg *err);
 /*
- * An id for each limit, and its name into the record: ret_ids by number (index + 1), [0] is
- * LIMIT_CLASS_NONE. -ENOSPC and *err: more limits than ids.
+ * An id for each limit: ret_ids by number (index + 1), [0] is LIMIT_CLASS_NONE; ret_reused by id:
+ * it was another's. Writes nothing. -ENOSPC and *err: more limits than ids.
  */
 int limit_class_assign(struct dataplane *dp, const struct conf_limit *limits, size_t n,
-		       uint8_t ret_ids[LIMIT_CLASSES], struct errmsg *err);
+		       uint8_t ret_ids[LIMIT_CLASSES], bool ret_reused[LIMIT_CLASSES],
+		       struct errmsg *err);
+/* Write the names; what is reused is taken from the limit that had it. */
+int limit_class_name(struct dataplane *dp, const struct conf_limit *limits, size_t n,
+		     const uint8_t *ids, const bool *reused, struct errmsg *err);
 /* Put the rates of the n limits in force; those of all other classes stay until limit_class_end. */
 void limit_class_begin(struct dataplane *dp, const uint8_t *ids, const struct limit_rates *rates,
 		       size_t n);

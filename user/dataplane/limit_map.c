@@ -43,6 +43,8 @@ struct apply {
 	struct errmsg *err;
 	struct limit_compiled *compiled;
 	struct limit_rates *rates;  /* by index of the limit */
+	bool reused[LIMIT_CLASSES]; /* by class: it was another limit's */
+	struct limit_row_want want[LIMIT_CLASSES];
 	uint8_t ids[LIMIT_CLASSES]; /* class, by number of the limit */
 	uint8_t *vip;		    /* service in force, by index in conf->vips */
 	struct limit_live live;
@@ -119,14 +121,28 @@ static void read_groups(struct apply *a)
 	}
 }
 
+/* Against sets that name no limit whose id another is about to take. */
+static int plan_beside(struct apply *a, struct limit_set *copy)
+{
+	struct limit_live live = a->live;
+
+	memcpy(copy, a->live.set, LIMIT_GROUPS * sizeof(*copy));
+	for (size_t id = 1; id < LIMIT_CLASSES; id++)
+		if (a->reused[id])
+			limit_set_forget(copy, (uint8_t)id);
+	live.set = copy;
+	return limit_set_plan(a->compiled, a->conf->n_vips, a->ids, &live, &a->plan, a->err);
+}
+
 static int make_plan(struct apply *a)
 {
-	int err = read_vips(a);
+	CLEANUP_FREE struct limit_set *copy = calloc(LIMIT_GROUPS, sizeof(*copy));
+	int err = copy ? read_vips(a) : -ENOMEM;
 
 	if (err)
 		return errmsg_set(a->err, err, "cannot read map vips: %s", strerror(-err));
 	read_groups(a);
-	err = limit_set_plan(a->compiled, a->conf->n_vips, a->ids, &a->live, &a->plan, a->err);
+	err = plan_beside(a, copy);
 	if (err != -ENOSPC || a->dp->limit->known)
 		return err;
 	/*
@@ -141,25 +157,30 @@ static int make_plan(struct apply *a)
 	return limit_set_plan(a->compiled, a->conf->n_vips, a->ids, &a->live, &a->plan, a->err);
 }
 
-static int place_rows(struct apply *a)
+/* What rows the limits want, and whether there are as many. */
+static int want_rows(struct apply *a)
 {
-	struct limit_row_want want[LIMIT_CLASSES];
 	const struct pinned_map *map = pinned_map_find(a->dp, "limit_rows");
-	struct limit_meters *cells = pinned_map_mem(a->dp, "limit_rows");
-	bool moved;
-	int err;
 
-	if (!map || !cells)
-		return errmsg_set(a->err, -ENOMEM, "cannot map limit_rows");
 	for (size_t i = 0; i < a->conf->n_limits; i++) {
 		const struct conf_limit *l = &a->conf->limits[i];
 		bool inert = limit_compile_selector(a->conf, l) == LIMIT_TO_NOTHING;
 
-		want[i].limit_class = a->ids[i + 1];
-		want[i].row_bits = inert || !l->rows ? 0 : 31 - (uint32_t)__builtin_clz(l->rows);
+		a->want[i].limit_class = a->ids[i + 1];
+		a->want[i].row_bits = inert || !l->rows ? 0 : 31 - (uint32_t)__builtin_clz(l->rows);
 	}
-	err = limit_row_place(limit_class_all(a->dp), cells, map->shape.max_entries, want,
-			      a->conf->n_limits, &moved, a->err);
+	if (!map || !pinned_map_mem(a->dp, "limit_rows"))
+		return errmsg_set(a->err, -ENOMEM, "cannot map limit_rows");
+	return limit_row_check(a->want, a->conf->n_limits, map->shape.max_entries, a->err);
+}
+
+static int place_rows(struct apply *a)
+{
+	bool moved;
+	int err = limit_row_place(limit_class_all(a->dp), pinned_map_mem(a->dp, "limit_rows"),
+				  pinned_map_find(a->dp, "limit_rows")->shape.max_entries, a->want,
+				  a->conf->n_limits, &moved, a->err);
+
 	if (!err && moved)
 		log_warn("limit_rows_moved",
 			 LOG_STR("why", "no piece of dataplane.limit_rows was large enough; "
@@ -292,9 +313,14 @@ int limit_map_apply(struct dataplane *dp, const struct conf *conf, struct errmsg
 		return errmsg_set(err, -ENOMEM, "no memory");
 	e = prepare(&a);
 	if (!e)
-		e = limit_class_assign(dp, conf->limits, conf->n_limits, a.ids, err);
+		e = limit_class_assign(dp, conf->limits, conf->n_limits, a.ids, a.reused, err);
+	if (!e)
+		e = want_rows(&a);
 	if (!e)
 		e = make_plan(&a);
+	/* Nothing is refused from here on, but for want of memory, or of room for sources. */
+	if (!e)
+		e = limit_class_name(dp, conf->limits, conf->n_limits, a.ids, a.reused, err);
 	if (!e)
 		e = place_rows(&a);
 	if (e)

@@ -109,20 +109,30 @@ static int place_anew(struct place *p, const struct limit_row_want *want, size_t
 	return 0;
 }
 
+int limit_row_check(const struct limit_row_want *want, size_t n, uint32_t n_cells,
+		    struct errmsg *err)
+{
+	uint64_t need = 0;
+
+	for (size_t i = 0; i < n; i++)
+		need += size_of(want[i].row_bits);
+	if (need <= n_cells)
+		return 0;
+	return errmsg_set(err, -ENOSPC, "limits need %llu cells, dataplane.limit_rows has %u",
+			  (unsigned long long)need, n_cells);
+}
+
 int limit_row_place(struct limit_class *classes, struct limit_meters *cells, uint32_t n_cells,
 		    const struct limit_row_want *want, size_t n, bool *ret_moved,
 		    struct errmsg *err)
 {
 	struct place p = { .classes = classes, .cells = cells, .n_cells = n_cells };
-	uint64_t need = 0, first;
+	uint64_t first;
+	int code = limit_row_check(want, n, n_cells, err);
 
 	*ret_moved = false;
-	for (size_t i = 0; i < n; i++)
-		need += size_of(want[i].row_bits);
-	if (need > n_cells)
-		return errmsg_set(err, -ENOSPC,
-				  "limits need %llu cells, dataplane.limit_rows has %u",
-				  (unsigned long long)need, n_cells);
+	if (code)
+		return code;
 	for (size_t id = 1; id < LIMIT_CLASSES; id++)
 		if (holds(&p, &classes[id]))
 			p.used[p.n_used++] = region_of(&classes[id]);

@@ -18,6 +18,9 @@ struct limit_row_want {
 	uint32_t row_bits;
 };
 
+/* -ENOSPC and *err: they need more than there are. */
+int limit_row_check(const struct limit_row_want *want, size_t n, uint32_t n_cells,
+		    struct errmsg *err);
 /*
  * Give each class its cells: it keeps those it has where their number stays the same, and gets
  * others, all zero, where not. What a class without rates has is free.

@@ -63,8 +63,8 @@ int source_table_set(struct source_table *t, enum source_list list, const struct
 int source_table_set_groups(struct source_table *t, const struct source_group_prefix *want,
 			    size_t n);
 /*
- * Write what differs from the maps. -ENOSPC and *err, nothing written: a map has no room, which
- * source_v6 and source_long need for old and new entries together. After another error a part may
+ * Write what differs from the maps. -ENOSPC and *err, nothing written: a map has no room. source_long,
+ * and source_v6 where old prefixes have new ones inside or around, need it for old and new together. After another error a part may
  * be in force; every source has its old or its new answer, and applying again completes it.
  */
 int source_table_apply(struct source_table *t, struct errmsg *err);

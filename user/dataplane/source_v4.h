@@ -7,6 +7,7 @@
 struct split_row {
 	uint32_t number; /* of the /24 */
 	bool same;	 /* the map has it already */
+	bool bridged;	 /* see source_v4_commit.c */
 	struct source_split entry;
 };
 

@@ -5,11 +5,12 @@
  * 1. /24s that get one answer: a byte each, atomic.
  * 2. Pause; split entries that no byte refers to go. After a change of one prefix they wait for the
  *    next change instead of the pause.
- * 3. source_long: new prefixes, the longest first, then other groups. Before, split entries that
- *    change and read it keep what they deny and allow, and get what they will: what is written
- *    now stays hidden from those sources.
+ * 3. source_long, if groups change. Split entries that read it and change keep what they allow and
+ *    deny until the end, and get what they will: from those sources the change is hidden.
+ *    - Pause; new prefixes, the longest first, then prefixes with another group.
+ *    - What is left over in those entries, with the answer of the rest.
+ *    - Pause; prefixes that go, the shortest first, a pause between lengths.
  * 4. Split entries, each replaced at once; then the bytes that refer to them.
- * 5. Pause; source_long: prefixes that go, the shortest first, a pause between lengths.
  */
 #include <bpf/bpf.h>
 #include <errno.h>
@@ -69,8 +70,8 @@ int source_v4_sweep(struct source_table *t)
 	return 0;
 }
 
-/* An entry of the map that reads source_long, while it changes: see 3. */
-static int bridge_one(const struct source_table *t, const struct split_row *row, bool *wrote)
+/* An entry of the map that reads source_long, before that changes: see 3. */
+static int bridge_one(const struct source_table *t, struct split_row *row)
 {
 	struct source_split old;
 	int i;
@@ -83,22 +84,45 @@ static int bridge_one(const struct source_table *t, const struct split_row *row,
 		old.allow[i] |= row->entry.allow[i];
 		old.deny[i] |= row->entry.deny[i];
 	}
-	*wrote = true;
+	row->bridged = true;
 	return bpf_map_update_elem(t->maps.split_fd, &row->number, &old, BPF_ANY) ? -errno : 0;
 }
 
-static int bridge(const struct source_table *t, const struct source_v4_plan *plan, bool *wrote)
+static int bridge(const struct source_table *t, struct source_v4_plan *plan, bool *wrote)
 {
 	size_t i;
 	int err = 0;
 
 	for (i = 0; !err && i < plan->n_rows; i++) {
-		const struct split_row *row = &plan->rows[i];
+		struct split_row *row = &plan->rows[i];
 
 		if (!row->same && t->v4[row->number] == SOURCE_SPLIT)
-			err = bridge_one(t, row, wrote);
+			err = bridge_one(t, row);
+		*wrote |= row->bridged;
 	}
 	return err;
+}
+
+/* New prefixes are there, old ones still: now the answer for what no prefix covers. */
+static int bridge_rest(const struct source_table *t, const struct source_v4_plan *plan)
+{
+	int fd = t->maps.split_fd;
+	size_t i;
+
+	for (i = 0; i < plan->n_rows; i++) {
+		const struct split_row *row = &plan->rows[i];
+		struct source_split e;
+
+		if (!row->bridged)
+			continue;
+		if (bpf_map_lookup_elem(fd, &row->number, &e))
+			return -errno;
+		e.rest = row->entry.rest;
+		e.longer = row->entry.longer;
+		if (bpf_map_update_elem(fd, &row->number, &e, BPF_ANY))
+			return -errno;
+	}
+	return 0;
 }
 
 static int put_long(struct map_batch *b, const struct source_net *net)
@@ -204,7 +228,18 @@ static int commit_longs(struct source_table *t, struct source_v4_plan *plan, boo
 	if (wrote)
 		source_table_pause();
 	t->longs_known = false; /* until all of it is done */
-	return write_longs(t, &plan->longs);
+	err = write_longs(t, &plan->longs);
+	if (!err)
+		err = bridge_rest(t, plan);
+	if (!err)
+		err = delete_longs(t, &plan->longs);
+	if (err)
+		return err;
+	source_nets_clear(&t->longs);
+	t->longs = plan->longs;
+	plan->longs = (struct source_nets) { 0 };
+	t->longs_known = true;
+	return 0;
 }
 
 int source_v4_commit(struct source_table *t, struct source_v4_plan *plan)
@@ -221,17 +256,7 @@ int source_v4_commit(struct source_table *t, struct source_v4_plan *plan)
 		err = commit_longs(t, plan, wrote);
 	if (!err)
 		err = write_rows(t, plan);
-	if (err)
-		return err;
-	write_answers(t, plan, true);
-	if (!plan->longs_change)
-		return 0;
-	err = delete_longs(t, &plan->longs);
-	if (err)
-		return err;
-	source_nets_clear(&t->longs);
-	t->longs = plan->longs;
-	plan->longs = (struct source_nets) { 0 };
-	t->longs_known = true;
-	return 0;
+	if (!err)
+		write_answers(t, plan, true);
+	return err;
 }

@@ -5,10 +5,12 @@
  * A look-up asks one length after the other, the longest first, while the hash changes. So that it
  * finds the old or the new answer of its source:
  *
- * - New prefixes come first. One that covers another new one directly comes a level later, after a
+ * - Old prefixes that just leave their sources to what covers them go first, the shortest first, which
+ *   makes room: those with no new prefix inside, below one that stays, or none.
+ * - Then new prefixes come. One that covers another new one directly comes a level later, after a
  *   pause: a look-up that missed the longer must not find the shorter. The same for one that
  *   only gets another answer.
- * - Then, after a pause, old prefixes go, the shortest first: one that a look-up falls through is
+ * - Then, after a pause, the other old prefixes go, the shortest first: one that a look-up falls through is
  *   gone only when what it was to find next is gone already.
  */
 #include <endian.h>
@@ -29,6 +31,9 @@ struct v6_change {
 	struct source_net net; /* tag: the answer */
 	uint8_t kind;	       /* enum change_kind */
 	uint8_t level;
+	bool adds_inside; /* not counting those below a prefix that stays */
+	bool early;	  /* of a delete: before anything is added */
+	size_t around;	  /* of a delete: the delete directly around it, SIZE_MAX for none */
 };
 
 /* What three lists say, the wider prefixes being known. */
@@ -66,15 +71,17 @@ static const struct source_net *next_of(const struct source_lists *lists, size_t
 	int l;
 
 	for (l = 0; l < SOURCE_LISTS; l++) {
-		const struct source_net *net = &lists->list[l].v[at[l]];
+		const struct source_net *v = lists->list[l].v;
 
-		own[l] = NULL;
-		if (at[l] < end[l] && (!first || source_net_cmp(net, first) < 0))
-			first = net;
+		own[l] = v && at[l] < end[l] ? &v[at[l]] : NULL;
+		if (own[l] && (!first || source_net_cmp(own[l], first) < 0))
+			first = own[l];
 	}
-	for (l = 0; first && l < SOURCE_LISTS; l++) {
-		if (at[l] < end[l] && !source_net_cmp(&lists->list[l].v[at[l]], first))
-			own[l] = &lists->list[l].v[at[l]++];
+	for (l = 0; l < SOURCE_LISTS; l++) {
+		if (own[l] && source_net_cmp(own[l], first) == 0)
+			at[l]++;
+		else
+			own[l] = NULL;
 	}
 	return first;
 }
@@ -149,27 +156,48 @@ struct path {
 	int depth;
 };
 
-/*
- * The innermost prefix leaves the path: what covers it and is written too has to wait for it, unless
- * a prefix that stays is between.
- */
-static void leave(struct source_v6_plan *plan, struct path *p)
+/* What covers a new prefix and is written too has to wait for it. */
+static void raise_level(struct source_v6_plan *plan, struct v6_change *around, uint8_t level)
 {
-	const struct v6_change *c = &p->at[--p->depth];
-	uint8_t level;
-	int i = p->depth - 1;
-
-	if (c->kind != CHANGE_ADD)
-		return;
-	level = (uint8_t)(plan->changes[p->index[p->depth]].level + 1);
-	while (i >= 0 && p->at[i].kind == CHANGE_DELETE)
-		i--;
-	if (i < 0 || p->at[i].kind == CHANGE_SAME)
-		return;
-	if (plan->changes[p->index[i]].level < level)
-		plan->changes[p->index[i]].level = level;
+	if (around->level < level)
+		around->level = level;
 	if (plan->levels < level)
 		plan->levels = level;
+}
+
+/* The innermost prefix leaves the path; all that is inside it has been seen. */
+static void leave(struct source_v6_plan *plan, struct path *p)
+{
+	const int at = --p->depth;
+	const struct v6_change *own = &p->at[at];
+	struct v6_change *c = own->kind == CHANGE_SAME ? NULL : &plan->changes[p->index[at]];
+	int i = at - 1;
+
+	if (at && (own->kind == CHANGE_ADD || (own->kind == CHANGE_DELETE && own->adds_inside)))
+		p->at[at - 1].adds_inside = true;
+	while (i >= 0 && p->at[i].kind == CHANGE_DELETE)
+		i--;
+	if (own->kind == CHANGE_ADD && i >= 0 && p->at[i].kind != CHANGE_SAME)
+		raise_level(plan, &plan->changes[p->index[i]], (uint8_t)(c->level + 1));
+	if (own->kind == CHANGE_DELETE) {
+		c->early = !own->adds_inside && (i < 0 || p->at[i].kind == CHANGE_SAME);
+		c->around = i < at - 1 ? p->index[at - 1] : SIZE_MAX;
+	}
+}
+
+/* Early only with all deletes around it, which come before it here. */
+static void settle_early(struct source_v6_plan *plan)
+{
+	size_t i;
+
+	for (i = 0; i < plan->n_changes; i++) {
+		struct v6_change *c = &plan->changes[i];
+
+		if (c->kind != CHANGE_DELETE)
+			continue;
+		c->early = c->early && (c->around == SIZE_MAX || plan->changes[c->around].early);
+		plan->n_early += c->early;
+	}
 }
 
 static void enter(struct source_v6_plan *plan, struct path *p, const struct source_net *net,
@@ -194,7 +222,7 @@ static int compare(struct source_v6_plan *plan, const struct source_nets *was)
 	struct path p = { .depth = 0 };
 	size_t i = 0, j = 0;
 
-	plan->changes = malloc((now->n + was->n + 1) * sizeof(*plan->changes));
+	plan->changes = calloc(now->n + was->n + 1, sizeof(*plan->changes));
 	if (!plan->changes)
 		return -ENOMEM;
 	while (i < now->n || j < was->n) {
@@ -213,6 +241,7 @@ static int compare(struct source_v6_plan *plan, const struct source_nets *was)
 	}
 	while (p.depth)
 		leave(plan, &p);
+	settle_early(plan);
 	return 0;
 }
 
@@ -228,7 +257,7 @@ int source_v6_plan(struct source_table *t, const struct source_net *range,
 		e = compare(ret, was);
 	if (e)
 		return e;
-	n = (ret->whole ? was->n : t->n_v6) + ret->n_adds;
+	n = (ret->whole ? was->n : t->n_v6) - ret->n_early + ret->n_adds;
 	return source_table_room("source_v6", n, t->v6_max, err);
 }
 
@@ -328,50 +357,62 @@ static int write_level(const struct source_table *t, const struct source_v6_plan
 	return err ? err : map_batch_flush(&b);
 }
 
-/* The shortest first: a counting sort by length. */
-static int delete_old(const struct source_table *t, const struct source_v6_plan *plan)
+/* The early ones, or the others; the shortest first: a counting sort by length. */
+static int delete_old(const struct source_table *t, const struct source_v6_plan *plan, bool early)
 {
 	CLEANUP(map_batch_clear) struct map_batch b = { 0 };
-	CLEANUP_FREE struct source_v6_key *keys = malloc(plan->n_deletes * sizeof(*keys));
+	size_t n = early ? plan->n_early : plan->n_deletes - plan->n_early;
+	CLEANUP_FREE struct source_v6_key *keys = calloc(n + 1, sizeof(*keys));
 	size_t at[LENGTHS + 1] = { 0 }, i;
 	int err = map_batch_open(&b, t->maps.v6_fd, sizeof(*keys), 0);
 
 	if (err || !keys)
 		return -ENOMEM;
-	for (i = 0; i < plan->n_changes; i++)
-		at[plan->changes[i].net.len + 1] += plan->changes[i].kind == CHANGE_DELETE;
+	for (i = 0; i < plan->n_changes; i++) {
+		const struct v6_change *c = &plan->changes[i];
+
+		at[c->net.len + 1] += c->kind == CHANGE_DELETE && c->early == early;
+	}
 	for (i = 1; i < LENGTHS; i++)
 		at[i] += at[i - 1];
 	for (i = 0; i < plan->n_changes; i++) {
 		const struct v6_change *c = &plan->changes[i];
 
-		if (c->kind == CHANGE_DELETE)
+		if (c->kind == CHANGE_DELETE && c->early == early)
 			keys[at[c->net.len]++] = key_of(&c->net);
 	}
-	for (i = 0; !err && i < plan->n_deletes; i++)
+	for (i = 0; !err && i < n; i++)
 		err = map_batch_put(&b, &keys[i], NULL);
 	return err ? err : map_batch_flush(&b);
 }
 
-int source_v6_commit(struct source_table *t, struct source_v6_plan *plan)
+/* Levels of new prefixes and answers, then the old prefixes that are left. */
+static int write_changes(const struct source_table *t, const struct source_v6_plan *plan)
 {
-	size_t was = plan->now.n + plan->n_deletes - plan->n_adds; /* in the range */
+	bool late = plan->n_deletes > plan->n_early;
 	uint8_t level;
-	int err = 0;
+	int err = plan->n_early ? delete_old(t, plan, true) : 0;
 
-	t->v6_known = false; /* until all of it is done */
-	lengths_before(t, plan);
 	if (plan->n_changes > plan->n_deletes) {
 		for (level = 0; !err && level <= plan->levels; level++) {
 			if (level)
 				source_table_pause();
 			err = write_level(t, plan, level);
 		}
-		if (!err && plan->n_deletes)
+		if (!err && late)
 			source_table_pause();
 	}
-	if (!err && plan->n_deletes)
-		err = delete_old(t, plan);
+	return err || !late ? err : delete_old(t, plan, false);
+}
+
+int source_v6_commit(struct source_table *t, struct source_v6_plan *plan)
+{
+	size_t was = plan->now.n + plan->n_deletes - plan->n_adds; /* in the range */
+	int err;
+
+	t->v6_known = false; /* until all of it is done */
+	lengths_before(t, plan);
+	err = write_changes(t, plan);
 	if (err)
 		return err;
 	t->n_v6 = (plan->whole ? 0 : t->n_v6 - was) + plan->now.n;

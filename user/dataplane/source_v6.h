@@ -12,6 +12,7 @@ struct source_v6_plan {
 	size_t n_changes;
 	size_t n_adds;
 	size_t n_deletes;
+	size_t n_early; /* of the deletes */
 	uint8_t levels; /* of adds and updates; see source_v6.c */
 	bool whole;
 };
