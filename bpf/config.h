@@ -12,8 +12,11 @@
 /* Drop transport protocols other than TCP, UDP and ICMP; otherwise they go on to the host. */
 const volatile bool unknown_l4_drop = false;
 
-/* Events a second over all CPUs that reach the ring buffer; 0: none. */
+/* Events a second and drop reason, over all CPUs, that reach the ring buffer; 0: none. */
 const volatile __u32 events_per_s = 100;
+
+/* Count heavy hitters. */
+const volatile bool top_enabled = true;
 
 /* Slots that a ring has room for: vip_ring has max_vips * 2 * ring_stride of them. */
 const volatile __u32 ring_stride = 65537;

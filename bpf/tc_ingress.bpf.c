@@ -13,6 +13,7 @@
 #include "stage/forward.h"
 #include "obs/stats.h"
 #include "obs/event.h"
+#include "obs/top.h"
 #include "obs/exit.h"
 
 /* Headers within this can be parsed; covers all but extravagant IPv6 extension headers. */

@@ -10,6 +10,7 @@
 #include "stage/forward.h"
 #include "obs/stats.h"
 #include "obs/event.h"
+#include "obs/top.h"
 #include "obs/exit.h"
 
 __noinline int xdp_parse(struct xdp_md *ctx, struct pkt *p, __u32 frame_bytes)

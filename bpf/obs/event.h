@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Samples of drops for people: at most events_per_s a second, with a tenth of a second in a burst. */
+/*
+ * Samples of drops for people: of each reason at most events_per_s a second, with a tenth of a second
+ * in a burst.
+ */
 #pragma once
 
 #include "../pipeline.h"
@@ -13,7 +16,7 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, EVENT_METERS);
 	__type(key, __u32);
 	__type(value, struct event_meter);
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
@@ -25,7 +28,7 @@ struct {
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, EVENT_METERS);
 	__type(key, __u32);
 	__type(value, __u64);
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
@@ -48,10 +51,10 @@ static __always_inline bool event_admit(struct pkt *p, struct event_meter *meter
 }
 
 /* What is pending goes to the shared count once it is many, and when there is room for events. */
-static __always_inline void event_suppress(struct event_meter *meter, __u64 n, __u64 at_least)
+static __always_inline void event_suppress(struct event_meter *meter, __u32 which, __u64 n,
+					   __u64 at_least)
 {
-	__u32 zero = 0;
-	__u64 *pending = bpf_map_lookup_elem(&event_pending, &zero);
+	__u64 *pending = bpf_map_lookup_elem(&event_pending, &which);
 
 	if (!pending)
 		return;
@@ -103,7 +106,7 @@ static __always_inline void event_exit(struct pkt *p, enum stage_result result)
 {
 	const struct limit_answer *answer = event_answer(p);
 	enum event_type type = EVENT_DROP;
-	__u32 zero = 0, reason = p->reason;
+	__u32 which = p->reason & (EVENT_REASONS - 1), reason = p->reason;
 	struct event_meter *meter;
 	struct event *e;
 
@@ -112,20 +115,21 @@ static __always_inline void event_exit(struct pkt *p, enum stage_result result)
 			return;
 		type = EVENT_WOULD_DROP;
 		reason = answer->is_total ? DROP_LIMIT_TOTAL : DROP_LIMIT_PACKETS + answer->unit;
+		which = EVENT_METER_TRIAL + (reason & (EVENT_REASONS - 1));
 	}
-	meter = bpf_map_lookup_elem(&event_meter, &zero);
+	meter = bpf_map_lookup_elem(&event_meter, &which);
 	if (!meter)
 		return;
 	if (!event_admit(p, meter)) {
-		event_suppress(meter, 1, EVENT_PENDING_MAX);
+		event_suppress(meter, which, 1, EVENT_PENDING_MAX);
 		return;
 	}
 	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
 	if (!e) {
-		event_suppress(meter, 1, 1);
+		event_suppress(meter, which, 1, 1);
 		return;
 	}
-	event_suppress(meter, 0, 1);
+	event_suppress(meter, which, 0, 1);
 	event_write(p, e, type, reason, answer->outcome == LIMIT_UNASKED ? 0 : answer->limit_class);
 	bpf_ringbuf_submit(e, 0);
 }

@@ -54,10 +54,13 @@ static void read_events(struct plane *p, struct seen *seen)
 static uint64_t suppressed(struct plane *p)
 {
 	struct event_meter meter;
-	uint32_t zero = 0;
+	uint64_t sum = 0;
 
-	assert_int_equal(bpf_map_lookup_elem(plane_map(p, "event_meter"), &zero, &meter), 0);
-	return meter.suppressed;
+	for (uint32_t i = 0; i < EVENT_METERS; i++) {
+		assert_int_equal(bpf_map_lookup_elem(plane_map(p, "event_meter"), &i, &meter), 0);
+		sum += meter.suppressed;
+	}
+	return sum;
 }
 
 static void with_vip(struct plane *p)
@@ -195,6 +198,41 @@ static void test_events_are_metered(struct plane *p, const void *row)
 	assert_true(suppressed(p) > 5000);
 }
 
+/* While one reason is far over its rate, the first drop of another one still makes an event. */
+static void test_noise_starves_nobody(struct plane *p, const void *row)
+{
+	static const struct packet_spec broken = { .src = SOURCE, .dst = VIP, .ihl = 4 };
+	struct packet_spec limited = to_host;
+	struct seen seen;
+	size_t i, trial = 0;
+
+	(void)row;
+	plane_acl(p, SOURCE_LIST_DENY, SOURCE, 32);
+	plane_limit(p, 7, LIMIT_PACKETS, 1, 1, true);
+	plane_limit_prefix(p, "203.0.113.0", 24, 7);
+	limited.src = "203.0.113.1";
+	for (i = 0; i < 1000; i++)
+		plane_run_spec(p, &to_host);
+	read_events(p, &seen);
+	assert_int_equal(seen.n, 10);
+	plane_run_spec(p, &broken);
+	for (i = 0; i < 1000; i++)
+		plane_run_spec(p, &limited);
+	read_events(p, &seen);
+	assert_int_equal(seen.event[0].reason, DROP_MALFORMED);
+	for (i = 0; i < seen.n; i++)
+		trial += seen.event[i].type == EVENT_WOULD_DROP;
+	assert_int_equal(trial, 10);
+	assert_int_equal(seen.n, 11);
+	/* What a trial would drop takes no room from what the same limit does drop. */
+	plane_limit(p, 7, LIMIT_PACKETS, 1, 1, false);
+	plane_run_spec(p, &limited);
+	read_events(p, &seen);
+	assert_int_equal(seen.n, 1);
+	assert_int_equal(seen.event[0].type, EVENT_DROP);
+	assert_int_equal(seen.event[0].reason, DROP_LIMIT_PACKETS);
+}
+
 static void test_no_events(struct plane *p, const void *row)
 {
 	struct seen seen;
@@ -218,6 +256,7 @@ int main(void)
 	plane_case_add("a drop and a would-be drop make an event", test_event);
 	plane_case_add("the event of an ICMP error names the router", test_event_of_error);
 	plane_case_add("events keep to their rate, the rest is counted", test_events_are_metered);
+	plane_case_add("a noisy reason leaves room for the others", test_noise_starves_nobody);
 	plane_case_settings(&none);
 	plane_case_add("no events when they are switched off", test_no_events);
 	return plane_case_run("obs");

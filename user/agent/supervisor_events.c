@@ -85,7 +85,7 @@ static const char *limit_name(struct supervisor *s, uint32_t limit_class)
 	return "";
 }
 
-/* At most events_per_s of these, so that names may be searched for. */
+/* At most events_per_s of these for each reason, so that names may be searched for. */
 static void on_kernel_event(const struct event *e, void *ctx)
 {
 	char source[ADDR_TEXT_MAX], destination[ADDR_TEXT_MAX];

@@ -157,8 +157,8 @@ static const struct conf_row dataplane_rows[] = {
 	  .type = &conf_type_number,
 	  .def = "100",
 	  .max = 100000,
-	  .help = "Drops that are reported as events, a second over all CPUs; the rest is "
-		  "counted." },
+	  .help = "Drops that are reported as events, a second and drop reason, over all CPUs; the "
+		  "rest is counted." },
 	{ .name = "amplification_ports",
 	  CONF_LIST_AT(struct conf_dataplane, amplification_ports, n_amplification_ports),
 	  .type = &conf_type_number,

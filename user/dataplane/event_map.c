@@ -29,7 +29,7 @@ static int on_sample(void *ctx, void *data, size_t bytes)
 	return 0;
 }
 
-/* Bounded by events_per_s, so one turn may take all. */
+/* Bounded by events_per_s of each reason, so one turn may take all. */
 static void on_readable(struct watch *w, uint32_t events)
 {
 	struct event_map *m = container_of(w, struct event_map, watch);
@@ -91,12 +91,15 @@ int event_map_suppressed(struct dataplane *dp, uint64_t *ret)
 {
 	int fd = pinned_map_fd(dp, "event_meter");
 	struct event_meter meter;
-	uint32_t zero = 0;
+	uint64_t sum = 0;
 
 	if (fd < 0)
 		return fd;
-	if (bpf_map_lookup_elem(fd, &zero, &meter))
-		return -errno;
-	*ret = meter.suppressed;
+	for (uint32_t i = 0; i < EVENT_METERS; i++) {
+		if (bpf_map_lookup_elem(fd, &i, &meter))
+			return -errno;
+		sum += meter.suppressed;
+	}
+	*ret = sum;
 	return 0;
 }
