@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Heavy hitters (algo/top.h), in memory that no number of sources grows. A packet that is not sampled
- * pays for a subtraction. The first TOP_STEP samples of a window count every packet exactly; then
- * strata get longer, so that a flood pays for one packet in 64, or one byte in 32 Ki.
+ * pays for a subtraction. The first TOP_STEP samples of a CPU's window count every packet exactly; then
+ * strata get longer, up to 256 packets or 32 KiB, and the next window begins with what this one was
+ * like. Not longer: when a flood ends, the last stratum must not hide what comes after it.
  *
  * Race that is accepted: a program that interrupts another one on its CPU (TC and XDP on different
  * devices, with threaded interrupts) may lose or double a credit.
@@ -28,16 +29,36 @@ struct {
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } top_sets SEC(".maps");
 
-#define TOP_STEP	    4096 /* samples until strata get longer */
-#define TOP_SHIFT_DROPS_MAX 6
+/* Strata get longer after so many samples, and begin a window so that it has at most 2^13 of them. */
+#define TOP_STEP	    4096
+#define TOP_SAMPLES_SHIFT   13
+#define TOP_SHIFT_DROPS_MAX 8
 #define TOP_SHIFT_BYTES_MAX TOP_SHIFT_MAX
+
+static __always_inline __u32 top_shift_max(__u32 table)
+{
+	return table == TOP_DROPS ? TOP_SHIFT_DROPS_MAX : TOP_SHIFT_BYTES_MAX;
+}
+
+/* How long strata have to be for as much as the window before had. */
+static __always_inline __u32 top_shift_of(const struct top_window *before, __u64 epoch, __u32 max)
+{
+	__u32 shift = 0, i;
+
+	if (before->epoch + 1 != epoch)
+		return 0;
+#pragma unroll
+	for (i = 1; i <= TOP_SHIFT_MAX; i++)
+		shift += (before->credit >> TOP_SAMPLES_SHIFT >> i) != 0;
+	return shift < max ? shift : max;
+}
 
 /* The window of now; sampling begins anew with it. */
 static __always_inline struct top_window *top_begin(struct top *t, __u32 table, __u64 epoch)
 {
 	struct top_window *w = &t->window[table & 1][epoch & 1];
 	struct top_sampler *s = &t->sampler[table & 1];
-	__u32 max = table == TOP_DROPS ? TOP_SHIFT_DROPS_MAX : TOP_SHIFT_BYTES_MAX, i;
+	__u32 max = top_shift_max(table), i;
 
 	if (w->epoch != epoch || w->hash[0] == 0) {
 		w->epoch = epoch;
@@ -45,7 +66,8 @@ static __always_inline struct top_window *top_begin(struct top *t, __u32 table, 
 #pragma unroll
 		for (i = 0; i < 3; i++)
 			w->hash[i] = (__u64)bpf_get_prandom_u32() << 32 | bpf_get_prandom_u32() | 1;
-		top_set_shift(s, 0, 0);
+		top_set_shift(s, top_shift_of(&t->window[table & 1][~epoch & 1], epoch, max),
+			      bpf_get_prandom_u32());
 	} else if (s->samples >= TOP_STEP && s->shift < max) {
 		top_set_shift(s, s->shift + 1, bpf_get_prandom_u32());
 	}
