@@ -169,12 +169,40 @@ static void test_more_than_255_limits_are_refused(void **state)
 	free(yaml);
 }
 
+/* Workers get the configuration as a dump, which has every setting, also those that select nothing. */
+static void test_limits_are_read_back_from_a_dump(void **state)
+{
+	static const char kinds[] = "limits:\n"
+				    "  - {name: f, kind: fragment, packets: {rate: 1/s}}\n"
+				    "  - {name: i, kind: icmp, packets: {rate: 1/s}}\n";
+	static const char others[] =
+		"limits: [{" LIMIT_A ", protocol: udp, ports: [53]}, {" LIMIT_B ", vips: [v]}]\n"
+		"vips: [{name: v, address: 203.0.113.1, port: 80}]\n";
+	static const char *const files[] = { kinds, others };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		struct conf *conf = conf_fixture(files[i]), *again;
+		struct buf out;
+
+		buf_init(&out, 1 << 20);
+		assert_int_equal(conf_dump(conf, CONF_DUMP_FULL, &out), 0);
+		buf_add(&out, "", 1);
+		again = conf_fixture(buf_head(&out));
+		assert_int_equal(conf_diff(conf, again, NULL), 0);
+		buf_clear(&out);
+		conf_free(again);
+		conf_free(conf);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_limits_that_cannot_be_held_are_refused),
 		cmocka_unit_test(test_limits_of_the_same_traffic_are_refused),
 		cmocka_unit_test(test_what_a_limit_selects_is_read),
+		cmocka_unit_test(test_limits_are_read_back_from_a_dump),
 		cmocka_unit_test(test_more_than_255_limits_are_refused),
 	};
 

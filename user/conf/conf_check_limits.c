@@ -96,12 +96,20 @@ static void check_selectors(const struct conf *conf, const struct conf_limit *li
 			    struct conf_node *node, struct conf_errors *errors)
 {
 	enum limit_selector selector = limit_compile_selector(conf, limit);
-	static const char *const all[] = { "sources", "vips", "protocol", "ports" };
+	/* What selects nothing does no harm: a dump has all settings. */
+	const struct {
+		const char *key;
+		bool selects;
+	} all[] = { { "sources", limit->n_sources },
+		    { "vips", limit->n_vips },
+		    { "protocol", limit->protocol },
+		    { "ports", limit->n_ports } };
 
-	if (selector == LIMIT_OF_KIND)
-		for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
-			refuse(errors, node, all[i],
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]) && selector == LIMIT_OF_KIND; i++) {
+		if (all[i].selects)
+			refuse(errors, node, all[i].key,
 			       "a limit of a kind has no other selector; leave one of them out");
+	}
 	if (selector == LIMIT_TO_VIP && limit->protocol)
 		refuse(errors, node, "protocol",
 		       "a vip has a protocol of its own; leave this or the vips out");
