@@ -29,9 +29,9 @@ struct {
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } top_sets SEC(".maps");
 
-/* Strata get longer after so many samples, and begin a window so that it has at most 2^13 of them. */
-#define TOP_STEP	    4096
-#define TOP_SAMPLES_SHIFT   13
+/* Strata double after so many samples, and begin a window so that it will have 2^13 to 2^14 of them. */
+#define TOP_STEP	    1024
+#define TOP_SAMPLES_SHIFT   14
 #define TOP_SHIFT_DROPS_MAX 8
 #define TOP_SHIFT_BYTES_MAX TOP_SHIFT_MAX
 
