@@ -32,12 +32,12 @@ const struct command commands[] = {
 	{ "limit",
 	  "explain",
 	  { "address", "?to" },
-	  NULL,
+	  "dst port proto=tcp|udp|icmp kind=fragment|amplification|icmp|other_l4",
 	  false,
-	  "the limits that packets from an address meet, to a vip, a port (udp/53) or of a kind "
-	  "(icmp), and what they have left; spends nothing",
-	  print_limit_explain,
-	  "sluicectl limit explain 192.0.2.7 tcp/443" },
+	  "what the next packet of a source meets, to a vip, a port (udp/53), of a kind (icmp), or by "
+	  "fields: lists, verdicts, each limit, what is left, when the next one passes; spends nothing",
+	  print_explain,
+	  "sluicectl limit explain 192.0.2.7 dst=203.0.113.10 port=443" },
 	{ "limit",
 	  "set",
 	  { "name" },
@@ -194,6 +194,15 @@ const struct command commands[] = {
 	  "sampled drops and decisions as they happen",
 	  print_event,
 	  "sluicectl events" },
+	{ "top",
+	  "show",
+	  { 0 },
+	  "by=drops|bytes n every",
+	  false,
+	  "who has most packets dropped, or sends most bytes, over the last four seconds; on a terminal "
+	  "again every two seconds, and with every= anywhere",
+	  print_top,
+	  "sluicectl top by=bytes n=10" },
 	{ "config",
 	  "show",
 	  { 0 },
@@ -283,4 +292,18 @@ const struct command *command_find(const char *noun, const char *verb, bool *nou
 			return &commands[i];
 	}
 	return NULL;
+}
+
+const struct command *command_only(const char *noun)
+{
+	const struct command *only = NULL;
+
+	for (size_t i = 0; i < n_commands; i++) {
+		if (strcmp(commands[i].noun, noun) != 0)
+			continue;
+		if (only)
+			return NULL;
+		only = &commands[i];
+	}
+	return only && (only->args[0] || only->fields) ? only : NULL;
 }

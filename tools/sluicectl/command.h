@@ -38,7 +38,13 @@ bool command_has_replace(const struct command *c);
 /* NULL when there is none; *noun_known tells which word is wrong. */
 const struct command *command_find(const char *noun, const char *verb, bool *noun_known);
 
+/*
+ * The one verb of a noun that takes words of its own, which then need not be said: "top by=bytes".
+ * NULL: there is none, or more than one.
+ */
+const struct command *command_only(const char *noun);
+
 /* Printers, a file per noun. */
-command_print print_status, print_limits, print_limit, print_limit_explain, print_acl,
-	print_verdicts, print_vips, print_backends, print_consumers, print_key, print_plans,
-	print_stats, print_config, print_event;
+command_print print_status, print_limits, print_limit, print_acl, print_verdicts, print_vips,
+	print_backends, print_consumers, print_key, print_plans, print_stats, print_config,
+	print_event, print_top, print_explain;

@@ -14,6 +14,7 @@ static const char options_text[] =
 	"  -n, --dry-run        on writes: check and show, change nothing\n"
 	"  -f, --force          on writes: also against the address of your own SSH session\n"
 	"  -r, --replace        on config apply: forget changes made by sluicectl\n"
+	"  -1, --once           on top: one list, also on a terminal\n"
 	"  -s, --socket PATH    control socket (default " CTL_SOCKET_DEFAULT ")\n"
 	"  -h, --help           this text\n"
 	"  -V, --version\n"

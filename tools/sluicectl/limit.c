@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Printers of limit and plan. */
+#include <string.h>
+
 #include "command.h"
 #include "table.h"
 
@@ -87,29 +89,72 @@ void print_limit(json_t *data, FILE *out)
 		print_total(data, units[i], out);
 }
 
-void print_limit_explain(json_t *data, FILE *out)
+static void print_left(const char *title, const char *unit, const json_t *left, FILE *out)
 {
-	static const struct table_column columns[] = {
-		{ "LIMIT", "name" },
-		{ "KIND", "kind" },
-		{ "METERS", "meters" },
-		{ "PROOF", "proof" },
-		{ "DRY_RUN", "dry_run" },
-		{ "PACKETS", "packets.tokens" },
-		{ "BYTES", "bytes.tokens" },
-		{ "CONNECTIONS", "connections.tokens" },
-		{ "NEXT_MS", "packets.next_ms" },
-		{ "TOTAL", "total.packets.tokens" },
-		{ 0 },
-	};
-	const json_t *limits = json_object_get(data, "limits");
+	const json_t *next = json_object_get(left, "next_ms");
+	char a[64];
 
-	if (json_is_true(json_object_get(data, "exempt")))
-		fprintf(out, "an allow prefix has the address: it meets no limits\n");
-	else if (json_array_size(limits) == 0)
-		fprintf(out, "it meets no limits\n");
+	if (!left)
+		return;
+	fprintf(out, "  %-8s %-12s %s left, ", title, unit,
+		table_cell(left, "tokens", a, sizeof(a)));
+	if (!json_is_number(next))
+		fputs("the next never passes\n", out);
+	else if (json_number_value(next) <= 0)
+		fputs("the next passes now\n", out);
 	else
-		table_print(limits, columns, out);
+		fprintf(out, "the next passes in %.1f ms\n", json_number_value(next));
+}
+
+static void print_explain_limit(const json_t *row, FILE *out)
+{
+	static const char *const units[] = { "packets", "bytes", "connections" };
+	char a[64], b[64], c[64], d[64], e[64];
+
+	fprintf(out, "%-12s %s (class %s): meters %s, proof %s, per %s", "limit",
+		table_cell(row, "name", a, sizeof(a)), table_cell(row, "class", e, sizeof(e)),
+		table_cell(row, "meters", b, sizeof(b)), table_cell(row, "proof", c, sizeof(c)),
+		table_cell(row, "per", d, sizeof(d)));
+	if (strcmp(table_cell(row, "kind", a, sizeof(a)), "any") != 0)
+		fprintf(out, ", kind %s", table_cell(row, "kind", a, sizeof(a)));
+	fprintf(out, "%s\n", json_is_true(json_object_get(row, "dry_run")) ? ", dry run" : "");
+	for (int i = 0; i < 3; i++)
+		print_left("source", units[i], json_object_get(row, units[i]), out);
+	for (int i = 0; i < 3; i++)
+		print_left("total", units[i],
+			   json_object_get(json_object_get(row, "total"), units[i]), out);
+}
+
+void print_explain(json_t *data, FILE *out)
+{
+	const json_t *verdict = json_object_get(data, "verdict");
+	const json_t *next = json_object_get(data, "next");
+	const json_t *in_ms = json_object_get(next, "in_ms");
+	char a[64], b[64], c[64];
+	json_t *row;
+	size_t i;
+
+	fprintf(out, "%-12s %s\n", "source", table_cell(data, "address", a, sizeof(a)));
+	fprintf(out, "%-12s %s\n", "acl", table_cell(data, "acl", a, sizeof(a)));
+	if (verdict)
+		fprintf(out, "%-12s %s on %s (%s), %.1f s left\n", "verdict",
+			table_cell(verdict, "action", a, sizeof(a)),
+			table_cell(verdict, "source", b, sizeof(b)),
+			table_cell(verdict, "reason", c, sizeof(c)),
+			json_number_value(json_object_get(verdict, "left_s")));
+	if (json_object_get(data, "vip"))
+		fprintf(out, "%-12s %s\n", "vip", table_cell(data, "vip", a, sizeof(a)));
+	json_array_foreach(json_object_get(data, "limits"), i, row)
+		print_explain_limit(row, out);
+	if (strcmp(table_cell(next, "answer", a, sizeof(a)), "drop") != 0) {
+		fprintf(out, "%-12s passes\n", "next packet");
+		return;
+	}
+	fprintf(out, "%-12s is dropped: %s", "next packet",
+		table_cell(next, "reason", b, sizeof(b)));
+	if (json_is_number(in_ms))
+		fprintf(out, ", for %.1f ms more", json_number_value(in_ms));
+	fputc('\n', out);
 }
 
 void print_plans(json_t *data, FILE *out)

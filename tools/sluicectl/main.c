@@ -8,13 +8,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "answer.h"
 #include "client.h"
 #include "command.h"
 #include "completion.h"
 #include "help.h"
 #include "sluice/ctl/ctl.h"
-
-enum { EXIT_DONE, EXIT_REFUSED, EXIT_USAGE };
+#include "top.h"
 
 #define FILE_MAX_BYTES (16L << 20)
 
@@ -24,6 +24,7 @@ struct options {
 	bool dry_run;
 	bool force;
 	bool replace;
+	bool once;
 };
 
 static int usage(const char *what, const char *word)
@@ -104,6 +105,10 @@ static int build_args(const struct command *c, char **words, json_t *args)
 	for (; *words; words++) {
 		int err;
 
+		/* What may be left out is no FIELD=VALUE. */
+		if (n < COMMAND_ARGS_MAX && c->args[n] && c->args[n][0] == '?' && c->fields &&
+		    strchr(*words, '='))
+			n = COMMAND_ARGS_MAX;
 		if (n < COMMAND_ARGS_MAX && c->args[n]) {
 			err = add_positional(args, c->args[n++], *words);
 			if (err)
@@ -135,39 +140,6 @@ static json_t *build_request(const struct command *c, const struct options *o, j
 	if (c->write && client_ssh_address(ssh, sizeof(ssh)) == 0)
 		json_object_set_new(request, CTL_KEY_SSH, json_string(ssh));
 	return request;
-}
-
-static void print_lines(const json_t *answer, FILE *out)
-{
-	json_t *line;
-	size_t i;
-
-	json_array_foreach(json_object_get(answer, CTL_KEY_LINES), i, line)
-		fprintf(out, "%s\n", json_string_value(line));
-}
-
-static int print_answer(const struct command *c, const struct options *o, const json_t *answer)
-{
-	bool ok = json_is_true(json_object_get(answer, CTL_KEY_OK));
-	json_t *data = json_object_get(answer, CTL_KEY_DATA);
-	const char *text = json_string_value(json_object_get(answer, CTL_KEY_TEXT));
-	const char *error = json_string_value(json_object_get(answer, CTL_KEY_ERROR));
-
-	if (o->json) {
-		json_dumpf(ok && data ? data : answer, stdout, JSON_INDENT(2));
-		fputc('\n', stdout);
-		return ok ? EXIT_DONE : EXIT_REFUSED;
-	}
-	print_lines(answer, ok ? stdout : stderr);
-	if (!ok) {
-		fprintf(stderr, "sluicectl: %s\n", error ? error : "refused");
-		return EXIT_REFUSED;
-	}
-	if (data && c->print)
-		c->print(data, stdout);
-	if (text && *text)
-		printf("%s\n", text);
-	return EXIT_DONE;
 }
 
 static int follow(struct client *client, const struct options *o)
@@ -219,6 +191,12 @@ static int call(const struct command *c, const struct options *o, json_t *args)
 		return EXIT_REFUSED;
 	}
 	request = build_request(c, o, args);
+	if (!strcmp(c->noun, "top")) {
+		err = top_run(&client, c, request, o->json, o->once);
+		json_decref(request);
+		client_close(&client);
+		return err;
+	}
 	err = client_call(&client, request, &answer);
 	json_decref(request);
 	if (err) {
@@ -228,7 +206,7 @@ static int call(const struct command *c, const struct options *o, json_t *args)
 		bool stream = !strcmp(c->noun, "events") &&
 			      json_is_true(json_object_get(answer, CTL_KEY_OK));
 
-		err = stream ? follow(&client, o) : print_answer(c, o, answer);
+		err = stream ? follow(&client, o) : answer_print(c, answer, o->json);
 	}
 	json_decref(answer);
 	client_close(&client);
@@ -249,7 +227,7 @@ static int run_local(char **words)
 static int run(char **words, const struct options *o)
 {
 	const struct command *c;
-	bool noun_known;
+	bool noun_known, has_verb = words[0] && words[1];
 	json_t *args;
 	int err;
 
@@ -258,15 +236,21 @@ static int run(char **words, const struct options *o)
 	if (!strcmp(words[0], "help") || !strcmp(words[0], "completion"))
 		return run_local(words);
 	c = command_find(words[0], words[1], &noun_known);
+	if (!c && noun_known) {
+		c = command_only(words[0]);
+		has_verb = false;
+	}
 	if (!c)
 		return usage(noun_known ? "no such verb" : "no such noun",
 			     noun_known ? words[1] : words[0]);
 	if ((o->dry_run || o->force) && !c->write)
 		return usage("--dry-run and --force are for writes", NULL);
+	if (o->once && strcmp(c->noun, "top") != 0)
+		return usage("--once is for top", NULL);
 	if (o->replace && !command_has_replace(c))
 		return usage("--replace is for config apply", NULL);
 	args = json_object();
-	err = build_args(c, words + (words[1] ? 2 : 1), args);
+	err = build_args(c, words + (has_verb ? 2 : 1), args);
 	if (o->replace)
 		json_object_set_new(args, "replace", json_true());
 	if (!err)
@@ -282,6 +266,7 @@ int main(int argc, char **argv)
 		{ "dry-run", no_argument, NULL, 'n' },
 		{ "force", no_argument, NULL, 'f' },
 		{ "replace", no_argument, NULL, 'r' },
+		{ "once", no_argument, NULL, '1' },
 		{ "socket", required_argument, NULL, 's' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
@@ -291,7 +276,7 @@ int main(int argc, char **argv)
 	struct options o = { .socket = CTL_SOCKET_DEFAULT };
 	int option;
 
-	while ((option = getopt_long(argc, argv, "o:nfrs:hV", longs, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "o:nfr1s:hV", longs, NULL)) != -1) {
 		if (option == 'o' && strcmp(optarg, "json") != 0 && strcmp(optarg, "text") != 0)
 			return usage("--output is text or json, not", optarg);
 		switch (option) {
@@ -306,6 +291,9 @@ int main(int argc, char **argv)
 			break;
 		case 'r':
 			o.replace = true;
+			break;
+		case '1':
+			o.once = true;
 			break;
 		case 's':
 			o.socket = optarg;

@@ -5,26 +5,11 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/addr.h"
-#include "dataplane/acl_map.h"
+#include "limit_explain.h"
 #include "request.h"
-
-static const char *const kind_names[LIMIT_KINDS] = {
-	[LIMIT_KIND_NONE] = "any",
-	[LIMIT_KIND_FRAGMENT] = "fragment",
-	[LIMIT_KIND_AMPLIFICATION] = "amplification",
-	[LIMIT_KIND_ICMP] = "icmp",
-	[LIMIT_KIND_OTHER_L4] = "other_l4",
-};
-
-static const char *const unit_names[LIMIT_UNITS] = {
-	[LIMIT_PACKETS] = "packets",
-	[LIMIT_BYTES] = "bytes",
-	[LIMIT_CONNECTIONS] = "connections",
-};
 
 /* The rate that the meter's fixed point makes of the configured one. */
 static double realised_per_s(const struct gcra_rate *rate)
@@ -104,7 +89,7 @@ static json_t *totals_json(const struct conf_limit *limit)
 			continue;
 		text[0] = 0;
 		conf_rate_format(&limit->total[u], text, sizeof(text));
-		json_object_set_new(row, unit_names[u],
+		json_object_set_new(row, limit_unit_name(u),
 				    json_pack("{s:s,s:I}", "rate", text, "burst",
 					      (json_int_t)limit->total[u].burst));
 	}
@@ -120,8 +105,8 @@ static json_t *selectors_json(const struct conf *conf, const struct conf_limit *
 			 limit->protocol == IPPROTO_TCP	  ? "tcp"
 			 : limit->protocol == IPPROTO_UDP ? "udp"
 							  : "any",
-			 "ports", ports_json(limit), "kind", kind_names[limit->kind % LIMIT_KINDS],
-			 "per", limit->per == CONF_PER_PREFIX ? "prefix" : "source", "rows",
+			 "ports", ports_json(limit), "kind", limit_kind_name(limit->kind), "per",
+			 limit->per == CONF_PER_PREFIX ? "prefix" : "source", "rows",
 			 (json_int_t)limit->rows, "total", totals_json(limit));
 }
 
@@ -143,52 +128,20 @@ static json_t *limit_json(struct dataplane *dp, const struct conf *conf,
 		json_t *unit = limit_unit_json(&limit->unit[u], &rates.unit[u], &stats, u);
 
 		if (unit)
-			json_object_set_new(row, unit_names[u], unit);
+			json_object_set_new(row, limit_unit_name(u), unit);
 	}
 	return row;
 }
 
-static void left_json(json_t *row, const struct limit_left left[LIMIT_UNITS])
-{
-	for (enum limit_unit u = LIMIT_PACKETS; u < LIMIT_UNITS; u++) {
-		json_t *unit;
-
-		if (!left[u].limited)
-			continue;
-		unit = json_pack("{s:I,s:f}", "tokens", (json_int_t)left[u].tokens, "next_ms",
-				 (double)left[u].next_ns / 1e6);
-		json_object_set_new(row, unit_names[u], unit);
-	}
-}
-
-/* What a limit says of a source, into row. */
-static void explain_json(json_t *row, const struct limit_explain *e)
-{
-	static const char *const proofs[] = {
-		[CLIENT_UNPROVEN] = "none",
-		[CLIENT_PROVEN_SOCKET] = "socket",
-		[CLIENT_PROVEN_COOKIE] = "cookie",
-		[CLIENT_PROVEN_AGENT] = "agent",
-	};
-	json_t *total = json_object();
-
-	json_object_set_new(row, "meters", json_string(e->exact ? "exact" : "rows"));
-	json_object_set_new(row, "proof",
-			    json_string(e->proof <= CLIENT_PROVEN_AGENT ? proofs[e->proof] : "?"));
-	left_json(row, e->unit);
-	left_json(total, e->total);
-	json_object_set_new(row, "total", total);
-}
-
-/* What one source has left of one limit, spending nothing. */
+/* What one source has left, spending nothing. */
 static json_t *source_json(struct dataplane *dp, const struct addr *source, uint32_t id)
 {
 	struct limit_explain e;
 	char text[ADDR_TEXT_MAX];
 	json_t *row = json_pack("{s:s}", "address", addr_format(source, text));
 
-	if (!limit_map_explain_class(dp, source, id, &e))
-		explain_json(row, &e);
+	if (limit_map_explain_class(dp, source, id, &e) == 0)
+		limit_explain_add(row, &e);
 	return row;
 }
 
@@ -218,89 +171,6 @@ static int limit_show(struct control_request *r)
 	if (source)
 		json_object_set_new(r->data, "source",
 				    source_json(dp, &address, limit_map_class(dp, limit->name)));
-	return 0;
-}
-
-/* Where packets go, in a word: a vip, a port, a kind of packet, or nothing of these. */
-struct destination {
-	uint8_t service;
-	enum limit_kind kind;
-};
-
-static int parse_port(struct dataplane *dp, const char *word, struct destination *ret)
-{
-	uint8_t protocol = !strncmp(word, "tcp/", 4) ? IPPROTO_TCP : IPPROTO_UDP;
-	char *end;
-	unsigned long port;
-
-	if (strncmp(word, "tcp/", 4) != 0 && strncmp(word, "udp/", 4) != 0)
-		return -EINVAL;
-	port = strtoul(word + 4, &end, 10);
-	if (word[4] < '0' || word[4] > '9' || *end || port > UINT16_MAX)
-		return -EINVAL;
-	ret->service = limit_map_port_service(dp, protocol, (uint16_t)port);
-	return 0;
-}
-
-static int parse_destination(const struct conf *conf, struct dataplane *dp, const char *word,
-			     struct destination *ret)
-{
-	*ret = (struct destination) { 0 };
-	if (!word)
-		return 0;
-	if (conf_vip(conf, word)) {
-		ret->service = limit_map_service(dp, word);
-		return 0;
-	}
-	for (int kind = LIMIT_KIND_FRAGMENT; kind < LIMIT_KINDS; kind++)
-		if (!strcmp(kind_names[kind], word)) {
-			ret->kind = (enum limit_kind)kind;
-			return 0;
-		}
-	return parse_port(dp, word, ret);
-}
-
-static const char *class_name(struct dataplane *dp, const struct conf *conf, uint32_t id)
-{
-	for (size_t i = 0; i < conf->n_limits; i++)
-		if (limit_map_class(dp, conf->limits[i].name) == id)
-			return conf->limits[i].name;
-	return "?";
-}
-
-static int limit_explain(struct control_request *r)
-{
-	const struct conf *conf = supervisor_conf(r->s);
-	const char *source = request_arg(r, "address"), *word = request_arg_opt(r, "to");
-	struct dataplane *dp = request_dataplane(r);
-	struct limit_explain e[LIMIT_SET_CLASSES + 1];
-	struct destination to;
-	struct addr address;
-	json_t *list;
-	int n;
-
-	if (!source || !dp)
-		return -ENOENT;
-	if (addr_parse(source, &address))
-		return errmsg_set(&r->err, -EINVAL, "'%.64s' is not an address", source);
-	if (parse_destination(conf, dp, word, &to))
-		return errmsg_set(&r->err, -EINVAL,
-				  "'%.64s' is no vip, port (tcp/443) or kind of packet (icmp)",
-				  word);
-	n = limit_map_explain(dp, &address, to.service, to.kind, e, LIMIT_SET_CLASSES + 1);
-	if (n < 0)
-		return errmsg_set(&r->err, n, "cannot read the limits: %s", strerror(-n));
-	list = json_array();
-	for (int i = 0; i < n; i++) {
-		json_t *row = json_pack(
-			"{s:s,s:s,s:b}", "name", class_name(dp, conf, e[i].limit_class), "kind",
-			kind_names[e[i].kind], "dry_run", (e[i].flags & LIMIT_DRY_RUN) != 0);
-
-		explain_json(row, &e[i]);
-		json_array_append_new(list, row);
-	}
-	r->data = json_pack("{s:s,s:b,s:o}", "address", source, "exempt",
-			    acl_map_allows(dp, &address), "limits", list);
 	return 0;
 }
 

@@ -61,6 +61,11 @@ bool acl_map_allows(struct dataplane *dp, const struct addr *a)
 	return source_table_answer(dp->source, a) == SOURCE_ALLOW;
 }
 
+uint8_t acl_map_answer(struct dataplane *dp, const struct addr *a)
+{
+	return dp->source ? source_table_answer(dp->source, a) : (uint8_t)SOURCE_NONE;
+}
+
 struct each {
 	int (*fn)(const struct prefix *p, enum acl_origin origin, void *ctx);
 	void *ctx;

@@ -24,6 +24,8 @@ int acl_map_apply(struct dataplane *dp, enum acl_list list, const struct prefix 
 int acl_map_apply_conf(struct dataplane *dp, const struct conf_acl *acl, struct errmsg *err);
 /* Does an allow prefix of the list in memory cover the address? */
 bool acl_map_allows(struct dataplane *dp, const struct addr *a);
+/* What the lists in memory say of an address: a group of limits, SOURCE_ALLOW, SOURCE_DENY or _NONE. */
+uint8_t acl_map_answer(struct dataplane *dp, const struct addr *a);
 /* Calls fn for each; stops when it returns non-zero and returns that. */
 int acl_map_each(struct dataplane *dp, enum acl_list list,
 		 int (*fn)(const struct prefix *p, enum acl_origin origin, void *ctx), void *ctx);
