@@ -11,10 +11,12 @@
  * without: so it tells what it would drop. It never drops, and does not count what another class or a
  * later stage drops.
  *
- * Totals shed the heaviest first: once more than half of a total's bucket is in use, a source is
- * refused whose own bucket is more in use than the rest of the total's is free, in proportion. So the
- * sources at their limit go first, and the last to be refused are those that send little. A packet that
- * is shed so is charged to its source, and to nothing else.
+ * Totals shed the heaviest first. Sources that nobody has proven have three quarters of a total's
+ * bucket to themselves, so made-up ones cannot take what the proven need; once half of it is in use, a
+ * source is refused whose own bucket is more in use than the rest of their share is free, in
+ * proportion. The last eighth is shed so among the proven. So the sources at their limit go first, and
+ * the last to be refused are those that send little. A packet that is shed so is charged to its source,
+ * and to nothing else.
  */
 #pragma once
 
@@ -26,6 +28,11 @@
 #define LIMIT_REFUSED_TOTAL LIMIT_UNITS
 #define LIMIT_ADMITS	    (2 * LIMIT_UNITS)
 #define LIMIT_LOST	    (2 * LIMIT_UNITS + 1) /* all tries were lost to other CPUs */
+
+/* Shares of a total's bucket, in 256ths: of whom nobody has proven, and what is shed by weight. */
+#define LIMIT_SHARE_UNPROVEN 192
+#define LIMIT_SHED_UNPROVEN  64
+#define LIMIT_SHED_PROVEN    32
 
 /* The less used of two rows answers: others can only have charged it more. */
 static __always_inline bool limit_peek_unit(const struct limit_scope *s, __u32 unit)
@@ -41,16 +48,20 @@ static __always_inline bool limit_peek_unit(const struct limit_scope *s, __u32 u
 static __always_inline bool limit_sheds(const struct limit_scope *s, __u32 unit)
 {
 	const struct gcra_rate *rate = &s->rates->unit[unit], *total = &s->rates->total[unit];
+	__u32 share = s->is_exact ? 256 : LIMIT_SHARE_UNPROVEN;
+	__u32 shed = s->is_exact ? LIMIT_SHED_PROVEN : LIMIT_SHED_UNPROVEN;
 	__u32 used, mine, other;
 
 	if (!gcra_peek(&s->total->tat[unit], total, s->now_fp, s->units[unit]))
 		return true;
 	used = gcra_in_use(&s->total->tat[unit], total, s->now_fp);
-	if (used <= 128 || !rate->tolerance_fp)
+	if (used >= share)
+		return !s->is_exact;
+	if (used <= share - shed || !rate->tolerance_fp)
 		return false;
 	mine = gcra_in_use(&s->a->tat[unit], rate, s->now_fp);
 	other = gcra_in_use(&s->b->tat[unit], rate, s->now_fp);
-	return (mine < other ? mine : other) > 2 * (256 - used);
+	return (mine < other ? mine : other) * shed > 256 * (share - used);
 }
 
 static __always_inline __u32 limit_peek(const struct limit_scope *s)
@@ -155,7 +166,6 @@ static __always_inline enum drop_reason limit_answer(struct limit_answer *answer
 		return DROP_NONE;
 	answer->is_total = said >= LIMIT_REFUSED_TOTAL;
 	answer->unit = said == LIMIT_LOST ? LIMIT_PACKETS : said % LIMIT_UNITS;
-	answer->is_exact = s->is_exact;
 	if (s->rates->flags & LIMIT_DRY_RUN) {
 		answer->outcome = LIMIT_WOULD_DROP;
 		return DROP_NONE;
@@ -187,6 +197,7 @@ __noinline int limit_scope_act(struct pkt_facts *p, __u32 n, __u32 act)
 	class = bpf_map_lookup_elem(&limit_class, &id);
 	if (!class || !limit_scope_find(p, id, class, &s))
 		return DROP_NONE;
+	answer->is_exact = s.is_exact;
 	if (act & LIMIT_ACT_ASK) {
 		reason = limit_answer(answer, &s, limit_peek(&s));
 		if (answer->is_total)
@@ -234,25 +245,34 @@ static __always_inline enum drop_reason limit_several(struct pkt *p)
 	return reason;
 }
 
-/* The class whose rows refused the packet, if they did. */
-static __always_inline __u32 limit_refused_by_rows(const struct pkt *p)
+#define LIMIT_LACKS_REFUSED 256
+
+/*
+ * The class in which proof would serve the source: one that refused it, then with LIMIT_LACKS_REFUSED,
+ * else, of TCP, one whose rows it shares. A global function for the verifier's sake.
+ */
+__noinline int limit_lacks_proof(const struct pkt_facts *p)
 {
 	__u32 i, id = LIMIT_CLASS_NONE;
 
-#pragma unroll
+	if (!p) /* never; but the verifier wants to be told */
+		return LIMIT_CLASS_NONE;
 	for (i = 0; i < LIMIT_SCOPES; i++) {
 		const struct limit_answer *a = &p->limit[i];
 
-		if (a->outcome >= LIMIT_DROPPED && !a->is_total && !a->is_exact)
-			id = a->limit_class;
+		if (a->outcome == LIMIT_UNASKED || a->is_exact)
+			continue;
+		id = a->limit_class;
+		if (a->outcome != LIMIT_ADMITTED)
+			return id | LIMIT_LACKS_REFUSED;
 	}
-	return id;
+	return p->proto == PROTO_TCP ? id : LIMIT_CLASS_NONE;
 }
 
 static __always_inline enum stage_result stage_limit(struct pkt *p)
 {
 	enum drop_reason reason;
-	__u32 classes, id;
+	__u32 classes, lacks;
 
 	if (!limit_enabled || p->exempt)
 		return STAGE_NEXT;
@@ -260,8 +280,8 @@ static __always_inline enum stage_result stage_limit(struct pkt *p)
 	if (classes == 0)
 		return STAGE_NEXT;
 	reason = classes == 1 ? limit_one(p) : limit_several(p);
-	id = limit_refused_by_rows(p);
-	if (id != LIMIT_CLASS_NONE)
-		limit_prove(p, id);
+	lacks = limit_lacks_proof(&p->facts);
+	if (lacks)
+		limit_prove(p, lacks & (LIMIT_CLASSES - 1), lacks & LIMIT_LACKS_REFUSED);
 	return reason == DROP_NONE ? STAGE_NEXT : drop(p, reason);
 }

@@ -1,16 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Proof that a source is real, looked for when a row refuses it: a connection of this host that is
- * established, or the word of somebody who found out (abi/client.h). What it gets then are meters of
- * its own. They start from the level of its rows, not full, so that being proven is no second burst.
+ * Proof that a source is real: a connection of this host that is established, or, when it is refused,
+ * the word of somebody who found out (abi/client.h). Connections are looked for before they are refused
+ * too, so that a flood finds them proven. What a source gets then are meters of its own. They start
+ * from the level of its rows, not full, so that being proven is no second burst.
  */
 #pragma once
 
 #include "limit_meter.h"
 
-/* When this CPU may look for proof again: of TCP, and of all else. */
+/* What packets buy looks for proof with; none can use up those of another. */
+enum limit_look {
+	LIMIT_LOOK_REFUSED_TCP,
+	LIMIT_LOOK_REFUSED, /* all else */
+	LIMIT_LOOK_ADMITTED_TCP,
+	LIMIT_LOOKS,
+};
+
+/* When this CPU may look again. */
 struct limit_proof {
-	__u64 next_ns[2];
+	__u64 next_ns[LIMIT_LOOKS];
 };
 
 struct {
@@ -53,22 +62,26 @@ static __always_inline bool limit_has_socket(const struct pkt *p)
 }
 
 /* So many looks a second and CPU: a flood must not buy one for each of its packets. */
-static __always_inline bool limit_may_look(struct pkt *p)
+static __always_inline bool limit_may_look(struct pkt *p, bool refused)
 {
-	__u32 zero = 0, kind = p->proto != PROTO_TCP;
+	__u32 zero = 0, kind = LIMIT_LOOK_ADMITTED_TCP;
 	struct limit_proof *budget = bpf_map_lookup_elem(&limit_proof, &zero);
 
+	if (refused)
+		kind = p->proto == PROTO_TCP ? LIMIT_LOOK_REFUSED_TCP : LIMIT_LOOK_REFUSED;
 	if (!proofs_per_s || !budget || pkt_now(&p->facts) < budget->next_ns[kind])
 		return false;
 	budget->next_ns[kind] = pkt_now(&p->facts) + 1000000000 / proofs_per_s;
 	return true;
 }
 
-static __always_inline enum client_proof limit_look(struct pkt *p)
+static __always_inline enum client_proof limit_look(struct pkt *p, bool refused)
 {
 	struct client_key key = { .limit_class = LIMIT_CLASS_NONE };
 	struct client *c;
 
+	if (!refused)
+		return limit_has_socket(p) ? CLIENT_PROVEN_SOCKET : CLIENT_UNPROVEN;
 	client_unit(&p->facts, &key.source);
 	c = bpf_map_lookup_elem(&clients, &key);
 	if (c)
@@ -76,8 +89,8 @@ static __always_inline enum client_proof limit_look(struct pkt *p)
 	return limit_has_socket(p) ? CLIENT_PROVEN_SOCKET : CLIENT_UNPROVEN;
 }
 
-/* A row of the class refused the source: give it meters of its own, if it is real. */
-static __noinline int limit_prove(struct pkt *p, __u32 id)
+/* Give the source meters of its own in a class whose rows it shares, if it is real. */
+static __noinline int limit_prove(struct pkt *p, __u32 id, bool refused)
 {
 	struct client_key key = { .limit_class = id };
 	struct limit_class *class = bpf_map_lookup_elem(&limit_class, &id);
@@ -85,9 +98,9 @@ static __noinline int limit_prove(struct pkt *p, __u32 id)
 	struct client c = {};
 	__u32 unit;
 
-	if (!class || !limit_may_look(p))
+	if (!class || !limit_may_look(p, refused))
 		return 0;
-	c.proof = limit_look(p);
+	c.proof = limit_look(p, refused);
 	if (c.proof == CLIENT_UNPROVEN)
 		return 0;
 	s.rates = &class->rates[*(volatile __u32 *)&class->active & 1];

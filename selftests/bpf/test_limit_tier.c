@@ -211,6 +211,27 @@ static void test_proof_by_socket(struct plane *p, const void *row)
 	tcp_close(&t);
 }
 
+/* Before a flood comes: who is connected is proven by packets that are admitted. */
+static void test_proof_beforehand(struct plane *p, const void *row)
+{
+	struct packet_spec spec = { .src = "127.0.0.1", .dst = "127.0.0.1", .proto = PROTO_TCP };
+	struct tcp_pair t;
+
+	(void)row;
+	tcp_connect(&t);
+	plane_limit(p, CLASS, LIMIT_PACKETS, 1000, 10, false);
+	plane_limit_prefix(p, "0.0.0.0", 0, CLASS);
+	spec.tcp_flags = TCP_ACK_FLAG;
+	spec.sport = t.client_port ^ 1;
+	spec.dport = t.server_port;
+	send_every(p, &spec, 2, MS);
+	assert_false(plane_is_proven(p, "127.0.0.1", CLASS));
+	spec.sport = t.client_port;
+	send_every(p, &spec, 2, MS);
+	assert_true(plane_is_proven(p, "127.0.0.1", CLASS));
+	tcp_close(&t);
+}
+
 static void test_per_prefix(struct plane *p, const void *row)
 {
 	(void)row;
@@ -256,7 +277,7 @@ static void test_total_sheds_heavy(struct plane *p, const void *row)
 	assert_true(plane_drops(p, DROP_LIMIT_TOTAL).packets > 0);
 }
 
-/* Nobody heavy to shed: the total holds all the same. */
+/* Nobody heavy to shed: the total holds all the same, and made-up sources leave the proven a quarter. */
 static void test_total_is_a_bound(struct plane *p, const void *row)
 {
 	uint64_t admitted = 0;
@@ -270,7 +291,52 @@ static void test_total_is_a_bound(struct plane *p, const void *row)
 		snprintf(source, sizeof(source), "10.0.%u.%u", i >> 8, i & 255);
 		admitted += send_from(p, source, 1);
 	}
-	assert_int_equal(admitted, 100);
+	assert_int_equal(admitted, 75);
+	plane_prove(p, "198.51.100.7", CLASS);
+	assert_int_equal(send_from(p, "198.51.100.7", 50), 25);
+}
+
+/* A total that a flood of made-up sources uses up costs a proven source at its limit nothing. */
+static void test_total_spares_proven(struct plane *p, const void *row)
+{
+	uint64_t proven = 0, others = 0;
+	uint32_t i, ms, n = 0;
+	char source[32];
+
+	(void)row;
+	plane_limit(p, CLASS, LIMIT_PACKETS, 1000, 20, false);
+	plane_limit_total(p, CLASS, LIMIT_PACKETS, 5000, 500);
+	plane_limit_prefix(p, "0.0.0.0", 0, CLASS);
+	plane_prove(p, "198.51.100.7", CLASS);
+	send_from(p, "198.51.100.7", 20); /* its burst is gone before: it stays at its limit */
+	for (ms = 0; ms < 500; ms++) {
+		*p->now_ns += MS;
+		for (i = 0; i < 20; i++, n++) {
+			snprintf(source, sizeof(source), "10.%u.%u.7", n >> 8 & 255, n & 255);
+			others += send_from(p, source, 1);
+		}
+		proven += send_from(p, "198.51.100.7", 1);
+	}
+	assert_int_equal(proven, 500);
+	assert_in_range(proven + others, 2500, 2500 + 500);
+}
+
+/* What the total refuses is looked at too: else who is real would never be told from the flood. */
+static void test_total_refusal_proves(struct plane *p, const void *row)
+{
+	char source[32];
+	uint32_t i;
+
+	(void)row;
+	plane_limit_total(p, CLASS, LIMIT_PACKETS, 1000, 100);
+	plane_limit_prefix(p, "0.0.0.0", 0, CLASS);
+	plane_prove(p, "198.51.100.7", LIMIT_CLASS_NONE);
+	for (i = 0; i < 75; i++) {
+		snprintf(source, sizeof(source), "10.0.0.%u", i);
+		assert_int_equal(send_from(p, source, 1), 1);
+	}
+	assert_int_equal(send_from(p, "198.51.100.7", 2), 1); /* the first is what proves it */
+	assert_true(plane_is_proven(p, "198.51.100.7", CLASS));
 }
 
 struct kind {
@@ -412,9 +478,12 @@ int main(void)
 	plane_case_add("a proven source loses nothing to a flood", test_proven_is_alone);
 	plane_case_add("an established connection is proof, a lone ACK is none",
 		       test_proof_by_socket);
+	plane_case_add("a connection is proof before anything is refused", test_proof_beforehand);
 	plane_case_add("a class can count a /24 as one", test_per_prefix);
 	plane_case_add("a total sheds the heavy and spares the light", test_total_sheds_heavy);
 	plane_case_add("a total is a bound over all sources", test_total_is_a_bound);
+	plane_case_add("a total leaves the proven what they need", test_total_spares_proven);
+	plane_case_add("who is refused by a total can prove itself", test_total_refusal_proves);
 	plane_case_table(test_kind, kinds, sizeof(kinds[0]), sizeof(kinds) / sizeof(kinds[0]));
 	plane_case_add("several limits apply, and a refusal charges none", test_several);
 	plane_case_add("a port can have a limit of its own", test_ports);
