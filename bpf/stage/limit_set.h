@@ -53,6 +53,7 @@ static __always_inline __u32 limit_service(const struct pkt *p, const struct lim
 		return 0;
 	if (!(p->flags & (PKT_FRAGMENT | PKT_QUOTES)))
 		port = bpf_ntohs(p->flow.dport);
+	barrier_var(port); /* 16 bits, but older verifiers learn nothing from a byte swap */
 	ports = bpf_map_lookup_elem(&limit_port, &map);
 	return ports ? ports->service[port & 0xffff] : 0;
 }
@@ -65,6 +66,7 @@ static __always_inline bool limit_is_amplified(const struct pkt *p)
 	if (p->proto != PROTO_UDP || (p->flags & PKT_FRAGMENT))
 		return false;
 	set = bpf_map_lookup_elem(&limit_amplifier, &zero);
+	barrier_var(port); /* as in limit_service */
 	return set && (set->port[port >> 6 & 1023] >> (port & 63) & 1);
 }
 
