@@ -72,7 +72,6 @@ struct pkt_facts {
 	__u32 l3_bytes;	      /* as the IP header says */
 	__u32 flags;	      /* enum pkt_flag */
 	__u32 proto;	      /* transport; flow.proto differs when an error quotes */
-	__u32 kind;	      /* enum limit_kind, as far as headers tell */
 	struct addr source;   /* who sent it */
 	struct flow_key flow; /* the packet's, or for an ICMP error that of the packet it quotes */
 
@@ -80,11 +79,12 @@ struct pkt_facts {
 	__u32 reason; /* enum drop_reason */
 	__u64 now_ns; /* 0: the clock was not read yet */
 	__u32 vip_id;
-	__u32 service; /* of the vip: what limits it has; abi/limit.h */
 	__u32 backend_id;
 	__u32 egress_ifindex;
-	__u32 exempt; /* 1: an allow prefix has the source */
-	__u32 group;  /* of its source: what limits it meets; abi/source.h */
+	__u8 kind;    /* enum limit_kind, as far as headers tell */
+	__u8 exempt;  /* 1: an allow prefix has the source */
+	__u8 group;   /* of its source: what limits it meets; abi/source.h */
+	__u8 service; /* of the vip: what limits it has; abi/limit.h */
 	struct limit_answer limit[LIMIT_SCOPES];
 };
 

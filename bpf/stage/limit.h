@@ -210,7 +210,7 @@ __noinline int limit_scope_act(struct pkt_facts *p, __u32 n, __u32 act)
 	answer->outcome = LIMIT_ADMITTED;
 	reason = limit_answer(answer, &s, limit_charge(&s));
 	if (!s.is_exact)
-		limit_carry(p, class, &s);
+		limit_carry(class, &s);
 	return reason;
 }
 

@@ -19,6 +19,7 @@ struct limit_scope {
 	struct limit_meters *a;
 	struct limit_meters *b;	    /* of the other row; of exact meters, the same */
 	struct limit_meters *total; /* NULL: the class has none */
+	struct client_key key;	    /* of the source in the class */
 	bool is_exact;
 	__u64 now_fp;
 	__u32 units[LIMIT_UNITS];
@@ -78,14 +79,14 @@ static __always_inline struct limit_meters *limit_cell(const struct limit_class 
 static __always_inline bool limit_meter_find(const struct pkt_facts *p, __u32 id,
 					     const struct limit_class *class, struct limit_scope *s)
 {
-	struct client_key key = { .limit_class = id };
 	const struct limit_row_key *row_key;
 	struct limit_state *state;
 	struct client *c;
 	__u32 zero = 0;
 
-	limit_unit_of(p, s->rates->flags, &key.source);
-	c = bpf_map_lookup_elem(&clients, &key);
+	limit_unit_of(p, s->rates->flags, &s->key.source);
+	s->key.limit_class = id;
+	c = bpf_map_lookup_elem(&clients, &s->key);
 	s->is_exact = c != NULL;
 	if (c) {
 		s->a = &c->meters;
@@ -96,8 +97,8 @@ static __always_inline bool limit_meter_find(const struct pkt_facts *p, __u32 id
 	if (!state || !class->row_bits)
 		return false;
 	row_key = &state->key[*(volatile __u32 *)&state->active_key & 1];
-	s->a = limit_cell(class, row_key, 0, &key.source);
-	s->b = limit_cell(class, row_key, 1, &key.source);
+	s->a = limit_cell(class, row_key, 0, &s->key.source);
+	s->b = limit_cell(class, row_key, 1, &s->key.source);
 	return s->a && s->b;
 }
 
@@ -129,21 +130,19 @@ static __always_inline enum gcra_result limit_spend(__u64 *word, const struct gc
  * While a key is rotated in, what an admitted source has used is carried to its cells under that key.
  * Who sends nothing meanwhile (for the longest tolerance of all) has a full bucket anyway.
  */
-static __always_inline void limit_carry(const struct pkt_facts *p, const struct limit_class *class,
+static __always_inline void limit_carry(const struct limit_class *class,
 					const struct limit_scope *s)
 {
 	const struct limit_row_key *key;
 	struct limit_state *state;
 	__u32 zero = 0, row, i;
-	struct addr unit;
 
 	state = bpf_map_lookup_elem(&limit_state, &zero);
 	if (!state || !*(volatile __u32 *)&state->charge_both)
 		return;
 	key = &state->key[!(*(volatile __u32 *)&state->active_key & 1)];
-	limit_unit_of(p, s->rates->flags, &unit);
 	for (row = 0; row < 2; row++) {
-		struct limit_meters *m = limit_cell(class, key, row, &unit);
+		struct limit_meters *m = limit_cell(class, key, row, &s->key.source);
 
 		for (i = 0; m && i < LIMIT_UNITS; i++)
 			gcra_raise(&m->tat[i], limit_meter_word(s, i), LIMIT_CHARGE_TRIES);

@@ -75,7 +75,8 @@ static __always_inline bool limit_may_look(struct pkt *p, bool refused)
 	return true;
 }
 
-static __always_inline enum client_proof limit_look(struct pkt *p, bool refused)
+/* Functions of their own, this and the next: their stacks together with the entry's are too many. */
+static __noinline int limit_look(struct pkt *p, bool refused)
 {
 	struct client_key key = { .limit_class = LIMIT_CLASS_NONE };
 	struct client *c;
@@ -89,19 +90,15 @@ static __always_inline enum client_proof limit_look(struct pkt *p, bool refused)
 	return limit_has_socket(p) ? CLIENT_PROVEN_SOCKET : CLIENT_UNPROVEN;
 }
 
-/* Give the source meters of its own in a class whose rows it shares, if it is real. */
-static __noinline int limit_prove(struct pkt *p, __u32 id, bool refused)
+/* The source's own meters in a class start from those that it shared. */
+static __noinline int limit_promote(struct pkt *p, __u32 id, __u32 proof)
 {
-	struct client_key key = { .limit_class = id };
 	struct limit_class *class = bpf_map_lookup_elem(&limit_class, &id);
+	struct client c = { .proof = proof };
 	struct limit_scope s;
-	struct client c = {};
 	__u32 unit;
 
-	if (!class || !limit_may_look(p, refused))
-		return 0;
-	c.proof = limit_look(p, refused);
-	if (c.proof == CLIENT_UNPROVEN)
+	if (!class)
 		return 0;
 	s.rates = &class->rates[*(volatile __u32 *)&class->active & 1];
 	if (!limit_meter_find(&p->facts, id, class, &s) || s.is_exact)
@@ -109,7 +106,18 @@ static __noinline int limit_prove(struct pkt *p, __u32 id, bool refused)
 	c.proven_ns = pkt_now(&p->facts);
 	for (unit = 0; unit < LIMIT_UNITS; unit++)
 		c.meters.tat[unit] = limit_meter_word(&s, unit);
-	limit_unit_of(&p->facts, s.rates->flags, &key.source);
-	bpf_map_update_elem(&clients, &key, &c, BPF_NOEXIST);
+	bpf_map_update_elem(&clients, &s.key, &c, BPF_NOEXIST);
 	return 0;
+}
+
+/* Give the source meters of its own in a class whose rows it shares, if it is real. */
+static __always_inline void limit_prove(struct pkt *p, __u32 id, bool refused)
+{
+	__u32 proof;
+
+	if (!limit_may_look(p, refused))
+		return;
+	proof = limit_look(p, refused);
+	if (proof != CLIENT_UNPROVEN)
+		limit_promote(p, id, proof);
 }
