@@ -10,21 +10,12 @@
 #pragma once
 
 #include "../lib/address.h"
-#include "../lib/cursor.h"
-#include "../lib/proto.h"
-#include "../pipeline.h"
+#include "parse_l2.h"
 
 #define PARSE_EXT_MAX 8
 /* An extension header has 8 to 2,048 bytes (RFC 8200 s4.2). */
 #define PARSE_EXT_MIN	    8
 #define PARSE_EXT_BYTES_MAX 2048
-
-/* Why cursor_take refused: the packet ends there, or goes on where the parser does not look. */
-static __always_inline enum stage_result parse_short(struct pkt *p, const struct cursor *c,
-						     __u32 bytes)
-{
-	return drop(p, bytes > c->left ? DROP_MALFORMED : DROP_EXT_HEADERS);
-}
 
 /*
  * The value, as one of which the verifier knows nothing: else it follows every mixture of extension
@@ -194,40 +185,6 @@ static __always_inline enum stage_result parse_ipv6(struct pkt *p, struct cursor
 	if (frag & IPV6_FRAG_OFFSET)
 		return parse_later(p, frag >> 3);
 	return parse_l4(p, c);
-}
-
-/* Look through a VLAN tag, if there is one. */
-static __always_inline enum stage_result parse_tag(struct pkt *p, struct cursor *c,
-						   __u16 *ether_type)
-{
-	const struct vlan_hdr *tag;
-
-	if (!ether_is_vlan(*ether_type))
-		return STAGE_NEXT;
-	tag = cursor_take(c, sizeof(*tag));
-	if (!tag)
-		return parse_short(p, c, sizeof(*tag));
-	*ether_type = bpf_ntohs(tag->h_vlan_encapsulated_proto);
-	return STAGE_NEXT;
-}
-
-/* Link header and up to two tags; *ether_type in host order. */
-static __always_inline enum stage_result parse_l2(struct pkt *p, struct cursor *c,
-						  __u16 *ether_type)
-{
-	const struct ethhdr *eth = cursor_take(c, sizeof(*eth));
-	enum stage_result result;
-
-	if (!eth)
-		return parse_short(p, c, sizeof(*eth));
-	*ether_type = bpf_ntohs(eth->h_proto);
-	result = parse_tag(p, c, ether_type);
-	if (result == STAGE_NEXT)
-		result = parse_tag(p, c, ether_type);
-	/* A third tag would hide an address from every list. */
-	if (result == STAGE_NEXT && ether_is_vlan(*ether_type))
-		return drop(p, DROP_MALFORMED);
-	return result;
 }
 
 /* The frame from data on, of which the part before end can be read. */

@@ -68,7 +68,17 @@ def stem(path):
     return os.path.splitext(os.path.basename(path))[0]
 
 
-def complaint(table, path, target):
+def parent(root, path):
+    """The stem of what this file is a part of, itself if of nothing: limit_set.h is of limit.h."""
+    words = stem(path).split("_")
+    for n in range(1, len(words)):
+        name = "_".join(words[:n])
+        if os.path.isfile(os.path.join(root, os.path.dirname(path), name + ".h")):
+            return name
+    return stem(path)
+
+
+def complaint(root, table, path, target):
     """Why path may not include target, or ''."""
     mine, my_room = table.row(path)
     theirs, their_room = table.row(target)
@@ -76,7 +86,7 @@ def complaint(table, path, target):
         return f"{target} is in no row of layers.txt"
     for folder, shared in table.apart.items():
         if path.startswith(folder + "/") and target.startswith(folder + "/"):
-            same = stem(path) == stem(target) or stem(path).startswith(stem(target) + "_")
+            same = parent(root, path) == parent(root, target)
             if not same and not any(fnmatch.fnmatch(os.path.basename(target), s) for s in shared):
                 return f"files of {folder} do not see each other"
     if my_room == their_room:
@@ -104,7 +114,7 @@ def main():
         text = tree.read(root, path)
         for match in INCLUDE.finditer(text):
             target = resolve(root, path, match.group(1) or match.group(2))
-            why = complaint(table, path, target) if target else ""
+            why = complaint(root, table, path, target) if target else ""
             if why:
                 line = text.count("\n", 0, match.start()) + 1
                 findings.append(f"{path}:{line}: may not include {target}: {why}")

@@ -26,7 +26,7 @@
 #define RUNS   9
 #define REPEAT 1000000
 #define FAST   100000000 /* a rate that never refuses here */
-#define SLOW   1 /* one packet a day */
+#define SLOW   1	 /* one packet a day */
 
 enum stage {
 	STAGE_EMPTY,

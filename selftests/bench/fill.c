@@ -14,6 +14,7 @@
 #include "sluice/abi/verdict.h"
 #include "sluice/abi/vip.h"
 #include "vary.h"
+#include "sluice/algo/gcra_rate.h"
 
 #define SECOND	1000000000ULL
 #define BATCH	16384

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The sources of vary.bpf.c, so that who fills the maps has the same. */
 #pragma once
 

@@ -14,6 +14,7 @@
 #include "sluice/algo/siphash.h"
 #include "tc_ingress.skel.h"
 #include "xdp_ingress.skel.h"
+#include "sluice/algo/gcra_rate.h"
 
 const char *const plane_hook_name[PLANE_HOOKS] = { "xdp", "tc" };
 

@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "sluice/algo/gcra.h"
+#include "sluice/algo/gcra_rate.h"
 #include "sluice/algo/maglev.h"
 
 #define NS_PER_S 1000000000ULL

@@ -19,7 +19,7 @@ static bool is_prime(uint32_t n)
 
 /* The programs ask for an IPv6 source's /64 (bpf/client.h): what is longer answers nobody. */
 void conf_check_prefix_lengths(const struct prefix *prefixes, size_t n, struct conf_node *list,
-				 struct conf_errors *errors)
+			       struct conf_errors *errors)
 {
 	for (size_t i = 0; i < n; i++) {
 		struct conf_node *node = conf_node_item(list, i);

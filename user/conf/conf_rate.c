@@ -8,6 +8,7 @@
 #include "conf.h"
 #include "conf_rate.h"
 #include "conf_text.h"
+#include "sluice/algo/gcra_rate.h"
 
 void conf_rate_default_burst(struct conf_rate *rate, bool bytes)
 {

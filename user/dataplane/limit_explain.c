@@ -11,6 +11,7 @@
 #include "limit_class.h"
 #include "limit_map.h"
 #include "source_table.h"
+#include "sluice/algo/gcra_rate.h"
 
 static struct addr unit_of(const struct addr *source, uint32_t flags)
 {

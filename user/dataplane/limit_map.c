@@ -149,7 +149,7 @@ static int make_plan(struct apply *a)
 	 * Other limits than those before the restart, and so many that they do not fit beside what
 	 * was in force: rather a moment in which a source meets another's than no limits.
 	 */
-	log_warn("limits_replaced_at_once", LOG_STR("why", a->err->text));
+	log_warn("limits.replaced_at_once", LOG_STR("why", a->err->text));
 	memset(a->live.group_used, 0, sizeof(a->live.group_used));
 	memset(a->live.service_used, 0, sizeof(a->live.service_used));
 	memset(a->live.ports, 0, 2 * sizeof(*a->live.ports));
@@ -182,7 +182,7 @@ static int place_rows(struct apply *a)
 				  a->conf->n_limits, &moved, a->err);
 
 	if (!err && moved)
-		log_warn("limit_rows_moved",
+		log_warn("limit.rows_moved",
 			 LOG_STR("why", "no piece of dataplane.limit_rows was large enough; "
 					"unproven sources begin with full buckets"));
 	return err;

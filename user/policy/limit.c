@@ -11,7 +11,7 @@
 #include "base/metric.h"
 #include "policy_set.h"
 #include "sluice/abi/meter.h"
-#include "sluice/algo/gcra.h"
+#include "sluice/algo/gcra_rate.h"
 
 #define SPEND_TRIES 64 /* one per worker that may compete, abi/presence.h */
 

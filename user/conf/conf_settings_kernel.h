@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the configuration says of the kernel half, in structs; of the rest: conf_settings.h. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "sluice/abi/addr.h"
+#include "sluice/abi/limit.h"
+
+enum conf_hook { CONF_HOOK_XDP, CONF_HOOK_TC };
+enum conf_xdp_mode { CONF_XDP_AUTO, CONF_XDP_NATIVE, CONF_XDP_GENERIC };
+enum conf_attach { CONF_ATTACH_AUTO, CONF_ATTACH_LINK, CONF_ATTACH_LIBXDP };
+enum conf_unknown_l4 { CONF_L4_PASS, CONF_L4_DROP };
+enum conf_per { CONF_PER_SOURCE, CONF_PER_PREFIX };
+
+/* Where the file says it, from 1; 0: it does not, or an operator's change does. */
+struct conf_place {
+	uint32_t line, column;
+};
+
+/* "100/s", "6000/min", "1MB/s": count per period_ns; count 0: not limited. */
+struct conf_rate {
+	uint64_t count;
+	uint64_t period_ns;
+	uint64_t burst; /* units, never 0 when count is not */
+};
+
+struct conf_device {
+	char *name;
+	enum conf_hook hook;
+	enum conf_xdp_mode mode;
+	enum conf_attach attach;
+};
+
+struct conf_dataplane {
+	bool enabled; /* false: an agent without a kernel half */
+	struct conf_device *devices;
+	size_t n_devices;
+	uint32_t max_clients;
+	uint32_t limit_rows; /* cells of all limits together */
+	uint32_t max_acl;
+	uint32_t max_verdicts;
+	uint32_t max_vips;
+	uint32_t max_backends;
+	uint32_t max_meters;
+	uint32_t ring_size;
+	enum conf_unknown_l4 unknown_l4;
+	uint32_t events_per_s;
+	uint16_t *amplification_ports; /* of UDP, that reflectors answer from */
+	size_t n_amplification_ports;
+};
+
+struct conf_acl {
+	struct prefix *allow;
+	size_t n_allow;
+	struct prefix *deny;
+	size_t n_deny;
+};
+
+/* A port, or a range with both its ends. */
+struct conf_ports {
+	uint16_t first;
+	uint16_t last;
+};
+
+/*
+ * A limit of the kernel: one class. Without sources it is for everybody at its vips, ports, protocol
+ * or of its kind; a limit that has none of these either does nothing.
+ */
+struct conf_limit {
+	char *name;
+	struct prefix *sources;
+	size_t n_sources;
+	char **vips; /* those whose `limit` names it do not show here: limit_compile.h */
+	size_t n_vips;
+	uint8_t protocol; /* IPPROTO_TCP, IPPROTO_UDP; 0: any */
+	struct conf_ports *ports;
+	size_t n_ports;
+	uint8_t kind;			    /* enum limit_kind */
+	uint8_t per;			    /* enum conf_per */
+	struct conf_rate unit[LIMIT_UNITS]; /* of each source */
+	struct conf_rate total[LIMIT_UNITS];
+	uint32_t rows; /* cells in each of its two rows: a power of two */
+	bool dry_run;
+};
+
+struct conf_backend {
+	char *name;
+	struct addr address;
+	uint32_t weight; /* 0: drained */
+	bool has_mac;
+	uint8_t mac[6]; /* instead of neighbour resolution */
+	char *device;	/* NULL: by route */
+};
+
+struct conf_vip {
+	char *name;
+	struct addr address;
+	uint16_t port;
+	uint8_t protocol; /* IPPROTO_TCP, IPPROTO_UDP */
+	char *limit;	  /* name of a limit, per source of this vip; NULL */
+	struct conf_backend *backends;
+	size_t n_backends;
+};
