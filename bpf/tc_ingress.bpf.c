@@ -15,6 +15,7 @@
 #include "obs/event.h"
 #include "obs/top.h"
 #include "obs/exit.h"
+#include "obs/capture.h"
 
 /* Headers within this can be parsed; covers all but extravagant IPv6 extension headers. */
 #define TC_HEADER_BYTES 256
@@ -50,6 +51,24 @@ static __always_inline int tc_end(const struct pkt *p, enum stage_result result)
 	return result == STAGE_TX ? bpf_redirect(p->egress_ifindex, 0) : TC_NEXT;
 }
 
+__noinline int tc_capture(struct __sk_buff *ctx, struct pkt_facts *p)
+{
+	struct capture_packet *e;
+
+	if (!p) /* never; a global function's argument may be, for the verifier */
+		return 0;
+	e = capture_begin(p);
+	if (!e)
+		return 0;
+	if (ctx->vlan_present) {
+		e->tag_proto = bpf_ntohs(ctx->vlan_proto);
+		e->tag_tci = ctx->vlan_tci;
+	}
+	e->bytes = capture_copy(e->data, (void *)(long)ctx->data, (void *)(long)ctx->data_end);
+	bpf_ringbuf_submit(e, 0);
+	return 0;
+}
+
 SEC("tc")
 int tc_ingress(struct __sk_buff *ctx)
 {
@@ -75,6 +94,8 @@ int tc_ingress(struct __sk_buff *ctx)
 	if (result == STAGE_NEXT)
 		result = stage_forward(&p);
 	obs_exit(&p, result);
+	if (result == STAGE_DROP && capture_runs())
+		tc_capture(ctx, &p.facts);
 	return tc_end(&p, result);
 }
 

@@ -12,6 +12,7 @@
 #include "obs/event.h"
 #include "obs/top.h"
 #include "obs/exit.h"
+#include "obs/capture.h"
 
 __noinline int xdp_parse(struct xdp_md *ctx, struct pkt *p, __u32 frame_bytes)
 {
@@ -50,6 +51,20 @@ static __always_inline int xdp_end(const struct pkt *p, enum stage_result result
 	return p->egress_ifindex == p->ifindex ? XDP_TX : bpf_redirect(p->egress_ifindex, 0);
 }
 
+__noinline int xdp_capture(struct xdp_md *ctx, struct pkt_facts *p)
+{
+	struct capture_packet *e;
+
+	if (!p) /* never; a global function's argument may be, for the verifier */
+		return 0;
+	e = capture_begin(p);
+	if (!e)
+		return 0;
+	e->bytes = capture_copy(e->data, (void *)(long)ctx->data, (void *)(long)ctx->data_end);
+	bpf_ringbuf_submit(e, 0);
+	return 0;
+}
+
 SEC("xdp.frags")
 int xdp_ingress(struct xdp_md *ctx)
 {
@@ -75,6 +90,8 @@ int xdp_ingress(struct xdp_md *ctx)
 	if (result == STAGE_NEXT)
 		result = stage_forward(&p);
 	obs_exit(&p, result);
+	if (result == STAGE_DROP && capture_runs())
+		xdp_capture(ctx, &p.facts);
 	return xdp_end(&p, result);
 }
 

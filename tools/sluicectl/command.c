@@ -203,6 +203,16 @@ const struct command commands[] = {
 	  "again every two seconds, and with every= anywhere",
 	  print_top,
 	  "sluicectl top by=bytes n=10" },
+	{ "capture",
+	  "drops",
+	  { "pcapng" },
+	  "n reason timeout rate",
+	  false,
+	  "write the first 128 bytes of dropped packets to a file (- is standard output), with the reason as comment: "
+	  "until n= (1000) or timeout= seconds (60), of each reason rate= a second (200), of "
+	  "reason=a,b or of all",
+	  NULL,
+	  "sluicectl capture drops.pcapng reason=limit_packets n=100" },
 	{ "config",
 	  "show",
 	  { 0 },

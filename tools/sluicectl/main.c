@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "answer.h"
+#include "capture.h"
 #include "client.h"
 #include "command.h"
 #include "completion.h"
@@ -191,8 +192,9 @@ static int call(const struct command *c, const struct options *o, json_t *args)
 		return EXIT_REFUSED;
 	}
 	request = build_request(c, o, args);
-	if (!strcmp(c->noun, "top")) {
-		err = top_run(&client, c, request, o->json, o->once);
+	if (!strcmp(c->noun, "top") || !strcmp(c->noun, "capture")) {
+		err = !strcmp(c->noun, "top") ? top_run(&client, c, request, o->json, o->once)
+					      : capture_run(&client, c, request, o->json);
 		json_decref(request);
 		client_close(&client);
 		return err;

@@ -28,6 +28,7 @@ struct control_conn {
 	bool subscribed;
 	bool closed;
 	struct supervisor_listener listener;
+	struct control_stream *stream; /* NULL: none */
 	uint64_t skipped_events;
 };
 
@@ -49,6 +50,9 @@ static void conn_close(struct control_conn *c)
 	c->closed = true;
 	if (c->subscribed)
 		supervisor_unlisten(c->server->s, &c->listener);
+	if (c->stream)
+		c->stream->stop(c->stream);
+	c->stream = NULL;
 	loop_del(loop, &c->watch);
 	close(c->watch.fd);
 	*c->prev = c->next;
@@ -75,7 +79,7 @@ static void conn_send(struct control_conn *c)
 		buf_consume(&c->out, (size_t)n);
 	}
 	buf_trim(&c->out);
-	if (c->read_ended && !c->subscribed)
+	if (c->read_ended && !c->subscribed && !c->stream)
 		conn_close(c);
 }
 
@@ -118,6 +122,27 @@ int control_conn_subscribe(struct control_conn *c)
 	c->listener.on_event = conn_event;
 	supervisor_listen(c->server->s, &c->listener);
 	return 0;
+}
+
+int control_conn_attach(struct control_conn *c, struct control_stream *stream)
+{
+	if (c->stream)
+		return -EALREADY;
+	c->stream = stream;
+	return 0;
+}
+
+void control_conn_detach(struct control_conn *c)
+{
+	c->stream = NULL;
+}
+
+bool control_conn_push(struct control_conn *c, json_t *line)
+{
+	if (c->closed || buf_len(&c->out) > CONTROL_EVENTS_MAX_BYTES || conn_queue(c, line))
+		return false;
+	conn_send(c);
+	return true;
 }
 
 static void conn_answer(struct control_conn *c, const char *line, size_t len)
@@ -191,7 +216,7 @@ static void conn_ready(struct watch *w, uint32_t events)
 	if (!c->closed)
 		conn_send(c);
 	/* A subscriber that shut its side has gone away: there is nothing else it could mean. */
-	if (!c->closed && c->read_ended && (c->subscribed || events & LOOP_HUP))
+	if (!c->closed && c->read_ended && (c->subscribed || c->stream || events & LOOP_HUP))
 		conn_close(c);
 }
 

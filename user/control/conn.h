@@ -3,6 +3,7 @@
 #pragma once
 
 #include <jansson.h>
+#include <stdbool.h>
 
 #include "../agent/supervisor.h"
 #include "../base/clock.h"
@@ -26,6 +27,19 @@ struct control_server {
 /* Take over an accepted socket; closed at once when there are too many or its peer is unknown. */
 void control_conn_open(struct control_server *server, int fd);
 void control_conn_close_all(struct control_server *server);
+
+/*
+ * What a request leaves running on its connection: stopped when that closes, once. One a connection;
+ * -EALREADY.
+ */
+struct control_stream {
+	void (*stop)(struct control_stream *stream);
+};
+int control_conn_attach(struct control_conn *c, struct control_stream *stream);
+/* It has ended by itself: stop is not called any more. */
+void control_conn_detach(struct control_conn *c);
+/* Send one line. false: the reader is too slow, or gone, and the line was not sent. */
+bool control_conn_push(struct control_conn *c, json_t *line);
 
 /* From now on every event of the supervisor is sent on this connection. */
 int control_conn_subscribe(struct control_conn *c);

@@ -19,7 +19,7 @@ static const struct {
 	{ "consumer", control_consumer }, { "plan", control_plan },
 	{ "stats", control_stats },	  { "events", control_events },
 	{ "config", control_config },	  { "detach", control_detach },
-	{ "top", control_top },
+	{ "top", control_top },		  { "capture", control_capture },
 };
 
 static json_t *error_answer(const char *text, json_t *lines)

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "capture_map.h"
 #include "dataplane_state.h"
 #include "device.h"
 #include "device_watch.h"
@@ -186,6 +187,7 @@ void dataplane_close(struct dataplane *dp)
 	if (!dp)
 		return;
 	event_map_stop(dp);
+	capture_map_stop(dp);
 	vip_map_stop(dp);
 	limit_map_close(dp);
 	meter_map_close(dp);

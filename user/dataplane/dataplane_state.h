@@ -8,6 +8,7 @@
 #define DATAPLANE_MAPS_MAX 48
 
 struct bpf_object;
+struct capture_map;
 struct device_watch;
 struct event_map;
 struct limit_map;
@@ -56,6 +57,7 @@ struct dataplane {
 	struct libxdp_way way;
 	struct device_watch *watch;
 	struct event_map *event;
+	struct capture_map *capture;
 	struct limit_map *limit;
 	struct meter_map *meter;
 	struct source_table *source;

@@ -8,6 +8,7 @@
  *   {"ok":true,"data":…,"text":"one line for a person"}
  *   {"ok":false,"error":"what is wrong; what would be right","lines":["file:3:7: …"]}
  * `events live` is answered by {"ok":true} and then one {"event":…} a line until either side closes.
+ * `capture drops` by {"ok":true}, then one {"packet":…} a line and {"end":…} at last.
  * A connection may carry any number of requests, one after the other.
  */
 #pragma once
