@@ -11,6 +11,7 @@
 #include "lib/proto.h"
 #include "plane_case.h"
 #include "sluice/abi/capture.h"
+#include "sluice/algo/gcra_rate.h"
 
 #define SOURCE "198.51.100.7"
 #define DST    "192.0.2.10"

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "capture_map.h"
 #include "dataplane_state.h"
+#include "sluice/algo/gcra_rate.h"
 
 struct capture_map {
 	struct loop *loop;
