@@ -18,10 +18,12 @@
 static __always_inline bool limit_peek_unit(const struct limit_scope *s, __u32 unit)
 {
 	const struct gcra_rate *rate = &s->rates->unit[unit];
+	int may_clamp = !(s->rates->flags & LIMIT_CARRYING);
 
-	if (gcra_peek(&s->a->tat[unit], rate, s->now_fp, s->units[unit]))
+	if (gcra_ask(&s->a->tat[unit], rate, s->now_fp, s->units[unit], may_clamp))
 		return true;
-	return !s->is_exact && gcra_peek(&s->b->tat[unit], rate, s->now_fp, s->units[unit]);
+	return !s->is_exact &&
+	       gcra_ask(&s->b->tat[unit], rate, s->now_fp, s->units[unit], may_clamp);
 }
 
 /* Has the total no room for this source, by what the source uses of its own bucket? */
@@ -32,7 +34,8 @@ static __always_inline bool limit_sheds(const struct limit_scope *s, __u32 unit)
 	__u32 shed = s->is_exact ? LIMIT_SHED_PROVEN : LIMIT_SHED_UNPROVEN;
 	__u32 used, mine, other;
 
-	if (!gcra_peek(&s->total->tat[unit], total, s->now_fp, s->units[unit]))
+	if (!gcra_ask(&s->total->tat[unit], total, s->now_fp, s->units[unit],
+		      !(s->rates->flags & LIMIT_CARRYING)))
 		return true;
 	used = gcra_in_use(&s->total->tat[unit], total, s->now_fp);
 	if (used >= share)

@@ -156,6 +156,36 @@ static void a_change_of_rate_keeps_the_class_and_the_meter(void **state)
 	assert_int_equal(stats.dropped[LIMIT_PACKETS].packets, 25);
 }
 
+/* The same word would be a tenth of the debt at a tenth of the rate: sources at their limit, proven or
+ * not, and the total of all. */
+static void a_slower_rate_gives_nobody_a_fresh_burst(void **state)
+{
+	struct conf_limit web = burst("web", 10, NULL), all = burst("all", 100, NULL);
+	struct prefix net = lab_prefix("192.0.2.0/24"), other = lab_prefix("198.51.100.0/24");
+	struct conf_limit both[2];
+	struct world *w = *state;
+	struct addr proven = lab_prefix("192.0.2.8/32").addr;
+
+	web.sources = &net;
+	all.sources = &other;
+	web.n_sources = all.n_sources = 1;
+	all.total[LIMIT_PACKETS] = (struct conf_rate) { 1, 1000 * NS_PER_S, 10 };
+	both[0] = web;
+	both[1] = all;
+	apply_limits(w, both, 2);
+	assert_int_equal(limit_map_prove(w->dp, &proven, NULL, 0, CLIENT_PROVEN_AGENT), 0);
+	assert_int_equal(passed(w, "192.0.2.7", 20), 10);
+	assert_int_equal(passed(w, "192.0.2.8", 8), 8);
+	assert_int_equal(passed(w, "198.51.100.7", 20), 8); /* but what is kept for the proven */
+	both[0].unit[LIMIT_PACKETS].period_ns = 100000 * NS_PER_S;
+	both[1].total[LIMIT_PACKETS].period_ns = 100000 * NS_PER_S;
+	apply_limits(w, both, 2);
+	assert_int_equal(passed(w, "192.0.2.7", 20), 0);
+	assert_int_equal(passed(w, "192.0.2.8", 20), 2);
+	assert_int_equal(passed(w, "198.51.100.8", 20), 0);
+	assert_int_equal(passed(w, "192.0.2.9", 20), 10);
+}
+
 static void classes_survive_a_restart_and_a_removal(void **state)
 {
 	struct prefix a = lab_prefix("10.1.0.0/16"), b = lab_prefix("10.2.0.0/16");
@@ -288,7 +318,8 @@ static void per_prefix_and_total_are_shared(void **state)
 	assert_int_equal(passed(w, "10.1.1.2", 4), 4);
 	assert_int_equal(passed(w, "10.2.0.1", 5), 5);
 	assert_int_equal(explained(w, "10.2.9.9", "sum").total[LIMIT_PACKETS].tokens, 2);
-	assert_int_equal(passed(w, "10.2.9.9", 5), 2);
+	/* The last quarter is for sources that were proven. */
+	assert_int_equal(passed(w, "10.2.9.9", 5), 1);
 }
 
 static void a_proven_source_has_meters_of_its_own_and_no_second_burst(void **state)
@@ -579,6 +610,7 @@ int main(void)
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, world_open, world_close)
 	const struct CMUnitTest tests[] = {
 		TEST(a_change_of_rate_keeps_the_class_and_the_meter),
+		TEST(a_slower_rate_gives_nobody_a_fresh_burst),
 		TEST(classes_survive_a_restart_and_a_removal),
 		TEST(long_names_stay_apart),
 		TEST(an_id_is_taken_again_only_when_all_have_names),

@@ -423,6 +423,39 @@ static void processes_on_one_word_admit_exactly_the_bound(void **state)
 	munmap(s, sizeof(*s));
 }
 
+/* Any debt, from any rate to any slower one: as many units are left of as large a burst. */
+static void a_slower_rate_keeps_what_is_spent(void **state)
+{
+	static const struct {
+		uint64_t units, period_ns;
+	} steps[] = {
+		{ 1250000000, 1000000000 }, { 10000000, 1000000000 }, { 1000, 1000000000 },
+		{ 10, 1000000000 },	    { 1, 60000000000 },	      { 1, 3600000000000 },
+	};
+	const size_t n = sizeof(steps) / sizeof(steps[0]);
+	const uint64_t now_fp = gcra_now_fp(123456789012345);
+	struct gcra_rate from = { 0 }, to = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < n; i++) {
+		for (size_t j = i + 1; j < n; j++) {
+			assert_int_equal(
+				gcra_rate_set(&from, steps[i].units, steps[i].period_ns, 500), 0);
+			assert_int_equal(
+				gcra_rate_set(&to, steps[j].units, steps[j].period_ns, 500), 0);
+			assert_true(gcra_is_slower(&from, &to));
+			assert_false(gcra_is_slower(&to, &from));
+			assert_int_equal(gcra_carry(&from, &to, 0), 0);
+			for (uint32_t spent = 1; spent <= 500; spent++) {
+				__u64 word = now_fp + gcra_cost_fp(&from, spent);
+				__u64 then = now_fp + gcra_carry(&from, &to, word - now_fp);
+
+				assert_int_equal(gcra_remaining(&then, &to, now_fp), 500 - spent);
+			}
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -434,6 +467,7 @@ int main(void)
 		cmocka_unit_test(a_greedy_source_gets_all_that_it_may),
 		cmocka_unit_test(a_refusal_writes_nothing_but_a_clamp),
 		cmocka_unit_test(a_clock_that_lags_hands_nothing_back),
+		cmocka_unit_test(a_slower_rate_keeps_what_is_spent),
 		cmocka_unit_test(peeking_spends_nothing),
 		cmocka_unit_test(the_wait_is_exactly_long_enough),
 		cmocka_unit_test(more_units_than_a_burst_never_wrap_around),

@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "net/ipc.h"
+#include "meter_debt.h"
 #include "pem.h"
 #include "supervisor_state.h"
 
@@ -124,6 +125,7 @@ static int replace(struct supervisor *s, struct revision *next, const char *diff
 		   struct errmsg *err)
 {
 	struct revision *last = s->revision;
+	struct meter_debt *debt = NULL;
 	struct errmsg back;
 	int ret = supervisor_open_listeners(s, last->conf, next->conf, err);
 
@@ -131,7 +133,12 @@ static int replace(struct supervisor *s, struct revision *next, const char *diff
 		return ret;
 	ret = kernel_apply(&s->kernel, last->conf, next->conf, diff, err);
 	if (!ret) {
+		if (meter_debt_note(&s->memory, last, next, &debt))
+			log_warn("meters.carry", LOG_STR("error", "no memory"));
 		ret = supervisor_publish(s, next, err);
+		if (!ret && debt)
+			meter_debt_settle(debt);
+		meter_debt_free(debt);
 		if (ret) { /* some workers have it: all go on with the old one, under a new number */
 			if (kernel_apply(&s->kernel, next->conf, last->conf, diff, &back) ||
 			    supervisor_publish(s, last, &back))

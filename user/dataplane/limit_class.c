@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "dataplane_state.h"
+#include "limit_debt.h"
 #include "limit_map.h"
 #include "limit_set.h"
 
@@ -138,14 +139,16 @@ static void wait_for_grace(struct dataplane *dp)
 }
 
 /* Write the idle version, then flip: no packet sees half of a change. */
-static void set_rates(struct dataplane *dp, struct limit_class *c, const struct limit_rates *rates,
+static void set_rates(struct dataplane *dp, uint32_t id, const struct limit_rates *rates,
 		      bool *flipped)
 {
+	struct limit_class *c = &limit_class_all(dp)[id];
 	uint32_t active = c->active & 1;
 
 	if (memcmp(&c->rates[active], rates, sizeof(*rates)) == 0)
 		return;
 	wait_for_grace(dp);
+	limit_debt_carry(dp, id, c, rates);
 	c->rates[!active] = *rates;
 	__atomic_store_n(&c->active, !active, __ATOMIC_RELEASE);
 	*flipped = true;
@@ -186,7 +189,7 @@ static int reset_class(struct dataplane *dp, uint32_t id)
 	for (size_t kind = 0; kind < LIMIT_KINDS; kind++)
 		if (state->kind_class[kind] == id)
 			state->kind_class[kind] = LIMIT_CLASS_NONE;
-	set_rates(dp, &limit_class_all(dp)[id], &none, &flipped);
+	set_rates(dp, id, &none, &flipped);
 	if (flipped)
 		dp->limit_flipped_ns = clock_now_ns();
 	return pinned_map_zero(pinned_map_fd(dp, "stats_limit"), &id, sizeof(struct stats_limit));
@@ -242,11 +245,10 @@ int limit_class_name(struct dataplane *dp, const struct conf_limit *limits, size
 void limit_class_begin(struct dataplane *dp, const uint8_t *ids, const struct limit_rates *rates,
 		       size_t n)
 {
-	struct limit_class *classes = limit_class_all(dp);
 	bool flipped = false;
 
 	for (size_t i = 0; i < n; i++)
-		set_rates(dp, &classes[ids[i + 1]], &rates[i], &flipped);
+		set_rates(dp, ids[i + 1], &rates[i], &flipped);
 	if (flipped)
 		dp->limit_flipped_ns = clock_now_ns();
 }
@@ -261,7 +263,7 @@ void limit_class_end(struct dataplane *dp, const uint8_t *ids, size_t n)
 		used[ids[i + 1]] = true;
 	for (uint32_t id = 1; id < LIMIT_CLASSES; id++)
 		if (!used[id] && classes[id].name[0])
-			set_rates(dp, &classes[id], &none, &flipped);
+			set_rates(dp, id, &none, &flipped);
 	if (flipped)
 		dp->limit_flipped_ns = clock_now_ns();
 }

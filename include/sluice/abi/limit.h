@@ -33,6 +33,8 @@ enum limit_flag {
 	LIMIT_DRY_RUN = 1,    /* count what would be dropped, drop nothing */
 	LIMIT_PER_PREFIX = 2, /* one bucket per /24 or /48 instead of per address or /64 */
 	LIMIT_HAS_TOTAL = 4,  /* some unit of total is limited */
+	LIMIT_CARRYING =
+		8, /* the agent rewrites the meters for a slower rate: none may be clamped */
 };
 
 /* One version of a class: a unit whose tolerance is 0 is not limited. */

@@ -101,16 +101,23 @@ static inline void gcra_clamp(__u64 *word, __u64 seen, __u64 level)
 		__sync_val_compare_and_swap(word, seen, level);
 }
 
-/* Would n units be admitted now? Spends nothing; a refusal may clamp the word. */
-static inline int gcra_peek(__u64 *word, const struct gcra_rate *rate, __u64 now_fp, __u32 n)
+/* Would n units be admitted now? Spends nothing; a refusal clamps the word, if it may. */
+static inline int gcra_ask(__u64 *word, const struct gcra_rate *rate, __u64 now_fp, __u32 n,
+			   int may_clamp)
 {
 	__u64 seen = *(volatile __u64 *)word;
 	__u64 level = gcra_level(seen, now_fp, rate->tolerance_fp);
 
 	if (level + gcra_cost_fp(rate, n) - now_fp <= rate->tolerance_fp)
 		return 1;
-	gcra_clamp(word, seen, level);
+	if (may_clamp)
+		gcra_clamp(word, seen, level);
 	return 0;
+}
+
+static inline int gcra_peek(__u64 *word, const struct gcra_rate *rate, __u64 now_fp, __u32 n)
+{
+	return gcra_ask(word, rate, now_fp, n, 1);
 }
 
 /*

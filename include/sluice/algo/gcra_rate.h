@@ -92,6 +92,35 @@ static inline int gcra_rate_set(struct gcra_rate *ret, __u64 units, __u64 period
 	return 0;
 }
 
+/* Is a unit dearer at the second rate? Then what a word says is less debt there than it was here. */
+static inline int gcra_is_slower(const struct gcra_rate *from, const struct gcra_rate *to)
+{
+	if (from->shift == to->shift)
+		return to->mult > from->mult;
+	if (from->shift < to->shift)
+		return to->mult >> (to->shift - from->shift) > from->mult;
+	return to->mult > from->mult >> (from->shift - to->shift);
+}
+
+/*
+ * How far ahead of now a word has to be at another rate so that as many units are spent: at most an
+ * empty bucket. Rounded up to a whole unit.
+ */
+static inline __u64 gcra_carry(const struct gcra_rate *from, const struct gcra_rate *to,
+			       __u64 ahead_fp)
+{
+	__u64 units, mask = (1ULL << to->shift) - 1, whole, cost;
+
+	if (ahead_fp > from->tolerance_fp)
+		ahead_fp = from->tolerance_fp;
+	units = ahead_fp ? gcra_units_of(from, ahead_fp - 1) + 1 : 0;
+	whole = units >> to->shift;
+	if (whole > GCRA_TOLERANCE_MAX / to->mult)
+		return to->tolerance_fp;
+	cost = whole * to->mult + (((units & mask) * to->mult + mask) >> to->shift);
+	return cost < to->tolerance_fp ? cost : to->tolerance_fp;
+}
+
 /* The rate as realised, in units per 1,000 s (rounded down): for people. 0: no limit. */
 static inline __u64 gcra_rate_per_1000_s(const struct gcra_rate *rate)
 {
