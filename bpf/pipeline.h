@@ -67,7 +67,7 @@ struct pkt_facts {
 
 	/* Of the parser. */
 	__u32 wire_bytes;   /* as sent, without FCS: tags and every segment's headers included */
-	__u32 header_bytes; /* link to transport header; of merged packets only */
+	__u32 header_bytes; /* link to the end of the transport header; of merged packets only */
 	__u32 l2_bytes;
 	__u32 l3_bytes;	      /* as the IP header says */
 	__u32 flags;	      /* enum pkt_flag */
