@@ -43,6 +43,14 @@ fuzz:
 	@scripts/deps.sh install build test lint
 	+@$(SUBMAKE) -s fuzz-bin && $(RUN_TESTS) --suite fuzz --fuzz-s $(FUZZ_TIME)
 
+## fuzz-dataplane: PACKETS (10000000) random packets on each hook against the reference model; SEED=n repeats
+.PHONY: fuzz-dataplane
+PACKETS ?= 10000000
+fuzz-dataplane:
+	@scripts/deps.sh install build test
+	+@$(SUBMAKE) -s $(BUILD)/bpf-tests/fuzz_dataplane && \
+		$(BUILD)/bpf-tests/fuzz_dataplane --packets $(PACKETS) $(if $(SEED),--seed $(SEED))
+
 ## bench: run the benchmarks; tables on stdout, rows in $(BUILD)/bench/*.json
 .PHONY: bench
 bench:

@@ -3,6 +3,7 @@
 #
 #   selftests/unit/test_X.c   -> $(BUILD)/unit/test_X          cmocka, all of user/ but main.c
 #   selftests/bpf/test_X.c    -> $(BUILD)/bpf-tests/test_X     the same, needs root and BPF
+#   selftests/model/X.c       -> $(BUILD)/bpf-tests/X          test_model, fuzz_dataplane: with the library of bpf/
 #   selftests/bench/bench_X.c -> $(BUILD)/bench-bin/bench_X    argument: the folder for its JSON
 #   selftests/fuzz/fuzz_X.c   -> $(BUILD)/fuzz/fuzz_X          libFuzzer, the library again with clang
 # The other .c files of such a folder are a library for the programs of that folder.
@@ -17,6 +18,7 @@ extras   = $(sort $(filter-out %.bpf.c $(call programs,$1,$2),$(wildcard selftes
 
 UNIT_BINS  := $(patsubst selftests/unit/%.c,$(BUILD)/unit/%,$(call programs,unit,test))
 BPF_BINS   := $(patsubst selftests/bpf/%.c,$(BUILD)/bpf-tests/%,$(call programs,bpf,test))
+MODEL_BINS := $(addprefix $(BUILD)/bpf-tests/,test_model fuzz_dataplane)
 BENCH_BINS := $(patsubst selftests/bench/%.c,$(BUILD)/bench-bin/%,$(call programs,bench,bench))
 FUZZ_BINS  := $(patsubst selftests/fuzz/%.c,$(BUILD)/fuzz/%,$(call programs,fuzz,fuzz))
 
@@ -29,6 +31,8 @@ endef
 test_objs   = $(patsubst %.c,$(BUILD)/obj/%.o,$(call extras,$1,$2))
 $(eval $(call library,$(BUILD)/obj/unit.a,$(call test_objs,unit,test)))
 $(eval $(call library,$(BUILD)/obj/bpf-tests.a,$(call test_objs,bpf,test)))
+$(eval $(call library,$(BUILD)/obj/model.a,$(patsubst %.c,$(BUILD)/obj/%.o,\
+	$(filter-out %/test_model.c %/fuzz_dataplane.c,$(wildcard selftests/model/*.c)))))
 $(eval $(call library,$(BUILD)/obj/bench.a,$(call test_objs,bench,bench)))
 
 $(BUILD)/obj/selftests/%.o: selftests/%.c $(BUILD)/.flags | $(BPF_SKELS) $(BPF_TEST_SKELS)
@@ -46,6 +50,10 @@ $(UNIT_BINS): $(BUILD)/unit/%: $(BUILD)/obj/selftests/unit/%.o $(BUILD)/obj/unit
 	$(link_test)
 
 $(BPF_BINS): $(BUILD)/bpf-tests/%: $(BUILD)/obj/selftests/bpf/%.o $(BUILD)/obj/bpf-tests.a $(BUILD)/libsluice.a
+	$(link_test)
+
+$(MODEL_BINS): $(BUILD)/bpf-tests/%: $(BUILD)/obj/selftests/model/%.o $(BUILD)/obj/model.a \
+		$(BUILD)/obj/bpf-tests.a $(BUILD)/libsluice.a
 	$(link_test)
 
 $(BENCH_BINS): $(BUILD)/bench-bin/%: $(BUILD)/obj/selftests/bench/%.o $(BUILD)/obj/bench.a $(BUILD)/libsluice.a
@@ -93,7 +101,7 @@ $(BUILD)/san/sluiced: $(SAN_MAIN) $(BUILD)/fuzz/libsluice.a
 ## unit, bpf-tests, bench-bin, fuzz-bin, san-bin: build those programs, run none
 .PHONY: unit bpf-tests bench-bin fuzz-bin san-bin
 unit: $(UNIT_BINS)
-bpf-tests: $(BPF_BINS)
+bpf-tests: $(BPF_BINS) $(MODEL_BINS)
 bench-bin: $(BENCH_BINS)
 fuzz-bin: $(FUZZ_BINS)
 san-bin: $(SAN_BINS) $(BUILD)/san/sluiced

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "plane.h"
+#include "planted.skel.h"
 #include "sluice/algo/maglev.h"
 #include "sluice/algo/siphash.h"
 #include "tc_ingress.skel.h"
@@ -72,7 +73,20 @@ void plane_open(struct plane *p, enum plane_hook hook, const struct plane_settin
 
 	memset(p, 0, sizeof(*p));
 	p->hook = hook;
-	if (hook == PLANE_XDP) {
+	p->planted = s->planted;
+	if (p->planted) {
+		struct planted *bug = planted__open();
+
+		assert_non_null(bug);
+		assert_int_equal(hook, PLANE_XDP);
+		SETTLE(bug, s);
+		bug->rodata->planted = s->planted;
+		assert_int_equal(planted__load(bug), 0);
+		p->skeleton = bug;
+		p->object = bug->obj;
+		p->prog_fd = bpf_program__fd(bug->progs.xdp_ingress);
+		p->now_ns = &bug->bss->test_now_ns;
+	} else if (hook == PLANE_XDP) {
 		struct xdp_ingress *xdp = xdp_ingress__open();
 
 		assert_non_null(xdp);
@@ -100,7 +114,9 @@ void plane_open(struct plane *p, enum plane_hook hook, const struct plane_settin
 void plane_close(struct plane *p)
 {
 	source_table_close(p->sources);
-	if (p->hook == PLANE_XDP)
+	if (p->planted)
+		planted__destroy(p->skeleton);
+	else if (p->hook == PLANE_XDP)
 		xdp_ingress__destroy(p->skeleton);
 	else
 		tc_ingress__destroy(p->skeleton);

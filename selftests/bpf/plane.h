@@ -33,10 +33,12 @@ struct plane_settings {
 	uint32_t events_per_s;
 	bool real_clock;
 	uint32_t max_clients; /* 0: 4096 */
+	uint32_t planted;     /* a bug of planted.bpf.c, PLANE_XDP only; 0: as it ships */
 };
 
 struct plane {
 	enum plane_hook hook;
+	bool planted;
 	void *skeleton;
 	struct bpf_object *object;
 	int prog_fd;
