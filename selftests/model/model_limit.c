@@ -100,23 +100,33 @@ static bool source_take(const struct scope *s, uint32_t unit)
 	return false;
 }
 
+/* Shares of a total's bucket, in 256ths: all that a source may use, and the last part, shed by weight. */
+static const struct {
+	uint32_t all, shed;
+} unproven = { 192, 64 }, proven = { 256, 32 };
+
 /*
- * A total that has not the units refuses everybody. From half of its bucket on, it refuses whoever
- * uses more of his own than twice of what it has left, both in 256ths.
+ * A total that has not the units refuses everybody, and whom nobody has proven from three quarters
+ * of it on. In the part that is shed by weight it refuses a source whose own bucket is more in use
+ * than the rest of the part is free.
  */
 static bool total_refuses(const struct scope *s, uint32_t unit)
 {
 	const struct gcra_rate *rate = &s->rates->unit[unit], *total = &s->rates->total[unit];
+	uint32_t all = s->cell[1] ? unproven.all : proven.all;
+	uint32_t shed = s->cell[1] ? unproven.shed : proven.shed;
 	uint32_t used, mine, other;
 
 	if (!meter_has(&s->total->tat[unit], total, s->now, s->units[unit]))
 		return true;
 	used = meter_used(s->total->tat[unit], total, s->now);
-	if (used <= 128 || rate->tolerance_fp == 0)
+	if (used >= all)
+		return s->cell[1] != NULL;
+	if (used <= all - shed || rate->tolerance_fp == 0)
 		return false;
 	mine = meter_used(s->cell[0]->tat[unit], rate, s->now);
 	other = s->cell[1] ? meter_used(s->cell[1]->tat[unit], rate, s->now) : mine;
-	return (mine < other ? mine : other) > 2 * (256 - used);
+	return (mine < other ? mine : other) * shed > 256 * (all - used);
 }
 
 static void refuse(const struct scope *s, uint32_t unit, bool by_total)
@@ -223,7 +233,7 @@ static void classes_of(const struct model_policy *policy, struct model_packet *p
 }
 
 /*
- * Cells refused the source. If somebody vouched for it, it gets meters of its own, at the level of
+ * A source without meters of its own was refused. If somebody vouched for it, it gets meters of its own, at the level of
  * the fuller cell. (A connection of this host is proof too; here are none.)
  */
 static void prove(struct model *m, const struct model_packet *p, struct model_limit *limit)
@@ -265,7 +275,6 @@ static enum model_fate fate_of(struct model_packet *p, const struct model_limit 
 /* All classes are asked, then all charged; the first refusal ends it. */
 enum model_fate model_limit(struct model *m, struct model_packet *p)
 {
-	struct model_limit *refused = NULL;
 	enum model_fate fate = MODEL_NEXT;
 	struct scope s;
 	uint32_t i, pass;
@@ -290,10 +299,10 @@ enum model_fate model_limit(struct model *m, struct model_packet *p)
 	for (i = 0; i < MODEL_LIMITS_MAX; i++) {
 		struct model_limit *l = &p->limit[i];
 
-		if (l->outcome >= MODEL_REFUSED && !l->by_total && !l->by_own_meter)
-			refused = l;
+		if (l->outcome >= MODEL_REFUSED && !l->by_own_meter) {
+			prove(m, p, l);
+			break;
+		}
 	}
-	if (refused)
-		prove(m, p, refused);
 	return fate;
 }

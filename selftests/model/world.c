@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "sluice/algo/gcra_rate.h"
+
 #define SECOND_NS 1000000000ULL
 
 static const uint16_t ports[] = { 0, 53, 80, 123, 443, 40000, 40001 };
