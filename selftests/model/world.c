@@ -187,15 +187,16 @@ static void verdicts(struct draw *d, uint64_t now_ns, struct model_policy *w)
 static void rate_of(struct draw *d, uint32_t unit, struct gcra_rate *ret)
 {
 	uint64_t scale = unit == LIMIT_BYTES ? 100 : 1;
+	uint32_t few = unit == LIMIT_CONNECTIONS ? 3 : 1;
 
-	while (gcra_rate_set(ret, scale * (1 + draw_magnitude(d, 24)), SECOND_NS,
-			     scale * (1 + draw_magnitude(d, 10))))
+	while (gcra_rate_set(ret, scale * (1 + draw_magnitude(d, 24 / few)), SECOND_NS,
+			     scale * (1 + draw_magnitude(d, 10 / few))))
 		;
 }
 
 static void rates_of(struct draw *d, struct limit_rates *r)
 {
-	uint32_t unit, limited = 1 + draw(d, 7); /* bit per unit */
+	uint32_t unit, limited = draw(d, 2) ? 1U << draw(d, 3) : 1 + draw(d, 7);
 
 	memset(r, 0, sizeof(*r));
 	r->flags = (draw_one_in(d, 4) ? LIMIT_DRY_RUN : 0) |
