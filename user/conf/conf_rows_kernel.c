@@ -102,6 +102,14 @@ static const struct conf_row dataplane_rows[] = {
 	  .max = 1U << 24,
 	  .help = "Cells of the rows of all limits together, 32 bytes each: the buckets of sources "
 		  "that nobody has proven." },
+	{ .name = "limit_key_lifetime",
+	  DATAPLANE(limit_key_lifetime_ms),
+	  .type = &conf_type_duration,
+	  .tier = CONF_TIER_DATA,
+	  .def = "24h",
+	  .max = 366ULL * 86400 * 1000,
+	  .help = "How long the secret key that spreads sources over the rows is in force, 1m or "
+		  "more; 0s: until sluicectl limit rotate." },
 	{ .name = "max_acl",
 	  DATAPLANE(max_acl),
 	  .type = &conf_type_number,

@@ -39,7 +39,8 @@ struct conf_dataplane {
 	struct conf_device *devices;
 	size_t n_devices;
 	uint32_t max_clients;
-	uint32_t limit_rows; /* cells of all limits together */
+	uint32_t limit_rows;		/* cells of all limits together */
+	uint64_t limit_key_lifetime_ms; /* 0: for ever */
 	uint32_t max_acl;
 	uint32_t max_verdicts;
 	uint32_t max_vips;

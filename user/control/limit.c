@@ -218,6 +218,29 @@ static int limit_set(struct control_request *r)
 	return request_edit(r, edit);
 }
 
+/* Sources get other cells; nobody a fresh burst. */
+static int limit_rotate(struct control_request *r)
+{
+	struct supervisor_limit_key key;
+	int err;
+
+	if (!request_dataplane(r))
+		return -ENODEV;
+	err = supervisor_limit_key(r->s, &key);
+	if (!err && key.rotating)
+		err = -EALREADY;
+	if (!err && !r->dry_run)
+		err = supervisor_limit_rotate(r->s, &r->who);
+	if (err == -EALREADY)
+		return errmsg_set(&r->err, err, "a new key is on its way in already");
+	if (err)
+		return errmsg_set(&r->err, err, "cannot make a key: %s", strerror(-err));
+	snprintf(r->text, sizeof(r->text), "%s in %.1f s, and nobody gets a fresh burst%s",
+		 r->dry_run ? "a new key would be in force" : "a new key will be in force",
+		 (double)key.wait_ms / 1e3, r->dry_run ? " (dry run)" : "");
+	return 0;
+}
+
 int control_limit(struct control_request *r)
 {
 	const struct conf *conf = supervisor_conf(r->s);
@@ -238,5 +261,7 @@ int control_limit(struct control_request *r)
 		return limit_explain(r);
 	if (!strcmp(r->verb, "set"))
 		return limit_set(r);
+	if (!strcmp(r->verb, "rotate"))
+		return limit_rotate(r);
 	return request_no_verb(r);
 }

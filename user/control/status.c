@@ -160,6 +160,18 @@ static json_t *status_warnings(struct control_request *r, struct dataplane *dp)
 	return list;
 }
 
+/* The key of the limits' rows. */
+static json_t *status_limit_key(struct control_request *r)
+{
+	struct supervisor_limit_key key;
+
+	if (supervisor_limit_key(r->s, &key))
+		return json_null();
+	return json_pack("{s:b,s:o,s:I}", "rotating", key.rotating, "since",
+			 key.since_ns ? supervisor_time(key.since_ns) : json_null(), "lifetime_s",
+			 (json_int_t)(key.lifetime_ms / 1000));
+}
+
 int control_status(struct control_request *r)
 {
 	const char *not_ready = "";
@@ -169,13 +181,13 @@ int control_status(struct control_request *r)
 
 	status_kernel(r->s, kernel, sizeof(kernel));
 	r->data = json_pack(
-		"{s:s,s:I,s:I,s:b,s:s,s:s,s:o,s:s,s:b,s:o,s:o,s:o}", "version", SLUICE_VERSION,
+		"{s:s,s:I,s:I,s:b,s:s,s:s,s:o,s:s,s:b,s:o,s:o,s:o,s:o}", "version", SLUICE_VERSION,
 		"revision", (json_int_t)supervisor_revision(r->s), "uptime_s",
 		(json_int_t)((clock_now_ns() - supervisor_started_ns(r->s)) / NS_PER_S), "ready",
 		ready, "not_ready", ready || !not_ready ? "" : not_ready, "config",
 		supervisor_config_path(r->s), "workers", status_workers(r->s), "dataplane", kernel,
 		"adopted", dp && dataplane_adopted(dp), "devices",
 		dp ? status_devices(dp) : json_array(), "maps", dp ? status_maps(dp) : json_array(),
-		"warnings", status_warnings(r, dp));
+		"limit_key", status_limit_key(r), "warnings", status_warnings(r, dp));
 	return r->data ? 0 : -ENOMEM;
 }

@@ -9,20 +9,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "base/cleanup.h"
-#include "base/clock.h"
 #include "base/log.h"
 #include "dataplane_state.h"
 #include "limit_class.h"
+#include "limit_key.h"
 #include "limit_map.h"
 #include "limit_row.h"
 #include "limit_set.h"
 #include "sluice/abi/vip.h"
 #include "source_table.h"
-
-#define ROTATE_MAX_MS 10000
 
 struct vip_entry {
 	char name[CONF_NAME_MAX + 1];
@@ -61,19 +58,6 @@ static void apply_clear(struct apply *a)
 static struct limit_state *state_of(struct dataplane *dp)
 {
 	return pinned_map_mem(dp, "limit_state");
-}
-
-static int random_key(struct limit_row_key *key)
-{
-	return getrandom(key, sizeof(*key), 0) == sizeof(*key) ? 0 : -EIO;
-}
-
-static int make_first_key(struct limit_state *state)
-{
-	static const struct limit_row_key none;
-	struct limit_row_key *key = &state->key[state->active_key & 1];
-
-	return memcmp(key, &none, sizeof(none)) == 0 ? random_key(key) : 0;
 }
 
 /* Which services the vips in force have. */
@@ -279,7 +263,7 @@ static int prepare(struct apply *a)
 	if (!err)
 		err = limit_compile(a->conf, &a->compiled, &fault, a->err);
 	if (!err)
-		err = make_first_key(state_of(a->dp));
+		err = limit_key_first(state_of(a->dp));
 	return err;
 }
 
@@ -355,35 +339,4 @@ int limit_map_stats(struct dataplane *dp, uint32_t limit_class, struct stats_lim
 	if (fd < 0)
 		return fd;
 	return pinned_map_sum(fd, &limit_class, sizeof(*ret), (uint64_t *)ret);
-}
-
-int limit_map_rotate(struct dataplane *dp)
-{
-	struct limit_state *state = state_of(dp);
-	uint64_t longest_ms;
-	int err;
-
-	if (!state)
-		return -ENOMEM;
-	if (state->charge_both)
-		return -EALREADY;
-	err = random_key(&state->key[!(state->active_key & 1)]);
-	if (err)
-		return err;
-	__atomic_store_n(&state->charge_both, 1, __ATOMIC_RELEASE);
-	longest_ms = limit_class_refill_ms(dp);
-	return (int)(longest_ms < ROTATE_MAX_MS ? longest_ms : ROTATE_MAX_MS);
-}
-
-int limit_map_rotate_end(struct dataplane *dp)
-{
-	struct limit_state *state = state_of(dp);
-
-	if (!state)
-		return -ENOMEM;
-	if (!state->charge_both)
-		return -ENOENT;
-	__atomic_store_n(&state->active_key, !(state->active_key & 1), __ATOMIC_RELEASE);
-	__atomic_store_n(&state->charge_both, 0, __ATOMIC_RELEASE);
-	return 0;
 }

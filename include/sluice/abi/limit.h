@@ -109,7 +109,7 @@ struct limit_state {
 	__u32 active_key;			  /* 0 or 1: cells that admit and are charged */
 	__u32 charge_both; /* 1 while a key is rotated in: what a source has used goes to its cells */
 	__u32 has_ports;   /* 1: map `limit_port` has services */
-	__u32 pad;
+	__u32 key_since_s;  /* CLOCK_MONOTONIC: since when the key in force is; 0: unknown */
 	__u8 kind_class[8]; /* by enum limit_kind: a limit class */
 };
 ABI_SIZE(struct limit_state, 152);
