@@ -13,7 +13,7 @@ PROGRAMS_san     := san-bin
 PROGRAMS_bpf     := bpf-tests
 PROGRAMS_fuzz    := fuzz-bin
 PROGRAMS_lint    :=
-PROGRAMS_e2e     := all
+PROGRAMS_e2e     := all harness-bin
 PROGRAMS_e2e-san := all san-bin
 PROGRAMS_conform := all
 SUITES    := $(or $(subst $(COMMA), ,$(SUITE)),unit san bpf fuzz lint e2e e2e-san conform)
@@ -55,7 +55,7 @@ fuzz-dataplane:
 .PHONY: bench
 bench:
 	@scripts/deps.sh install build test lint
-	+@$(SUBMAKE) -s all bench-bin && scripts/bench.sh $(BUILD) '$(T)'
+	+@$(SUBMAKE) -s all bench-bin harness-bin && scripts/bench.sh $(BUILD) '$(T)'
 
 ## demo: show the whole job in namespaces on this machine (KEEP=1 leaves it standing)
 .PHONY: demo
