@@ -84,6 +84,16 @@ def passed(lab):
     return int(values[names.index("InReceives")])
 
 
+def bytes_per_source(lab):
+    """Of a source that was proven, and of one that was not: it has a cell in each of two rows."""
+    with shield.sluice(lab) as agent:
+        maps = shield.maps(agent)
+    for case, name, each in (("bytes-proven", "clients", 1), ("bytes-unproven", "limit_rows", 2)):
+        size = round(each * maps[name]["bytes_memlock"] / maps[name]["max_entries"], 1)
+        yield {"case": case, "subject": "sluice", "unit": "bytes/source", "min": size,
+               "median": size, "max": size, "runs": 1}
+
+
 def measure(lab, shielded, one_source):
     with shielded(lab):
         child = lab.flood("max", WARM_S + SECONDS + 0.5, "--mix", "udp",
@@ -107,21 +117,33 @@ def main():
                 rate, offered = measure(lab, shielded, one_source)
                 rates[i].append(rate)
                 offers[i].append(offered)
-    report(rates, offers)
+        rows = list(bytes_per_source(lab))
+    for row in rows:
+        print(f"{row['case']:15} {row['subject']:9} {row['median']:7} {row['unit']}")
+    report(rates, offers, rows)
 
 
-def report(rates, offers):
-    rows, floors = [], {}
-    print(f"{'case':15} {'subject':9} {'min':>7} {'median':>7} {'max':>7}  of floor  offered   "
-          f"Mpackets/s, {RUNS} runs")
-    for (case, subject, shielded, one_source), found, offered in zip(CASES, rates, offers):
-        low, mid, high = min(found), statistics.median(found), max(found)
-        if shielded is shield.drop_all:
-            floors[one_source] = mid
-        print(f"{case:15} {subject:9} {low / 1e6:7.2f} {mid / 1e6:7.2f} {high / 1e6:7.2f}  "
-              f"{mid / floors[one_source]:7.0%} {statistics.median(offered) / 1e6:8.2f}")
-        rows.append({"case": case, "subject": subject, "unit": "packets/s", "min": round(low),
-                     "median": round(mid), "max": round(high), "runs": RUNS})
+def row_of(case, subject, unit, values, digits):
+    return {"case": case, "subject": subject, "unit": unit, "min": round(min(values), digits),
+            "median": round(statistics.median(values), digits), "max": round(max(values), digits),
+            "runs": len(values)}
+
+
+def report(rates, offers, rows):
+    """Ratios are of rates of the same run: the machine's pace changes from one to the next."""
+    look = next(r for c, r in zip(CASES, rates) if c[2] is drop_ipv4)
+    print(f"{'case':15} {'subject':9} {'min':>7} {'median':>7} {'max':>7}  of drops of drops-look  "
+          f"offered   Mpackets/s, {RUNS} runs")
+    for (case, subject, _, one_source), found, offered in zip(CASES, rates, offers):
+        floor = next(r for c, r in zip(CASES, rates)
+                     if c[2] is shield.drop_all and c[3] == one_source)
+        shares = [[x / y for x, y in zip(found, base)] for base in (floor, look)]
+        print(f"{case:15} {subject:9} {min(found) / 1e6:7.2f} {statistics.median(found) / 1e6:7.2f} "
+              f"{max(found) / 1e6:7.2f}  {statistics.median(shares[0]):8.0%} "
+              f"{statistics.median(shares[1]):13.0%} {statistics.median(offered) / 1e6:8.2f}")
+        rows.append(row_of(case, subject, "packets/s", found, 0))
+        rows.append(row_of(case + "-ratio", subject, "share of drops", shares[0], 3))
+        rows.append(row_of(case + "-look-ratio", subject, "share of drops-look", shares[1], 3))
     folder = sys.argv[1] if len(sys.argv) > 1 else "."
     with open(os.path.join(folder, "drops.json"), "w", encoding="utf-8") as f:
         f.write("[\n" + ",\n".join("  " + json.dumps(row) for row in rows) + "\n]\n")

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What stands between a flood and the host, as context managers over a FloodLab."""
 import contextlib
+import json
+import os
 import subprocess
 
 from edge import Agent, wait_until
@@ -39,6 +41,22 @@ def sluice(lab, config=LIMIT):
     with Agent(lab) as agent:
         agent.start(agent.base(workers=1) + config.replace("DEVICE", lab.device))
         yield agent
+
+
+def bpftool(*words):
+    return json.loads(subprocess.run(["bpftool", "-j", "map", *words], check=True, timeout=60,
+                                     stdout=subprocess.PIPE).stdout)
+
+
+def maps(agent):
+    """What bpftool says of each pinned map of an agent, and its path, by name."""
+    found = {}
+    for folder, _, names in os.walk(agent.bpffs):
+        for name in names:
+            if not name.startswith(("link_", "prog_")):
+                path = os.path.join(folder, name)
+                found[name] = {**bpftool("show", "pinned", path), "path": path}
+    return found
 
 
 @contextlib.contextmanager
