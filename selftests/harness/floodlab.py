@@ -123,6 +123,10 @@ class Server:
         if self.child.stdout.readline() != "listening\n":
             raise RuntimeError("the server does not listen")
 
+    def close(self):
+        self.child.kill()
+        self.child.wait()
+
     def totals(self):
         self.child.stdin.write("\n")
         self.child.stdin.flush()
