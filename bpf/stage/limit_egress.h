@@ -36,10 +36,12 @@ static __always_inline __u32 limit_egress_find(struct pkt *p)
 static __always_inline bool limit_unit_is_near(const struct limit_scope *s, __u32 unit)
 {
 	const struct gcra_rate *rate = &s->rates->unit[unit], *total = &s->rates->total[unit];
+	/* Of a total, whom nobody has proven is refused earlier. */
+	__u32 near = s->is_exact ? LIMIT_NEAR : LIMIT_SHARE_UNPROVEN - LIMIT_SHED_UNPROVEN;
 	__u64 word;
 
 	if (s->total && total->tolerance_fp &&
-	    gcra_in_use(&s->total->tat[unit], total, s->now_fp) > LIMIT_NEAR)
+	    gcra_in_use(&s->total->tat[unit], total, s->now_fp) > near)
 		return true;
 	if (!rate->tolerance_fp)
 		return false;

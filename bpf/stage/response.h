@@ -83,9 +83,9 @@ static __always_inline void response_locate(struct pkt_facts *p, const struct re
 	word[3] = p->flow.dst.w[1];
 	word[4] = p->flow.dst.w[2];
 	word[5] = p->flow.dst.w[3];
-	ret->first = (__u64)response_hash(state->set_key, word) << (state->set_bits & 31) >> 32;
+	ret->first = (__u64)response_hash(state->key.set, word) << (state->set_bits & 31) >> 32;
 	ret->first *= RESPONSE_WAYS;
-	ret->tag = (__u64)(response_hash(state->tag_key, word) >> 8 | 1) << RESPONSE_TAG_SHIFT;
+	ret->tag = (__u64)(response_hash(state->key.tag, word) >> 8 | 1) << RESPONSE_TAG_SHIFT;
 	ret->second = pkt_now_coarse(p) / RESPONSE_NS_PER_S & 0xff;
 }
 

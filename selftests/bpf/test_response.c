@@ -29,8 +29,8 @@ static void write_state(struct world *w)
 	uint32_t i, zero = 0;
 
 	for (i = 0; i < RESPONSE_KEY_WORDS; i++) {
-		s.set_key[i] = 0x9e3779b97f4a7c15ULL * (i + 3);
-		s.tag_key[i] = 0xc2b2ae3d27d4eb4fULL * (i + 5);
+		s.key.set[i] = 0x9e3779b97f4a7c15ULL * (i + 3);
+		s.key.tag[i] = 0xc2b2ae3d27d4eb4fULL * (i + 5);
 	}
 	assert_int_equal(bpf_map_update_elem(plane_map(&w->in, "response_state"), &zero, &s, 0), 0);
 }

@@ -260,6 +260,8 @@ int conf_check_kernel(const struct conf *conf, struct conf_node *root, struct co
 		err = check_acl(conf, conf_node_get(root, "acl"), scratch, errors);
 	if (!err)
 		err = check_vips(conf, root, scratch, errors);
+	if (!err)
+		err = conf_check_responses(conf, root, scratch, errors);
 	/* Last: it looks at vips as well. */
 	return err ? err : conf_check_limits(conf, root, scratch, errors);
 }

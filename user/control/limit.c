@@ -99,7 +99,8 @@ static json_t *totals_json(const struct conf_limit *limit)
 /* What the file says of whom it is for. */
 static json_t *selectors_json(const struct conf *conf, const struct conf_limit *limit)
 {
-	return json_pack("{s:s,s:b,s:o,s:o,s:s,s:o,s:s,s:s,s:I,s:o}", "name", limit->name,
+	return json_pack("{s:s,s:s,s:b,s:o,s:o,s:s,s:o,s:s,s:s,s:I,s:o}", "name", limit->name,
+			 "direction", limit->direction == CONF_EGRESS ? "egress" : "ingress",
 			 "dry_run", limit->dry_run, "sources", sources_json(limit), "vips",
 			 vips_json(conf, limit), "protocol",
 			 limit->protocol == IPPROTO_TCP	  ? "tcp"
@@ -124,6 +125,7 @@ static json_t *limit_json(struct dataplane *dp, const struct conf *conf,
 	json_object_set_new(row, "admitted_packets",
 			    json_integer((json_int_t)stats.admitted.packets));
 	json_object_set_new(row, "admitted_bytes", json_integer((json_int_t)stats.admitted.bytes));
+	json_object_set_new(row, "marked_packets", json_integer((json_int_t)stats.marked.packets));
 	for (enum limit_unit u = LIMIT_PACKETS; u < LIMIT_UNITS; u++) {
 		json_t *unit = limit_unit_json(&limit->unit[u], &rates.unit[u], &stats, u);
 

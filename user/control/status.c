@@ -8,7 +8,7 @@
 #include "request.h"
 #include "status.h"
 
-#define STATUS_MAPS_MAX	    32
+#define STATUS_MAPS_MAX	    48
 #define STATUS_WARNINGS_MAX 64
 #define STATUS_BACKENDS_MAX 1024
 
@@ -49,11 +49,12 @@ static json_t *status_devices(struct dataplane *dp)
 		const struct dataplane_device *d = &devices[i];
 		const char *how = d->through_libxdp ? "libxdp" : "link";
 
-		json_array_append_new(
-			list, json_pack("{s:s,s:i,s:s,s:s,s:b,s:i,s:s}", "device", d->name,
-					"ifindex", (int)d->ifindex, "mode", device_mode(d),
-					"attach", d->attached ? how : "none", "adopted", d->adopted,
-					"program_id", (int)d->prog_id, "error", d->error));
+		json_array_append_new(list, json_pack("{s:s,s:i,s:s,s:s,s:b,s:b,s:i,s:s}", "device",
+						      d->name, "ifindex", (int)d->ifindex, "mode",
+						      device_mode(d), "attach",
+						      d->attached ? how : "none", "adopted",
+						      d->adopted, "egress", d->egress, "program_id",
+						      (int)d->prog_id, "error", d->error));
 	}
 	return list;
 }
@@ -102,9 +103,11 @@ static void status_device_warnings(struct dataplane *dp, json_t *warnings)
 	char text[400];
 
 	for (size_t i = 0; i < n; i++) {
-		if (devices[i].attached)
+		if (devices[i].attached && !devices[i].error[0])
 			continue;
-		snprintf(text, sizeof(text), "%s is not attached, its packets pass unchecked: %s",
+		snprintf(text, sizeof(text),
+			 devices[i].attached ? "what goes out of %s passes unchecked: %s"
+					     : "%s is not attached, its packets pass unchecked: %s",
 			 devices[i].name, devices[i].error);
 		add_warning(warnings, text);
 	}

@@ -136,7 +136,7 @@ static int make_plan(struct apply *a)
 	log_warn("limits.replaced_at_once", LOG_STR("why", a->err->text));
 	memset(a->live.group_used, 0, sizeof(a->live.group_used));
 	memset(a->live.service_used, 0, sizeof(a->live.service_used));
-	memset(a->live.ports, 0, 2 * sizeof(*a->live.ports));
+	memset(a->live.ports, 0, LIMIT_PORT_TABLES * sizeof(*a->live.ports));
 	memset(a->vip, 0, a->conf->n_vips);
 	return limit_set_plan(a->compiled, a->conf->n_vips, a->ids, &a->live, &a->plan, a->err);
 }
@@ -215,6 +215,7 @@ static int write_selectors(struct apply *a)
 		return errmsg_set(a->err, -ENOMEM, "cannot map limit_amplifier");
 	limit_set_write_ports(a->compiled, &a->plan, a->live.ports);
 	__atomic_store_n(&state->has_ports, a->compiled->has_ports, __ATOMIC_RELEASE);
+	__atomic_store_n(&state->has_egress, a->compiled->has_egress, __ATOMIC_RELEASE);
 	write_amplifiers(amplifier, &a->conf->dataplane);
 	for (size_t kind = 0; kind < LIMIT_KINDS; kind++)
 		__atomic_store_n(&state->kind_class[kind], a->ids[a->compiled->kind[kind]],

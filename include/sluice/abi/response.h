@@ -31,12 +31,17 @@ enum response_flag {
 /* Words of a hash's key: one constant, and one factor for each word of client and service. */
 #define RESPONSE_KEY_WORDS 7
 
+/* Random per boot, secret. */
+struct response_keys {
+	__u64 set[RESPONSE_KEY_WORDS]; /* where a client's credit is */
+	__u64 tag[RESPONSE_KEY_WORDS]; /* and what tells it from the others there */
+};
+
 /* Map `response_state` (array, one element, memory-mapped). */
 struct response_state {
-	__u64 set_key[RESPONSE_KEY_WORDS]; /* random per boot, secret: where a client's credit is */
-	__u64 tag_key[RESPONSE_KEY_WORDS]; /* and what tells it from the others there */
-	__u32 enabled;			   /* 1: map `response_service` has some */
-	__u32 set_bits;			   /* map `response_credit` has 2^set_bits sets */
+	struct response_keys key;
+	__u32 enabled;	/* 1: map `response_service` has some */
+	__u32 set_bits; /* map `response_credit` has 2^set_bits sets */
 };
 ABI_SIZE(struct response_state, 120);
 
