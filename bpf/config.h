@@ -32,6 +32,7 @@ const volatile bool acl_enabled = true;
 const volatile bool verdict_enabled = true;
 const volatile bool limit_enabled = true;
 const volatile bool vip_enabled = true;
+const volatile bool response_enabled = true;
 
 /* Tests: read test_now_ns instead of the clock. */
 const volatile bool clock_injected = false;

@@ -41,6 +41,7 @@ struct limit_answer {
 	__u8 unit;	   /* enum limit_unit, of a refusal */
 	__u8 is_total : 1; /* it was the class's total that refused */
 	__u8 is_exact : 1; /* it was a meter of the source's own */
+	__u8 is_near : 1;  /* it admits, and a meter is nearly empty: asked on the way out only */
 };
 
 /* The classes that a packet can meet, in the order in which they are asked and charged. */
@@ -54,6 +55,9 @@ enum pkt_flag {
 	PKT_QUOTES = 4,	  /* an ICMP error: flow is that of the packet it quotes */
 	PKT_SYN = 8,	  /* TCP, SYN without ACK */
 	PKT_VIPLESS = 16, /* cannot be matched with a vip */
+	PKT_EGRESS = 32,  /* on the way out */
+	PKT_ECT = 64,	  /* it can be told of congestion: only read on the way out */
+	PKT_MARKED = 128, /* and was */
 };
 
 /* Starts as all zero: before 6.3, the verifier wants all of it written before it is handed over. */
@@ -67,7 +71,7 @@ struct pkt_facts {
 
 	/* Of the parser. */
 	__u32 wire_bytes;   /* as sent, without FCS: tags and every segment's headers included */
-	__u32 header_bytes; /* link to transport header; of merged packets only */
+	__u32 header_bytes; /* link to the end of the transport header; of merged packets only */
 	__u32 l2_bytes;
 	__u32 l3_bytes;	      /* as the IP header says */
 	__u32 flags;	      /* enum pkt_flag */

@@ -6,9 +6,11 @@
 #include "pipeline.h"
 #include "stage/parse.h"
 #include "stage/parse_l4.h"
+#include "stage/parse_tc.h"
 #include "stage/acl.h"
 #include "stage/verdict.h"
 #include "stage/limit.h"
+#include "stage/response.h"
 #include "stage/vip.h"
 #include "stage/forward.h"
 #include "obs/stats.h"
@@ -16,33 +18,6 @@
 #include "obs/top.h"
 #include "obs/exit.h"
 #include "obs/capture.h"
-
-/* Headers within this can be parsed; covers all but extravagant IPv6 extension headers. */
-#define TC_HEADER_BYTES 256
-#define TC_TAG_BYTES	4
-
-/* <linux/pkt_cls.h> has them as macros. */
-enum tc_action {
-	TC_NEXT = -1, /* go on with other filters; the default is to pass */
-	TC_DROP = 2,
-};
-
-__noinline int tc_parse(struct __sk_buff *ctx, struct pkt *p)
-{
-	__u32 want = ctx->len < TC_HEADER_BYTES ? ctx->len : TC_HEADER_BYTES;
-
-	if (!p) /* never; a global function's argument may be, for the verifier */
-		return STAGE_PASS;
-	if ((void *)(long)ctx->data + want > (void *)(long)ctx->data_end)
-		bpf_skb_pull_data(ctx,
-				  want); /* failing leaves what can be read: the parser looks */
-	p->frame_bytes = ctx->len;
-	p->tag_bytes = ctx->vlan_present ? TC_TAG_BYTES : 0;
-	p->segment_bytes = ctx->gso_size;
-	p->packets = ctx->gso_segs ? ctx->gso_segs : 1;
-	p->ifindex = ctx->ifindex;
-	return stage_parse(p, (void *)(long)ctx->data, (void *)(long)ctx->data_end);
-}
 
 static __always_inline int tc_end(const struct pkt *p, enum stage_result result)
 {
@@ -89,6 +64,8 @@ int tc_ingress(struct __sk_buff *ctx)
 		result = stage_vip_find(&p);
 	if (result == STAGE_NEXT)
 		result = stage_limit(&p);
+	if (result == STAGE_NEXT)
+		result = stage_response(&p);
 	if (result == STAGE_NEXT)
 		result = stage_vip(&p);
 	if (result == STAGE_NEXT)

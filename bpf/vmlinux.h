@@ -287,6 +287,10 @@ struct icmp6hdr {
 };
 
 enum {
+	BPF_F_RECOMPUTE_CSUM = 1,
+};
+
+enum {
 	BPF_F_CURRENT_NETNS = -1,
 };
 

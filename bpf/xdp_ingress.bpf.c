@@ -6,6 +6,7 @@
 #include "stage/acl.h"
 #include "stage/verdict.h"
 #include "stage/limit.h"
+#include "stage/response.h"
 #include "stage/vip.h"
 #include "stage/forward.h"
 #include "obs/stats.h"
@@ -85,6 +86,8 @@ int xdp_ingress(struct xdp_md *ctx)
 		result = stage_vip_find(&p);
 	if (result == STAGE_NEXT)
 		result = stage_limit(&p);
+	if (result == STAGE_NEXT)
+		result = stage_response(&p);
 	if (result == STAGE_NEXT)
 		result = stage_vip(&p);
 	if (result == STAGE_NEXT)

@@ -115,6 +115,8 @@ static __always_inline void event_exit(struct pkt *p, enum stage_result result)
 			return;
 		type = EVENT_WOULD_DROP;
 		reason = answer->is_total ? DROP_LIMIT_TOTAL : DROP_LIMIT_PACKETS + answer->unit;
+		if (p->flags & PKT_EGRESS)
+			reason = DROP_EGRESS_LIMIT;
 		which = EVENT_METER_TRIAL + (reason & (EVENT_REASONS - 1));
 	}
 	meter = bpf_map_lookup_elem(&event_meter, &which);

@@ -81,6 +81,8 @@ static __always_inline void stats_add_limit(const struct pkt *p, const struct li
 	limit = bpf_map_lookup_elem(&stats_limit, &id);
 	if (!limit)
 		return;
+	if (answer->is_near && (p->flags & PKT_MARKED))
+		stats_add(p, &limit->marked);
 	if (answer->outcome == LIMIT_ADMITTED)
 		stats_add(p, &limit->admitted);
 	else if (answer->outcome == LIMIT_DROPPED)
@@ -89,17 +91,10 @@ static __always_inline void stats_add_limit(const struct pkt *p, const struct li
 		stats_add(p, &limit->would_drop[unit]);
 }
 
-static __always_inline void stats_exit(const struct pkt *p, enum stage_result result)
+static __always_inline void stats_add_limits(const struct pkt *p, enum stage_result result)
 {
-	__u32 action = result == STAGE_TX     ? STATS_FORWARD
-		       : result == STAGE_DROP ? STATS_DROP
-					      : STATS_PASS;
 	__u32 i;
 
-	stats_add_at(p, &stats_drop, DROP_NONE);
-	stats_add_at(p, &stats_action, action);
-	if (p->vip_id)
-		stats_add_vip(p, result);
 #pragma unroll
 	for (i = 0; i < LIMIT_SCOPES; i++) {
 		/* What a trial would have dropped is only of interest if nobody else did. */
@@ -107,6 +102,19 @@ static __always_inline void stats_exit(const struct pkt *p, enum stage_result re
 		    !(p->limit[i].outcome == LIMIT_WOULD_DROP && result == STAGE_DROP))
 			stats_add_limit(p, &p->limit[i]);
 	}
+}
+
+static __always_inline void stats_exit(const struct pkt *p, enum stage_result result)
+{
+	__u32 action = result == STAGE_TX     ? STATS_FORWARD
+		       : result == STAGE_DROP ? STATS_DROP
+					      : STATS_PASS;
+
+	stats_add_at(p, &stats_drop, DROP_NONE);
+	stats_add_at(p, &stats_action, action);
+	if (p->vip_id)
+		stats_add_vip(p, result);
+	stats_add_limits(p, result);
 	if (result == STAGE_TX)
 		stats_add_at(p, &stats_backend, p->backend_id);
 	if (result == STAGE_DROP)

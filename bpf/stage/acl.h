@@ -142,19 +142,33 @@ __noinline int acl_answer_v6(const struct addr *source)
 	return a ? *(volatile __u32 *)&a->answer : SOURCE_NONE;
 }
 
-static __always_inline enum stage_result stage_acl(struct pkt *p)
+/* Note what the lists say of the source; is it denied? */
+static __always_inline bool acl_denies(struct pkt *p)
 {
 	struct addr source = p->source;
 	__u32 answer;
 
-	if (!acl_enabled)
-		return STAGE_NEXT;
 	answer = p->flags & PKT_IPV6 ? acl_answer_v6(&source) : acl_answer_v4(&source);
 	if (answer == SOURCE_DENY)
-		return drop(p, DROP_ACL_DENY);
+		return true;
 	if (answer == SOURCE_ALLOW)
 		p->exempt = 1;
 	else
 		p->group = answer;
+	return false;
+}
+
+static __always_inline enum stage_result stage_acl(struct pkt *p)
+{
+	if (!acl_enabled)
+		return STAGE_NEXT;
+	return acl_denies(p) ? drop(p, DROP_ACL_DENY) : STAGE_NEXT;
+}
+
+/* On the way out: whom the lists deny is sent to all the same, as one of no group. */
+static __always_inline enum stage_result stage_acl_egress(struct pkt *p)
+{
+	if (acl_enabled)
+		acl_denies(p);
 	return STAGE_NEXT;
 }

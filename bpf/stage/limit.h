@@ -80,19 +80,27 @@ __noinline int limit_lacks_proof(const struct pkt_facts *p)
 	return p->proto == PROTO_TCP ? id : LIMIT_CLASS_NONE;
 }
 
-static __always_inline enum stage_result stage_limit(struct pkt *p)
+/* Meet the classes that were noted in p->limit, so many: DROP_NONE, or why it is dropped. */
+static __always_inline enum drop_reason limit_meet(struct pkt *p, __u32 classes)
 {
 	enum drop_reason reason;
-	__u32 classes, lacks;
+	__u32 lacks;
 
-	if (!limit_enabled || p->exempt)
-		return STAGE_NEXT;
-	classes = limit_set_find(p);
 	if (classes == 0)
-		return STAGE_NEXT;
+		return DROP_NONE;
 	reason = classes == 1 ? limit_one(p) : limit_several(p);
 	lacks = limit_lacks_proof(&p->facts);
 	if (lacks)
 		limit_prove(p, lacks & (LIMIT_CLASSES - 1), lacks & LIMIT_LACKS_REFUSED);
+	return reason;
+}
+
+static __always_inline enum stage_result stage_limit(struct pkt *p)
+{
+	enum drop_reason reason;
+
+	if (!limit_enabled || p->exempt)
+		return STAGE_NEXT;
+	reason = limit_meet(p, limit_set_find(p));
 	return reason == DROP_NONE ? STAGE_NEXT : drop(p, reason);
 }

@@ -25,7 +25,7 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 2);
+	__uint(max_entries, LIMIT_PORT_TABLES);
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, __u32);
 	__type(value, struct limit_ports);
@@ -79,26 +79,36 @@ static __always_inline __u32 limit_kind_class(const struct pkt *p, const struct 
 	return amplified && limit_is_amplified(p) ? amplified : LIMIT_CLASS_NONE;
 }
 
-/* Note the classes in p->limit; how many. */
-static __always_inline __u32 limit_set_find(struct pkt *p)
+/* Note the classes of a service in p->limit; how many. */
+static __always_inline __u32 limit_set_note(struct pkt *p, __u32 service)
 {
-	__u32 zero = 0, group = p->group, i, n;
-	struct limit_state *state = bpf_map_lookup_elem(&limit_state, &zero);
+	__u32 group = p->group, i, n = 0;
 	struct limit_set *set = bpf_map_lookup_elem(&limit_set, &group);
 	struct limit_set_entry *entry;
-	__u8 id;
 
-	if (!state || !set)
+	if (!set)
 		return 0;
-	entry = &set->service[limit_service(p, state) & (LIMIT_SERVICES - 1)];
-	id = limit_kind_class(p, state);
-	p->limit[LIMIT_SCOPE_KIND].limit_class = id;
-	n = id != 0;
+	entry = &set->service[service & (LIMIT_SERVICES - 1)];
 #pragma unroll
 	for (i = 0; i < LIMIT_SET_CLASSES; i++) {
-		id = *(volatile __u8 *)&entry->limit_class[i];
+		__u8 id = *(volatile __u8 *)&entry->limit_class[i];
+
 		p->limit[LIMIT_SCOPE_SET + i].limit_class = id;
 		n += id != 0;
 	}
 	return n;
+}
+
+/* Note the classes in p->limit; how many. */
+static __always_inline __u32 limit_set_find(struct pkt *p)
+{
+	__u32 zero = 0;
+	struct limit_state *state = bpf_map_lookup_elem(&limit_state, &zero);
+	__u8 id;
+
+	if (!state)
+		return 0;
+	id = limit_kind_class(p, state);
+	p->limit[LIMIT_SCOPE_KIND].limit_class = id;
+	return limit_set_note(p, limit_service(p, state)) + (id != 0);
 }

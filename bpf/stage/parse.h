@@ -119,9 +119,10 @@ static __always_inline enum stage_result parse_ext(struct pkt *p, struct cursor 
 		/* Later fragments cannot tell what follows more headers: none of them is balanced. */
 		if (*frag)
 			p->flags |= PKT_VIPLESS;
+		/* Once a fragment, always one: a second header that says no does not make it whole. */
 		if (p->proto == PROTO_FRAGMENT)
-			*frag = bpf_ntohs(((const struct frag_hdr *)ext)->frag_off) &
-				(IPV6_FRAG_OFFSET | IPV6_FRAG_MORE);
+			*frag |= bpf_ntohs(((const struct frag_hdr *)ext)->frag_off) &
+				 (IPV6_FRAG_OFFSET | IPV6_FRAG_MORE);
 		bytes = parse_forget(p, parse_ext_bytes(p, ext));
 		*frag = parse_forget(p, *frag) & (IPV6_FRAG_OFFSET | IPV6_FRAG_MORE);
 		p->flags = parse_forget(p, p->flags);
@@ -187,6 +188,18 @@ static __always_inline enum stage_result parse_ipv6(struct pkt *p, struct cursor
 	return parse_l4(p, c);
 }
 
+/*
+ * What was merged counts as the packets it was made of, with the headers of each. How many is not
+ * said of what a guest merged (virtio leaves gso_segs to a check that is still to come).
+ */
+static __always_inline void parse_merged(struct pkt *p, __u32 header_bytes)
+{
+	p->header_bytes = header_bytes;
+	if (p->packets == 1 && p->segment_bytes && p->frame_bytes > header_bytes)
+		p->packets = (p->frame_bytes - header_bytes - 1) / p->segment_bytes + 1;
+	p->wire_bytes += (p->packets - 1) * (header_bytes + p->tag_bytes);
+}
+
 /* The frame from data on, of which the part before end can be read. */
 static __always_inline enum stage_result stage_parse(struct pkt *p, void *data, void *end)
 {
@@ -205,9 +218,7 @@ static __always_inline enum stage_result stage_parse(struct pkt *p, void *data, 
 		result = parse_ipv6(p, &c);
 	else
 		return STAGE_PASS;
-	if (p->packets > 1 && result == STAGE_NEXT) {
-		p->header_bytes = p->l2_bytes + p->l3_bytes - c.left;
-		p->wire_bytes += (p->packets - 1) * (p->header_bytes + p->tag_bytes);
-	}
+	if ((p->segment_bytes || p->packets > 1) && result == STAGE_NEXT)
+		parse_merged(p, p->l2_bytes + p->l3_bytes - c.left);
 	return result;
 }

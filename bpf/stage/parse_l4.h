@@ -114,6 +114,7 @@ static __always_inline enum stage_result parse_udp(struct pkt *p, struct cursor 
 static __always_inline enum stage_result parse_icmp(struct pkt *p, struct cursor *c)
 {
 	const struct icmphdr *icmp = cursor_take(c, sizeof(*icmp));
+	struct cursor quoted = *c; /* what an error quotes is payload, not header */
 
 	if (!icmp)
 		return parse_short(p, c, sizeof(*icmp));
@@ -121,9 +122,9 @@ static __always_inline enum stage_result parse_icmp(struct pkt *p, struct cursor
 	if (p->flags & PKT_FRAGMENT)
 		return STAGE_NEXT;
 	if (!(p->flags & PKT_IPV6) && icmp_quotes(icmp->type))
-		parse_quoted_v4(p, c);
+		parse_quoted_v4(p, &quoted);
 	else if ((p->flags & PKT_IPV6) && icmpv6_quotes(icmp->type))
-		parse_quoted_v6(p, c);
+		parse_quoted_v6(p, &quoted);
 	return STAGE_NEXT;
 }
 

@@ -3,7 +3,7 @@
 # Programs that only tests or benchmarks load live beside those and get a skeleton in the same way.
 
 BPF_SRCS  := $(wildcard bpf/*.bpf.c)
-BPF_TEST_SRCS := $(wildcard selftests/bpf/*.bpf.c selftests/bench/*.bpf.c)
+BPF_TEST_SRCS := $(wildcard selftests/bpf/*.bpf.c selftests/bench/*.bpf.c selftests/harness/*.bpf.c)
 BPF_OBJS  := $(BPF_SRCS:bpf/%.c=$(BUILD)/bpf/%.o)
 BPF_TEST_OBJS := $(BPF_TEST_SRCS:%.c=$(BUILD)/obj/%.o)
 BPF_SKELS := $(BPF_SRCS:bpf/%.bpf.c=$(BUILD)/skel/%.skel.h)
@@ -46,6 +46,9 @@ $(BUILD)/skel/%.skel.h: $(BUILD)/obj/selftests/bpf/%.bpf.o
 	$(skeleton)
 
 $(BUILD)/skel/%.skel.h: $(BUILD)/obj/selftests/bench/%.bpf.o
+	$(skeleton)
+
+$(BUILD)/skel/%.skel.h: $(BUILD)/obj/selftests/harness/%.bpf.o
 	$(skeleton)
 
 -include $(BPF_OBJS:.o=.d) $(BPF_TEST_OBJS:.o=.d)

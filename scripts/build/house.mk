@@ -13,7 +13,7 @@ PROGRAMS_san     := san-bin
 PROGRAMS_bpf     := bpf-tests
 PROGRAMS_fuzz    := fuzz-bin
 PROGRAMS_lint    :=
-PROGRAMS_e2e     := all
+PROGRAMS_e2e     := all harness-bin
 PROGRAMS_e2e-san := all san-bin
 PROGRAMS_conform := all
 SUITES    := $(or $(subst $(COMMA), ,$(SUITE)),unit san bpf fuzz lint e2e e2e-san conform)
@@ -43,11 +43,19 @@ fuzz:
 	@scripts/deps.sh install build test lint
 	+@$(SUBMAKE) -s fuzz-bin && $(RUN_TESTS) --suite fuzz --fuzz-s $(FUZZ_TIME)
 
+## fuzz-dataplane: PACKETS (10000000) random packets on each hook against the reference model; SEED=n repeats
+.PHONY: fuzz-dataplane
+PACKETS ?= 10000000
+fuzz-dataplane:
+	@scripts/deps.sh install build test
+	+@$(SUBMAKE) -s $(BUILD)/bpf-tests/fuzz_dataplane && \
+		$(BUILD)/bpf-tests/fuzz_dataplane --packets $(PACKETS) $(if $(SEED),--seed $(SEED))
+
 ## bench: run the benchmarks; tables on stdout, rows in $(BUILD)/bench/*.json
 .PHONY: bench
 bench:
 	@scripts/deps.sh install build test lint
-	+@$(SUBMAKE) -s all bench-bin && scripts/bench.sh $(BUILD) '$(T)'
+	+@$(SUBMAKE) -s all bench-bin harness-bin && scripts/bench.sh $(BUILD) '$(T)'
 
 ## demo: show the whole job in namespaces on this machine (KEEP=1 leaves it standing)
 .PHONY: demo

@@ -3,7 +3,9 @@
 #
 #   selftests/unit/test_X.c   -> $(BUILD)/unit/test_X          cmocka, all of user/ but main.c
 #   selftests/bpf/test_X.c    -> $(BUILD)/bpf-tests/test_X     the same, needs root and BPF
+#   selftests/model/X.c       -> $(BUILD)/bpf-tests/X          test_model, fuzz_dataplane: with the library of bpf/
 #   selftests/bench/bench_X.c -> $(BUILD)/bench-bin/bench_X    argument: the folder for its JSON
+#   selftests/harness/X.c     -> $(BUILD)/harness/X            what end-to-end tests and benchmarks start
 #   selftests/fuzz/fuzz_X.c   -> $(BUILD)/fuzz/fuzz_X          libFuzzer, the library again with clang
 # The other .c files of such a folder are a library for the programs of that folder.
 
@@ -17,7 +19,9 @@ extras   = $(sort $(filter-out %.bpf.c $(call programs,$1,$2),$(wildcard selftes
 
 UNIT_BINS  := $(patsubst selftests/unit/%.c,$(BUILD)/unit/%,$(call programs,unit,test))
 BPF_BINS   := $(patsubst selftests/bpf/%.c,$(BUILD)/bpf-tests/%,$(call programs,bpf,test))
+MODEL_BINS := $(addprefix $(BUILD)/bpf-tests/,test_model fuzz_dataplane)
 BENCH_BINS := $(patsubst selftests/bench/%.c,$(BUILD)/bench-bin/%,$(call programs,bench,bench))
+HARNESS_BINS := $(patsubst selftests/harness/%.c,$(BUILD)/harness/%,$(filter-out %.bpf.c,$(wildcard selftests/harness/*.c)))
 FUZZ_BINS  := $(patsubst selftests/fuzz/%.c,$(BUILD)/fuzz/%,$(call programs,fuzz,fuzz))
 
 # $(call library,archive,objects): of what a folder's programs share; it may be empty.
@@ -29,6 +33,8 @@ endef
 test_objs   = $(patsubst %.c,$(BUILD)/obj/%.o,$(call extras,$1,$2))
 $(eval $(call library,$(BUILD)/obj/unit.a,$(call test_objs,unit,test)))
 $(eval $(call library,$(BUILD)/obj/bpf-tests.a,$(call test_objs,bpf,test)))
+$(eval $(call library,$(BUILD)/obj/model.a,$(patsubst %.c,$(BUILD)/obj/%.o,\
+	$(filter-out %/test_model.c %/fuzz_dataplane.c,$(wildcard selftests/model/*.c)))))
 $(eval $(call library,$(BUILD)/obj/bench.a,$(call test_objs,bench,bench)))
 
 $(BUILD)/obj/selftests/%.o: selftests/%.c $(BUILD)/.flags | $(BPF_SKELS) $(BPF_TEST_SKELS)
@@ -48,7 +54,14 @@ $(UNIT_BINS): $(BUILD)/unit/%: $(BUILD)/obj/selftests/unit/%.o $(BUILD)/obj/unit
 $(BPF_BINS): $(BUILD)/bpf-tests/%: $(BUILD)/obj/selftests/bpf/%.o $(BUILD)/obj/bpf-tests.a $(BUILD)/libsluice.a
 	$(link_test)
 
+$(MODEL_BINS): $(BUILD)/bpf-tests/%: $(BUILD)/obj/selftests/model/%.o $(BUILD)/obj/model.a \
+		$(BUILD)/obj/bpf-tests.a $(BUILD)/libsluice.a
+	$(link_test)
+
 $(BENCH_BINS): $(BUILD)/bench-bin/%: $(BUILD)/obj/selftests/bench/%.o $(BUILD)/obj/bench.a $(BUILD)/libsluice.a
+	$(link_test)
+
+$(HARNESS_BINS): $(BUILD)/harness/%: $(BUILD)/obj/selftests/harness/%.o
 	$(link_test)
 
 # Fuzz targets: clang throughout, the library instrumented for coverage.
@@ -90,11 +103,12 @@ $(SAN_BINS): $(BUILD)/san/unit/%: $(BUILD)/fuzz/obj/selftests/unit/%.o $(BUILD)/
 $(BUILD)/san/sluiced: $(SAN_MAIN) $(BUILD)/fuzz/libsluice.a
 	$(link_sanitized)
 
-## unit, bpf-tests, bench-bin, fuzz-bin, san-bin: build those programs, run none
-.PHONY: unit bpf-tests bench-bin fuzz-bin san-bin
+## unit, bpf-tests, bench-bin, harness-bin, fuzz-bin, san-bin: build those programs, run none
+.PHONY: unit bpf-tests bench-bin harness-bin fuzz-bin san-bin
 unit: $(UNIT_BINS)
-bpf-tests: $(BPF_BINS)
+bpf-tests: $(BPF_BINS) $(MODEL_BINS)
 bench-bin: $(BENCH_BINS)
+harness-bin: $(HARNESS_BINS)
 fuzz-bin: $(FUZZ_BINS)
 san-bin: $(SAN_BINS) $(BUILD)/san/sluiced
 

@@ -157,6 +157,7 @@ struct conf_dataplane lab_conf(struct conf_device *device)
 		.n_devices = device ? 1 : 0,
 		.max_clients = 4096,
 		.limit_rows = 65536,
+		.max_responses = 4096,
 		.max_acl = 1024,
 		.max_verdicts = 1024,
 		.max_vips = 8,

@@ -66,6 +66,7 @@ static void build_ipv4(const struct packet_spec *spec, struct packet *p)
 
 	ip[0] = (uint8_t)((spec->version ? spec->version : 4) << 4 |
 			  (spec->ihl ? spec->ihl : header_bytes / 4));
+	ip[1] = spec->traffic_class;
 	put16(ip + 4, 0x1234);
 	put16(ip + 6, spec->frag_offset | (spec->frag_more ? IPV4_FRAG_MORE : 0));
 	ip[8] = spec->hop_limit ? spec->hop_limit : 64;
@@ -107,6 +108,7 @@ static void build_ipv6(const struct packet_spec *spec, struct packet *p)
 	uint8_t *ip = push(p, 40);
 
 	ip[0] = (uint8_t)((spec->version ? spec->version : 6) << 4);
+	put16(ip, (uint32_t)ip[0] << 8 | (uint32_t)spec->traffic_class << 4);
 	ip[7] = spec->hop_limit ? spec->hop_limit : 64;
 	memcpy(ip + 8, src.b, 16);
 	memcpy(ip + 24, dst.b, 16);

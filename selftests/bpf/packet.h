@@ -31,6 +31,7 @@ struct packet_spec {
 	uint16_t frag_offset;	     /* in units of 8 bytes; for IPv6 with PROTO_FRAGMENT in ext */
 	bool frag_more;
 	uint8_t hop_limit;
+	uint8_t traffic_class; /* the low two bits are ECN */
 
 	uint8_t icmp_type;
 	const struct packet_spec *quoted; /* in an ICMP error */

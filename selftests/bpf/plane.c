@@ -10,13 +10,15 @@
 #include <cmocka.h>
 
 #include "plane.h"
+#include "planted.skel.h"
 #include "sluice/algo/maglev.h"
 #include "sluice/algo/siphash.h"
+#include "tc_egress.skel.h"
 #include "tc_ingress.skel.h"
 #include "xdp_ingress.skel.h"
 #include "sluice/algo/gcra_rate.h"
 
-const char *const plane_hook_name[PLANE_HOOKS] = { "xdp", "tc" };
+const char *const plane_hook_name[PLANE_HOOKS + 1] = { "xdp", "tc", "egress" };
 
 static void settle_maps(struct bpf_object *object, const struct plane_settings *s)
 {
@@ -34,7 +36,7 @@ static void settle_maps(struct bpf_object *object, const struct plane_settings *
 	}
 }
 
-/* The two skeletons have the same settings in structs of different names. */
+/* The skeletons have the same settings in structs of different names. */
 #define SETTLE(skeleton, s)                                                 \
 	do {                                                                \
 		(skeleton)->rodata->clock_injected = !(s)->real_clock;      \
@@ -72,7 +74,20 @@ void plane_open(struct plane *p, enum plane_hook hook, const struct plane_settin
 
 	memset(p, 0, sizeof(*p));
 	p->hook = hook;
-	if (hook == PLANE_XDP) {
+	p->planted = s->planted;
+	if (p->planted) {
+		struct planted *bug = planted__open();
+
+		assert_non_null(bug);
+		assert_int_equal(hook, PLANE_XDP);
+		SETTLE(bug, s);
+		bug->rodata->planted = s->planted;
+		assert_int_equal(planted__load(bug), 0);
+		p->skeleton = bug;
+		p->object = bug->obj;
+		p->prog_fd = bpf_program__fd(bug->progs.xdp_ingress);
+		p->now_ns = &bug->bss->test_now_ns;
+	} else if (hook == PLANE_XDP) {
 		struct xdp_ingress *xdp = xdp_ingress__open();
 
 		assert_non_null(xdp);
@@ -97,10 +112,39 @@ void plane_open(struct plane *p, enum plane_hook hook, const struct plane_settin
 	open_policy(p);
 }
 
+void plane_open_egress(struct plane *p, struct plane *in, const struct plane_settings *settings)
+{
+	static const struct plane_settings defaults;
+	const struct plane_settings *s = settings ? settings : &defaults;
+	struct tc_egress *tc = tc_egress__open();
+	struct bpf_map *map;
+
+	assert_non_null(tc);
+	SETTLE(tc, s);
+	bpf_object__for_each_map(map, tc->obj)
+	{
+		int fd = bpf_object__find_map_fd_by_name(in->object, bpf_map__name(map));
+
+		if (!bpf_map__is_internal(map) && fd >= 0)
+			assert_int_equal(bpf_map__reuse_fd(map, fd), 0);
+	}
+	assert_int_equal(tc_egress__load(tc), 0);
+	*p = (struct plane) { .hook = PLANE_EGRESS,
+			      .skeleton = tc,
+			      .object = tc->obj,
+			      .prog_fd = bpf_program__fd(tc->progs.tc_egress),
+			      .now_ns = &tc->bss->test_now_ns };
+	*p->now_ns = *in->now_ns;
+}
+
 void plane_close(struct plane *p)
 {
 	source_table_close(p->sources);
-	if (p->hook == PLANE_XDP)
+	if (p->planted)
+		planted__destroy(p->skeleton);
+	else if (p->hook == PLANE_EGRESS)
+		tc_egress__destroy(p->skeleton);
+	else if (p->hook == PLANE_XDP)
 		xdp_ingress__destroy(p->skeleton);
 	else
 		tc_ingress__destroy(p->skeleton);
@@ -112,9 +156,10 @@ static enum plane_action action_of(enum plane_hook hook, uint32_t returned)
 	static const struct {
 		uint32_t returned;
 		enum plane_action action;
-	} known[PLANE_HOOKS][4] = {
+	} known[PLANE_HOOKS + 1][4] = {
 		{ { 1, PLANE_DROP }, { 2, PLANE_PASS }, { 3, PLANE_TX }, { 4, PLANE_REDIRECT } },
 		{ { 2, PLANE_DROP }, { (uint32_t)-1, PLANE_PASS }, { 7, PLANE_REDIRECT } },
+		{ { 2, PLANE_DROP }, { (uint32_t)-1, PLANE_PASS } },
 	};
 	size_t i;
 

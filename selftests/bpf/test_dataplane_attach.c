@@ -259,7 +259,7 @@ static void without_tcx_a_filter_is_replaced_and_removed(void **state)
 
 	strcpy(d.state.name, "edge0");
 	d.state.ifindex = if_nametoindex("edge0");
-	assert_int_equal(link_tc_attach_clsact(dp, &d, &err), 0);
+	assert_int_equal(link_tc_attach_clsact(dp, &d, LINK_TC_INGRESS, &err), 0);
 	assert_false(d.state.adopted);
 	s.packets = packets_seen(dp) + 5;
 	send_frames(5);
@@ -267,16 +267,16 @@ static void without_tcx_a_filter_is_replaced_and_removed(void **state)
 	dataplane_close(dp);
 
 	dp = lab_dataplane(l, &c);
-	assert_int_equal(link_tc_attach_clsact(dp, &d, &err), 0);
+	assert_int_equal(link_tc_attach_clsact(dp, &d, LINK_TC_INGRESS, &err), 0);
 	assert_true(d.state.adopted && d.state.clsact);
 	lab_run("test $(tc filter show dev edge0 ingress | grep -c 'handle 0x1 tc_ingress') = 1");
-	assert_int_equal(link_tc_detach_clsact(l->dir_fd, "edge0"), 0);
+	assert_int_equal(link_tc_detach_clsact(l->dir_fd, "edge0", LINK_TC_INGRESS), 0);
 	lab_run("test -z \"$(tc filter show dev edge0 ingress)\"");
 	/* Another's filter at our place stays. */
 	lab_run("tc filter add dev edge0 ingress pref 20942 handle 1 bpf da object-pinned "
 		"%s/prog_tc_ingress",
 		l->dir);
-	assert_int_equal(link_tc_attach_clsact(dp, &d, &err), -EBUSY);
+	assert_int_equal(link_tc_attach_clsact(dp, &d, LINK_TC_INGRESS, &err), -EBUSY);
 	assert_non_null(strstr(err.text, "tc filter del dev edge0 ingress pref 20942"));
 	dataplane_close(dp);
 }

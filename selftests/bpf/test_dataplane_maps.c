@@ -10,11 +10,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/limit_rotation.h"
 #include "base/addr.h"
 #include "base/clock.h"
 #include "dataplane/acl_map.h"
 #include "dataplane/dataplane_state.h"
-#include "dataplane/event_map.h"
 #include "dataplane/limit_map.h"
 #include "dataplane/limit_memory.h"
 #include "dataplane/meter_map.h"
@@ -48,13 +48,6 @@ static int world_close(void **state)
 	lab_close((void **)&w->lab);
 	free(w);
 	return 0;
-}
-
-static uint32_t udp_from(struct world *w, const char *src, uint16_t sport)
-{
-	struct lab_frame f = lab_ipv4(src, "192.0.2.1", 17, sport, 2000);
-
-	return lab_test_run(w->lab, f.bytes, f.n);
 }
 
 static struct conf_limit limit(char *name, uint64_t count, uint64_t burst, struct prefix *source)
@@ -318,7 +311,7 @@ static void per_prefix_and_total_are_shared(void **state)
 	assert_int_equal(passed(w, "10.1.1.2", 4), 4);
 	assert_int_equal(passed(w, "10.2.0.1", 5), 5);
 	assert_int_equal(explained(w, "10.2.9.9", "sum").total[LIMIT_PACKETS].tokens, 2);
-	/* The last quarter is for sources that were proven. */
+	/* The last quarter of a total is for whom somebody has proven. */
 	assert_int_equal(passed(w, "10.2.9.9", 5), 1);
 }
 
@@ -369,6 +362,48 @@ static void a_new_key_of_the_rows_is_no_second_burst(void **state)
 	assert_int_not_equal(limits->active_key, key);
 	assert_memory_not_equal(&limits->key[0], &limits->key[1], sizeof(limits->key[0]));
 	assert_int_equal(passed(w, "192.0.2.7", 10), 4);
+}
+
+/* As the supervisor does it, by its tick. */
+static void the_key_changes_when_its_lifetime_is_over(void **state)
+{
+	struct prefix net = lab_prefix("192.0.2.0/24");
+	struct conf_limit web = burst("web", 10, &net);
+	struct limit_rotation r = { 0 }, next = { 0 };
+	struct limit_state *limits;
+	struct limit_key key;
+	struct world *w = *state;
+	uint64_t now_ns, day_ns = 86400 * NS_PER_S;
+	uint32_t active;
+
+	apply_limits(w, &web, 1);
+	limits = pinned_map_mem(w->dp, "limit_state");
+	active = limits->active_key;
+	assert_int_equal(limit_map_key(w->dp, &key), 0);
+	assert_true(key.since_ns && key.since_ns <= clock_now_ns());
+	now_ns = key.since_ns + day_ns;
+	assert_int_equal(limit_rotation_tick(&r, w->dp, 86400000, now_ns - 1), LIMIT_ROTATION_IDLE);
+	assert_int_equal(limit_rotation_tick(&r, w->dp, 0, now_ns * 9), LIMIT_ROTATION_IDLE);
+	assert_int_equal(limits->charge_both, 0);
+	assert_int_equal(limit_rotation_tick(&r, w->dp, 86400000, now_ns), LIMIT_ROTATION_BEGUN);
+	assert_int_equal(limit_rotation_begin(&r, w->dp, LIMIT_ROTATION_OPERATOR, now_ns),
+			 -EALREADY);
+	assert_int_equal(passed(w, "192.0.2.7", 6), 6);
+
+	/* The supervisor dies; the next one lets it wait its whole time again, and ends it. */
+	now_ns += 9 * NS_PER_S;
+	assert_int_equal(limit_rotation_tick(&next, w->dp, 0, now_ns), LIMIT_ROTATION_IDLE);
+	assert_int_equal(limit_rotation_tick(&next, w->dp, 0, now_ns + 10 * NS_PER_S - 1),
+			 LIMIT_ROTATION_IDLE);
+	assert_int_equal(limits->charge_both, 1);
+	assert_int_equal(limit_rotation_tick(&next, w->dp, 0, now_ns + 10 * NS_PER_S),
+			 LIMIT_ROTATION_DONE);
+	assert_int_equal(next.cause, LIMIT_ROTATION_ADOPTED);
+	assert_int_equal(limits->charge_both, 0);
+	assert_int_not_equal(limits->active_key, active);
+	assert_int_equal(passed(w, "192.0.2.7", 10), 4);
+	assert_int_equal(limit_rotation_tick(&next, w->dp, 86400000, clock_now_ns() + NS_PER_S),
+			 LIMIT_ROTATION_IDLE);
 }
 
 static void rows_go_with_the_class_and_come_clean(void **state)
@@ -536,75 +571,6 @@ static void meter_slots_are_stable_bounded_and_swept(void **state)
 	}
 }
 
-struct got {
-	int n;
-	struct event last;
-};
-
-static void on_event(const struct event *e, void *ctx)
-{
-	struct got *g = ctx;
-
-	g->n++;
-	g->last = *e;
-}
-
-static bool has_event(void *ctx)
-{
-	return ((struct got *)ctx)->n > 0;
-}
-
-static void a_drop_is_an_event_on_the_loop(void **state)
-{
-	struct prefix net = lab_prefix("203.0.113.0/24");
-	struct world *w = *state;
-	struct got got = { 0 };
-	struct stats_count drops[DROP_REASON_COUNT], actions[STATS_ACTIONS];
-	int i;
-
-	assert_int_equal(event_map_start(w->dp, w->lab->loop, on_event, &got), 0);
-	assert_int_equal(acl_map_add(w->dp, ACL_LIST_DENY, &net, ACL_FROM_FILE), 0);
-	for (i = 0; i < 3; i++) {
-		got.n = 0;
-		assert_int_equal(udp_from(w, "203.0.113.9", 4242), XDP_DROP);
-		lab_until(w->lab, has_event, &got);
-	}
-	assert_int_equal(got.last.type, EVENT_DROP);
-	assert_int_equal(got.last.reason, DROP_ACL_DENY);
-	assert_int_equal(got.last.flow.sport, __builtin_bswap16(4242));
-	assert_int_equal(stats_map_drops(w->dp, drops), 0);
-	assert_int_equal(drops[DROP_ACL_DENY].packets, 3);
-	assert_int_equal(stats_map_actions(w->dp, actions), 0);
-	assert_int_equal(actions[STATS_DROP].packets, 3);
-	event_map_stop(w->dp);
-}
-
-static void a_sampled_count_is_near_the_true_one(void **state)
-{
-	struct world *w = *state;
-	struct conf_dataplane c = lab_conf(NULL);
-	struct client_key key = { .source = lab_addr("10.0.0.0") };
-	struct client client = { 0 };
-	uint32_t i, all, some;
-	int fd;
-
-	dataplane_close(w->dp);
-	c.max_clients = 65536;
-	c.max_verdicts = 16;
-	c.max_meters = 8;
-	w->dp = lab_dataplane(w->lab, &c);
-	fd = pinned_map_fd(w->dp, "clients");
-	for (i = 0; i < 20000; i++) {
-		key.source.b[14] = (uint8_t)(i >> 8);
-		key.source.b[15] = (uint8_t)i;
-		assert_int_equal(bpf_map_update_elem(fd, &key, &client, 0), 0);
-	}
-	assert_int_equal(pinned_map_count(fd, 0, &all), 0);
-	assert_int_equal(all, 20000);
-	assert_int_equal(pinned_map_count(fd, 4096, &some), 0);
-	assert_in_range(some, 18000, 22000);
-}
-
 int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, world_open, world_close)
@@ -619,13 +585,12 @@ int main(void)
 		TEST(per_prefix_and_total_are_shared),
 		TEST(a_proven_source_has_meters_of_its_own_and_no_second_burst),
 		TEST(a_new_key_of_the_rows_is_no_second_burst),
+		TEST(the_key_changes_when_its_lifetime_is_over),
 		TEST(rows_go_with_the_class_and_come_clean),
 		TEST(fewer_and_more_cells_keep_what_fits),
 		TEST(other_limits_after_a_restart_replace_all_at_once),
 		TEST(the_memory_that_is_told_is_what_the_maps_take),
 		TEST(meter_slots_are_stable_bounded_and_swept),
-		TEST(a_drop_is_an_event_on_the_loop),
-		TEST(a_sampled_count_is_near_the_true_one),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -552,18 +552,15 @@ static void a_vip_has_the_service_of_its_limits(void **state)
 	struct conf_ports port = { VIP_PORT, VIP_PORT };
 	struct conf_limit limits[] = {
 		{ .name = "vip", .rows = 256, .unit = { four } },
-		{ .name = "port",
-		  .rows = 256,
-		  .protocol = IPPROTO_UDP,
-		  .ports = &port,
-		  .n_ports = 1,
-		  .unit = { six } },
+		{ .name = "port", .rows = 256, .protocol = IPPROTO_UDP, .unit = { six } },
 	};
 	struct world *w = *state;
 	struct errmsg err;
 
 	apply(w);
 	lab_until(w->lab, all_in_ring, w);
+	limits[1].ports = &port;
+	limits[1].n_ports = 1;
 	w->conf.limits = limits;
 	w->conf.n_limits = 2;
 	w->vip.limit = limits[0].name;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The parser: what is understood goes on, what is broken is dropped, nothing slips past a list. */
+/* The parser: what is understood goes on, what is broken is dropped. Past policy: test_bypass.c. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
@@ -197,39 +197,6 @@ static void test_mapped(struct plane *p, const void *at)
 	check(p, &packet, DROP_MALFORMED, mapped.what);
 }
 
-/* For TC, BPF_PROG_TEST_RUN itself refuses untagged frames with less than an IP header. */
-static uint32_t shortest(const struct plane *p, const struct row *row, const struct packet *packet)
-{
-	if (p->hook == PLANE_XDP || row->spec.tags)
-		return 15;
-	return packet->l3 + (strchr(row->spec.src, ':') ? 40 : 20);
-}
-
-static void test_truncated(struct plane *p, const void *at)
-{
-	const struct row *row = at;
-	struct packet packet;
-	uint32_t least;
-
-	packet_build(&row->spec, &packet);
-	least = shortest(p, row, &packet);
-	assert_true(packet.len > least);
-	while (--packet.len >= least)
-		check(p, &packet, DROP_MALFORMED, row->what);
-}
-
-static const struct row truncated[] = {
-	{ .what = "TCP is refused truncated at every byte", .spec = { V4, TCP } },
-	{ .what = "TCP with options and tags is refused truncated at every byte",
-	  .spec = { V4, TCP, .tags = 2, .option_bytes = 8, .tcp_option_bytes = 12 } },
-	{ .what = "TCP over IPv6 with eight headers is refused truncated at every byte",
-	  .spec = { V6, TCP, .ext = { EXT_8 } } },
-	{ .what = "a fragment over IPv6 is refused truncated at every byte",
-	  .spec = { V6, UDP, .ext = { PROTO_FRAGMENT }, .frag_offset = 4, .payload_bytes = 9 } },
-	{ .what = "an ICMP error is refused truncated at every byte",
-	  .spec = { V4, .proto = PROTO_ICMP, .icmp_type = 3, .quoted = &quoted_v4 } },
-};
-
 static const struct row unknown[] = {
 	{ .what = "GRE is dropped when unknown transports are",
 	  .spec = { V4, .proto = 47, .payload_bytes = 40 },
@@ -254,7 +221,6 @@ int main(void)
 
 	plane_case_shared(true);
 	TABLE(test_row, rows);
-	TABLE(test_truncated, truncated);
 	plane_case_add(mapped.what, test_mapped);
 	/* Last: it leaves its prefixes behind. */
 	TABLE(test_row_denied, rows);

@@ -65,7 +65,9 @@ def san(ctx):
 
 
 def bpf(ctx):
-    return _cmocka(ctx, "bpf", "selftests/bpf/test_*.c", "bpf-tests", 120, DATA_PLANE, True)
+    for folder in ("bpf", "model"):
+        yield from _cmocka(ctx, "bpf", f"selftests/{folder}/test_*.c", "bpf-tests", 120,
+                           DATA_PLANE, True)
 
 
 def fuzz(ctx):

@@ -4,10 +4,14 @@
 
 usage: udp.py receive PORT          prints "listening", then on SIGTERM a JSON object: packets by source
        udp.py send ADDRESS PORT PACKETS_PER_S SECONDS [BYTES]   prints what was sent, as JSON
+       udp.py crowd DEVICE MAC ADDRESS PORT PACKETS_PER_S SECONDS   the same, each packet from
+                                             a made-up source of 10.0.0.0/8; a moment later "sending"
 """
 import json
+import random
 import signal
 import socket
+import struct
 import sys
 import time
 
@@ -63,8 +67,43 @@ def send(address, port, rate, seconds, size):
     print(json.dumps({"sent": sent, "seconds": time.monotonic() - began}), flush=True)
 
 
+def checksum(header):
+    total = sum(struct.unpack("!10H", header))
+    total = (total & 0xffff) + (total >> 16)
+    return ~(total + (total >> 16)) & 0xffff
+
+
+def crowd(device, mac, address, port, rate, seconds):
+    sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+    sock.bind((device, 0))
+    link = bytes.fromhex(mac.replace(":", "")) + b"\x02\0\0\0\0\x01" + b"\x08\0"
+    udp = struct.pack("!HHHH", 4000, port, 8 + 32, 0) + b"x" * 32
+    to = socket.inet_aton(address)
+    chance = random.Random(1)  # the same crowd each time
+    began = time.monotonic()
+    sent = 0
+    while (elapsed := time.monotonic() - began) < seconds:
+        due = int(elapsed * rate)
+        while sent < due:
+            source = struct.pack("!I", 10 << 24 | chance.getrandbits(24))
+            head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(udp), 0, 0, 64, 17, 0) + source + to
+            head = head[:10] + struct.pack("!H", checksum(head)) + head[12:]
+            try:
+                sock.send(link + head + udp)
+            except OSError:  # the device's queue is full
+                pass
+            sent += 1
+            if sent == 10000:  # what cells had to spare is gone
+                print("sending", flush=True)
+        time.sleep(0.001)
+    print(json.dumps({"sent": sent, "seconds": time.monotonic() - began}), flush=True)
+
+
 if __name__ == "__main__":
-    if sys.argv[1] == "receive":
+    if sys.argv[1] == "crowd":
+        crowd(sys.argv[2], sys.argv[3], sys.argv[4], int(sys.argv[5]), float(sys.argv[6]),
+              float(sys.argv[7]))
+    elif sys.argv[1] == "receive":
         receive(int(sys.argv[2]))
     else:
         send(sys.argv[2], int(sys.argv[3]), float(sys.argv[4]), float(sys.argv[5]),

@@ -35,6 +35,14 @@ static void on_refusal(const struct gateway_refusal *r, void *ctx)
 	w->n_refusals++;
 }
 
+static void on_peer(const struct addr *peer, void *ctx)
+{
+	struct world *w = ctx;
+
+	w->peer = *peer;
+	w->n_peers++;
+}
+
 /* Replace $0..$2 by the ports of the endpoints. */
 static char *expand(const struct world *w, const char *yaml)
 {
@@ -131,6 +139,7 @@ void world_start(struct world *w, const char *yaml)
 		.n_meters = WORLD_METERS,
 		.presence = w->presence,
 		.on_refusal = on_refusal,
+		.on_peer = on_peer,
 		.ctx = w,
 	};
 	assert_int_equal(gateway_new(&env, &w->gateway), 0);

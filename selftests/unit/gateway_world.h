@@ -30,6 +30,8 @@ struct world {
 	uint16_t endpoint_port[WORLD_ENDPOINTS];
 	struct gateway_refusal refusal; /* the last one */
 	unsigned int n_refusals;
+	struct addr peer; /* the last one that was told */
+	unsigned int n_peers;
 	bool drained;
 	uint64_t revision;
 	int log_fd;

@@ -34,7 +34,8 @@ static void a_request_reaches_the_endpoint_and_its_response_the_client(void **st
 
 	(void)state;
 	start(&w, &c, PLAIN);
-	peer_send(&c, "GET /a/../b//c%7e?x=%2f HTTP/1.1\r\nHost: Example.com:81\r\nA: 1\r\n\r\n");
+	peer_send(&c, "GET /a/../b//c%7e?x=%2f HTTP/1.1\r\nHost: Example.com:81\r\nA: 1\r\n"
+		      "X-Forwarded-For: 192.0.2.7\r\n\r\n");
 	peer_accept(&e, &w, 0);
 	head = peer_head(&e);
 	assert_int_equal(strncmp(head, "GET /b/c~?x=%2f HTTP/1.1\r\n", 26), 0);
@@ -56,6 +57,9 @@ static void a_request_reaches_the_endpoint_and_its_response_the_client(void **st
 	peer_expect(&c, "hi");
 	peer_expect_silence(&c);
 	world_expect_log(&w, "\"path\":\"/b/c~\"");
+	/* Told as real is the socket's peer, once, whatever a header says. */
+	assert_int_equal(w.n_peers, 1);
+	assert_int_equal(w.peer.b[12], 127);
 	stop(&w, &c, &e);
 }
 

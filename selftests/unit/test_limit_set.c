@@ -17,7 +17,7 @@
 /* The maps, and who points into them. */
 struct tables {
 	struct limit_set set[LIMIT_CLASSES];
-	struct limit_ports ports[2];
+	struct limit_ports ports[LIMIT_PORT_TABLES];
 	uint8_t vip[LIMIT_WORLD_VIPS];
 	struct limit_compiled *compiled; /* in force */
 	struct limit_plan plan;

@@ -33,7 +33,7 @@ static struct world {
 	int monitor_fd, worker;
 	_Atomic unsigned int kills;
 	_Atomic int killed_pid;
-	size_t reports, rows;
+	size_t reports, rows, peers;
 	uint32_t last_slot;
 } world;
 
@@ -80,6 +80,14 @@ static void on_refusals(uint32_t slot, struct worker_refusal *r, size_t n, void 
 	world.rows += n;
 }
 
+static void on_peers(uint32_t slot, const struct addr *peers, size_t n, void *ctx)
+{
+	(void)peers;
+	(void)ctx;
+	world.last_slot = slot;
+	world.peers += n;
+}
+
 static void on_drained(void *ctx)
 {
 	(void)ctx;
@@ -103,7 +111,7 @@ static int keep(const char *name, int fd, void *ctx)
 static int start(void **state)
 {
 	static const struct memory_keeper keeper = { kept, keep, NULL };
-	static const struct worker_set_events events = { on_refusals, on_drained, NULL };
+	static const struct worker_set_events events = { on_refusals, on_peers, on_drained, NULL };
 	struct errmsg err;
 	int pair[2], link[2];
 
@@ -211,6 +219,16 @@ static void send_a_torn_report(void)
 	ipc_send(world.worker, WORKER_REFUSALS, "torn", 4, NULL, 0);
 }
 
+static void send_a_torn_peer(void)
+{
+	ipc_send(world.worker, WORKER_PEERS, "a peer of 17 byte", 17, NULL, 0);
+}
+
+static void send_no_peer(void)
+{
+	ipc_send(world.worker, WORKER_PEERS, "", 0, NULL, 0);
+}
+
 static void send_a_short_state(void)
 {
 	ipc_send(world.worker, WORKER_STATE, "short", 5, NULL, 0);
@@ -237,6 +255,8 @@ static void whoever_breaks_the_protocol_is_ended(void **state)
 	} breaches[] = {
 		{ "a type that there is not", send_nothing_known },
 		{ "refusals that are no whole rows", send_a_torn_report },
+		{ "a peer and a byte", send_a_torn_peer },
+		{ "a list of no peers", send_no_peer },
 		{ "a state of another size", send_a_short_state },
 		{ "half a header", send_half_a_header },
 		{ "a descriptor", send_a_descriptor },
@@ -254,7 +274,20 @@ static void whoever_breaks_the_protocol_is_ended(void **state)
 		breaches[i].send();
 		WAIT_FOR(world.kills == 1);
 		assert_int_equal(world.reports, 0);
+		assert_int_equal(world.peers, 0);
 	}
+}
+
+static void peers_are_those_of_the_socket_they_came_on(void **state)
+{
+	struct addr peers[250] = { 0 };
+
+	(void)state;
+	say(WORKER_HELLO, 0);
+	ipc_send(world.worker, WORKER_PEERS, peers, sizeof(peers), NULL, 0);
+	WAIT_FOR(world.peers == 250);
+	assert_int_equal(world.last_slot, 1);
+	assert_int_equal(world.kills, 0);
 }
 
 static void nothing_counts_before_hello(void **state)
@@ -416,6 +449,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(the_first_hello_brings_memory_and_the_second_the_end),
 		TEST(whoever_breaks_the_protocol_is_ended),
+		TEST(peers_are_those_of_the_socket_they_came_on),
 		TEST(nothing_counts_before_hello),
 		TEST(one_that_never_speaks_is_ended),
 		TEST(one_that_falls_silent_is_ended),

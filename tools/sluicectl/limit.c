@@ -9,6 +9,7 @@ void print_limits(json_t *data, FILE *out)
 {
 	static const struct table_column columns[] = {
 		{ "NAME", "name" },
+		{ "DIRECTION", "direction" },
 		{ "SOURCES", "sources" },
 		{ "VIPS", "vips" },
 		{ "PROTOCOL", "protocol" },
@@ -67,8 +68,8 @@ static void print_total(json_t *data, const char *unit, FILE *out)
 void print_limit(json_t *data, FILE *out)
 {
 	static const char *const units[] = { "packets", "bytes", "connections" };
-	static const char *const selectors[] = { "sources", "vips", "protocol", "ports",
-						 "kind",    "per",  "rows" };
+	static const char *const selectors[] = { "direction", "sources", "vips", "protocol",
+						 "ports",     "kind",	 "per",	 "rows" };
 	const json_t *source = json_object_get(data, "source");
 	char a[512], b[64], c[64];
 

@@ -28,7 +28,7 @@ void print_status(json_t *data, FILE *out)
 	};
 	bool ready = json_is_true(json_object_get(data, "ready"));
 	char a[256], b[64], c[64];
-	json_t *warning;
+	json_t *warning, *key;
 	size_t i;
 
 	fprintf(out, "sluiced %s, revision %s, up %s s, ",
@@ -40,6 +40,11 @@ void print_status(json_t *data, FILE *out)
 	fprintf(out, "config %s\n", table_cell(data, "config", a, sizeof(a)));
 	fprintf(out, "kernel half: %s%s\n", table_cell(data, "dataplane", a, sizeof(a)),
 		json_is_true(json_object_get(data, "adopted")) ? " (adopted what was pinned)" : "");
+	key = json_object_get(data, "limit_key");
+	if (json_is_string(json_object_get(key, "since")))
+		fprintf(out, "key of the limits' rows: since %s%s\n",
+			table_cell(key, "since", a, sizeof(a)),
+			json_is_true(json_object_get(key, "rotating")) ? ", being changed" : "");
 	if (json_array_size(json_object_get(data, "devices"))) {
 		fputc('\n', out);
 		table_print(json_object_get(data, "devices"), devices, out);

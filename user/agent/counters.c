@@ -22,6 +22,7 @@ static const struct {
 	{ "sluice_agent_restarts_total", "Processes that ended unasked and were replaced." },
 	{ "sluice_agent_workers_killed_total", "Workers that the supervisor had killed." },
 	{ "sluice_agent_proposals_refused_total", "Refusal reports of workers not believed." },
+	{ "sluice_agent_proofs_total", "What became of workers' word that sources are real." },
 	{ "sluice_agent_log_lines_refused_total", "Log lines of workers that were replaced." },
 };
 

@@ -27,7 +27,12 @@
 	X(PROPOSALS_REASON, "agent_proposals_refused", "cause", "reason")     \
 	X(PROPOSALS_COUNT, "agent_proposals_refused", "cause", "count")       \
 	X(LOG_FORGED, "agent_log_lines_refused", "cause", "forged")           \
-	X(LOG_CORRUPT, "agent_log_lines_refused", "cause", "corrupt")
+	X(LOG_CORRUPT, "agent_log_lines_refused", "cause", "corrupt")         \
+	X(PROOFS_MADE, "agent_proofs", "outcome", "made")                     \
+	X(PROOFS_KNOWN, "agent_proofs", "outcome", "known")                   \
+	X(PROOFS_BUDGET, "agent_proofs", "outcome", "budget")                 \
+	X(PROOFS_SOURCE, "agent_proofs", "outcome", "source")                 \
+	X(PROOFS_FAILED, "agent_proofs", "outcome", "failed")
 
 enum counter {
 #define COUNTER_ENUM(id, family, label, value) COUNTER_##id,

@@ -9,10 +9,12 @@
 #include "base/log.h"
 #include "dataplane/acl_map.h"
 #include "dataplane/limit_map.h"
+#include "dataplane/response_map.h"
 #include "dataplane/vip_map.h"
 
-enum room { ROOM_DATAPLANE = 1, ROOM_LIMITS = 2, ROOM_ACL = 4 };
-#define ROOMS_ALL (ROOM_DATAPLANE | ROOM_LIMITS | ROOM_ACL)
+enum room { ROOM_DATAPLANE = 1, ROOM_LIMITS = 2, ROOM_ACL = 4, ROOM_RESPONSES = 8 };
+#define ROOMS_ALL    (ROOM_DATAPLANE | ROOM_LIMITS | ROOM_ACL | ROOM_RESPONSES)
+#define ROOMS_EGRESS (ROOM_DATAPLANE | ROOM_LIMITS | ROOM_RESPONSES)
 
 static int attach(struct kernel *k, const struct conf *conf)
 {
@@ -21,6 +23,23 @@ static int attach(struct kernel *k, const struct conf *conf)
 	if (failed > 0)
 		log_warn("dataplane.devices", LOG_I64("not_attached", failed));
 	return failed < 0 ? failed : 0;
+}
+
+static bool wants_egress(const struct conf *conf)
+{
+	for (size_t i = 0; i < conf->n_limits; i++)
+		if (conf->limits[i].direction == CONF_EGRESS)
+			return true;
+	return conf->n_responses > 0;
+}
+
+/* After what it looks up is in place. */
+static void attach_egress(struct kernel *k, const struct conf *conf)
+{
+	int failed = dataplane_attach_egress(k->dp, wants_egress(conf));
+
+	if (failed > 0)
+		log_warn("dataplane.egress", LOG_I64("not_attached", failed));
 }
 
 int kernel_open(struct kernel *k, struct loop *loop, int dir_fd, const char *dir_error,
@@ -75,8 +94,8 @@ static bool same_programs(const struct conf_dataplane *a, const struct conf_data
 	return a->max_clients == b->max_clients && a->limit_rows == b->limit_rows &&
 	       a->max_acl == b->max_acl && a->max_verdicts == b->max_verdicts &&
 	       a->max_vips == b->max_vips && a->max_backends == b->max_backends &&
-	       a->ring_size == b->ring_size && a->unknown_l4 == b->unknown_l4 &&
-	       a->events_per_s == b->events_per_s;
+	       a->max_responses == b->max_responses && a->ring_size == b->ring_size &&
+	       a->unknown_l4 == b->unknown_l4 && a->events_per_s == b->events_per_s;
 }
 
 /* New programs over the same pins; links are updated, never detached. */
@@ -124,6 +143,12 @@ static int apply_rooms(struct kernel *k, const struct conf *from, const struct c
 		what = "limits";
 		ret = limit_map_apply(k->dp, to, err);
 	}
+	if (!ret && (rooms & ROOM_RESPONSES)) {
+		what = "responses";
+		ret = response_map_apply(k->dp, to, err);
+	}
+	if (!ret && (rooms & ROOMS_EGRESS))
+		attach_egress(k, to);
 	if (!ret) { /* always: it refers to the configuration's memory */
 		what = "vips";
 		ret = vip_map_apply(k->dp, k->loop, to, err);
@@ -155,6 +180,8 @@ static unsigned int rooms_of(const char *diff)
 			rooms |= ROOM_LIMITS;
 		else if (strncmp(line, "acl", 3) == 0)
 			rooms |= ROOM_ACL;
+		else if (strncmp(line, "responses", 9) == 0)
+			rooms |= ROOM_RESPONSES;
 		line = strchr(line, '\n');
 		line = line ? line + 1 : NULL;
 	}

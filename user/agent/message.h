@@ -65,6 +65,7 @@ enum worker_message {
 	WORKER_STATE,	 /* connections, oldest revision pinned; once a second */
 	WORKER_REFUSALS, /* struct worker_refusal[] */
 	WORKER_DRAINED,
+	WORKER_PEERS, /* struct addr[]: sources of connections that it accepted */
 };
 
 struct worker_refusal {

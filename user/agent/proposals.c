@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/addr.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "peers.h"
 #include "sluice/abi/verdict.h"
 
 static int compare(const void *a, const void *b)
@@ -49,21 +49,6 @@ static bool is_known(const struct proposals *p, uint32_t consumer)
 						       sizeof(consumer), compare));
 }
 
-/*
- * What can be the peer of a connection from another machine. A verdict on fe80::/64 would also take
- * neighbour discovery away, and with it the link.
- */
-static bool is_peer(const struct addr *a)
-{
-	static const uint8_t zero[8];
-
-	if (addr_is_v4(a))
-		return a->b[12] != 0 && a->b[12] != 127 && a->b[12] < 224;
-	if (memcmp(a->b, zero, sizeof(zero)) == 0) /* ::, ::1, and other forms of IPv4 */
-		return false;
-	return a->b[0] != 0xff && !(a->b[0] == 0xfe && (a->b[1] & 0xc0) == 0x80);
-}
-
 /* COUNTER_COUNT: to be believed. */
 static enum counter judge_row(const struct proposals *p, const struct worker_refusal *r)
 {
@@ -71,7 +56,8 @@ static enum counter judge_row(const struct proposals *p, const struct worker_ref
 		return COUNTER_PROPOSALS_REASON;
 	if (!r->count)
 		return COUNTER_PROPOSALS_COUNT;
-	if (!is_peer(&r->source))
+	/* A verdict on fe80::/64 would take neighbour discovery away, and with it the link. */
+	if (!peers_is_peer(&r->source))
 		return COUNTER_PROPOSALS_SOURCE;
 	return is_known(p, r->consumer) ? COUNTER_COUNT : COUNTER_PROPOSALS_CONSUMER;
 }

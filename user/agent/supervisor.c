@@ -243,6 +243,11 @@ static void on_refusals(uint32_t slot, struct worker_refusal *r, size_t n, void 
 	pushdown_refusals(ctx, slot, r, n);
 }
 
+static void on_peers(uint32_t slot, const struct addr *peers, size_t n, void *ctx)
+{
+	supervisor_limit_peers(ctx, slot, peers, n);
+}
+
 static void on_tick(struct timer *t)
 {
 	struct supervisor *s = container_of(t, struct supervisor, tick);
@@ -250,6 +255,7 @@ static void on_tick(struct timer *t)
 
 	timer_start(s->loop, t, TICK_MS);
 	watch_audit(s);
+	supervisor_limit_tick(s);
 	if (!s->sweep_slots || worker_set_oldest(&s->workers) < s->sweep_slots)
 		return;
 	ret = slots_sweep(s->slots, s->kernel.dp, s->revision);
@@ -331,7 +337,7 @@ static void on_monitor_message(struct monitor_link *l, uint32_t type,
 
 static int open_loop(struct supervisor *s, int monitor_fd, struct errmsg *err)
 {
-	const struct worker_set_events events = { on_refusals, on_drained, s };
+	const struct worker_set_events events = { on_refusals, on_peers, on_drained, s };
 	int ret = sandbox_enter(SANDBOX_SUPERVISOR, err);
 
 	if (!ret)

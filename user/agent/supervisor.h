@@ -74,6 +74,18 @@ void supervisor_audit(struct supervisor *s, const struct supervisor_caller *who,
 uint64_t supervisor_audit_lost(const struct supervisor *s); /* since this process began */
 /* Remove links and maps from the kernel; the agent goes on without them until it is restarted. */
 int supervisor_detach(struct supervisor *s, struct errmsg *err);
+struct supervisor_limit_key {
+	bool rotating;	      /* another key is on its way in */
+	uint64_t since_ns;    /* CLOCK_MONOTONIC: when it came in force; 0: unknown */
+	uint64_t wait_ms;     /* between the begin of a rotation and its end */
+	uint64_t lifetime_ms; /* 0: it stays until an operator changes it */
+};
+/* The key of the limits' rows. -ENODEV: no kernel half */
+int supervisor_limit_key(struct supervisor *s, struct supervisor_limit_key *ret);
+/* Begin to change it, and note who asked. -EALREADY: it is being changed */
+int supervisor_limit_rotate(struct supervisor *s, const struct supervisor_caller *who);
+/* An instant of CLOCK_MONOTONIC by the wall clock: RFC 3339, UTC. A new reference. */
+json_t *supervisor_time(uint64_t time_ns);
 /* Begin to drain, as SIGTERM does. */
 void supervisor_drain(struct supervisor *s);
 

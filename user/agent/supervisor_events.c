@@ -13,8 +13,8 @@
 #include "sluice/abi/drop_reason.h"
 #include "supervisor_state.h"
 
-/* RFC 3339 in UTC with milliseconds, of an instant of the monotonic clock. */
-static json_t *format_time(uint64_t time_ns)
+/* With milliseconds. */
+json_t *supervisor_time(uint64_t time_ns)
 {
 	uint64_t wall_ns = clock_wall_ns() - (clock_now_ns() - time_ns);
 	time_t s = (time_t)(wall_ns / NS_PER_S);
@@ -38,7 +38,7 @@ void supervisor_emit(struct supervisor *s, json_t *body, uint64_t time_ns)
 		json_decref(body);
 		return;
 	}
-	event = json_pack("{s:o}", "time", format_time(time_ns));
+	event = json_pack("{s:o}", "time", supervisor_time(time_ns));
 	if (event && json_object_update(event, body)) {
 		json_decref(event);
 		event = NULL;

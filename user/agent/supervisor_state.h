@@ -7,10 +7,12 @@
 #include "judge.h"
 #include "kept_fds.h"
 #include "kernel.h"
+#include "limit_rotation.h"
 #include "log_pump.h"
 #include "memory.h"
 #include "monitor_link.h"
 #include "pem_checked.h"
+#include "proofs.h"
 #include "proposals.h"
 #include "../storage/storage_writer.h"
 #include "revision.h"
@@ -56,6 +58,9 @@ struct supervisor {
 
 	struct worker_set workers;
 	struct pushdown pushdown;
+	struct proofs proofs;
+	struct limit_rotation rotation;
+	bool rotation_failed; /* said already */
 	struct log_pump *pump;
 	struct supervisor_listener *listeners;
 	bool events_on;
@@ -72,6 +77,12 @@ struct supervisor {
 /* pushdown.c */
 int pushdown_open(struct supervisor *s);
 void pushdown_refusals(struct supervisor *s, uint32_t slot, struct worker_refusal *r, size_t n);
+
+/* supervisor_limit.c: once a second */
+void supervisor_limit_tick(struct supervisor *s);
+/* A worker's word that these have finished a handshake with it. */
+void supervisor_limit_peers(struct supervisor *s, uint32_t slot, const struct addr *peers,
+			    size_t n);
 
 /* supervisor_events.c: to all listeners, with the time in front; takes the reference of body. */
 void supervisor_emit(struct supervisor *s, json_t *body, uint64_t time_ns);

@@ -18,6 +18,7 @@
 #include "base/metric.h"
 #include "gateway/gateway.h"
 #include "net/ipc.h"
+#include "peers.h"
 #include "refusals.h"
 #include "revision.h"
 #include "sandbox.h"
@@ -34,6 +35,7 @@ static struct worker {
 	struct timer state;
 	struct gateway *gateway; /* NULL until memory came */
 	struct refusals refusals;
+	struct peers peers;
 	struct worker_sockets sockets;
 	bool draining;
 	int status;
@@ -83,6 +85,20 @@ static void on_refusal(const struct gateway_refusal *r, void *ctx)
 	refusals_add(&worker.refusals, &r->source, r->consumer, r->reason);
 }
 
+static int send_peers(const struct addr *peers, size_t n, void *ctx)
+{
+	(void)ctx;
+	if (worker.supervisor.fd < 0)
+		return -ENOTCONN;
+	return ipc_send(worker.supervisor.fd, WORKER_PEERS, peers, n * sizeof(*peers), NULL, 0);
+}
+
+static void on_peer(const struct addr *peer, void *ctx)
+{
+	(void)ctx;
+	peers_add(&worker.peers, peer, (uint32_t)(clock_now_ns() / NS_PER_S));
+}
+
 static void *map(int fd, uint64_t bytes)
 {
 	void *mem = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
@@ -93,7 +109,9 @@ static void *map(int fd, uint64_t bytes)
 static int take_memory(const struct ipc_msg *msg)
 {
 	struct worker_memory sizes;
-	struct gateway_env env = { .loop = worker.loop, .on_refusal = on_refusal };
+	struct gateway_env env = { .loop = worker.loop,
+				   .on_refusal = on_refusal,
+				   .on_peer = on_peer };
 	struct presence_region *presence;
 	struct metric_page *page;
 	struct ring *ring;
@@ -324,6 +342,8 @@ static int start(uint32_t slot, int monitor_fd, struct errmsg *err)
 		ret = sandbox_enter(SANDBOX_WORKER, err);
 	if (!ret)
 		ret = loop_new(&worker.loop);
+	if (!ret)
+		ret = peers_init(&worker.peers, worker.loop, send_peers, NULL);
 	if (ret)
 		return ret;
 	worker.slot = slot;

@@ -220,29 +220,48 @@ static const char *find_breach(const struct worker_set_row *row, const struct ip
 	if (msg->type == WORKER_REFUSALS)
 		return !msg->len || msg->len % sizeof(struct worker_refusal) ? "a torn report"
 									     : NULL;
+	if (msg->type == WORKER_PEERS)
+		return !msg->len || msg->len % sizeof(struct addr) ? "a torn list of peers" : NULL;
 	if (msg->type != WORKER_HELLO && msg->type != WORKER_APPLIED && msg->type != WORKER_STATE &&
 	    msg->type != WORKER_DRAINED)
 		return "a message of no known type";
 	return msg->len == sizeof(struct worker_state) ? NULL : "a state of another size";
 }
 
-static void on_message(struct worker_set_row *row, const struct ipc_msg *msg)
+static void on_refusals(struct worker_set_row *row, const struct ipc_msg *msg)
 {
 	const struct worker_set_events *events = &row->set->events;
 	struct worker_refusal refusals[IPC_PAYLOAD_MAX / sizeof(struct worker_refusal)];
 	size_t n = msg->len / sizeof(*refusals); /* at most as many as there is room for */
+
+	memcpy(refusals, msg->payload, n * sizeof(*refusals));
+	events->on_refusals(slot_of(row), refusals, n, events->ctx);
+}
+
+static void on_peers(struct worker_set_row *row, const struct ipc_msg *msg)
+{
+	const struct worker_set_events *events = &row->set->events;
+	struct addr peers[IPC_PAYLOAD_MAX / sizeof(struct addr)];
+	size_t n = msg->len / sizeof(*peers);
+
+	memcpy(peers, msg->payload, n * sizeof(*peers));
+	events->on_peers(slot_of(row), peers, n, events->ctx);
+}
+
+static void on_message(struct worker_set_row *row, const struct ipc_msg *msg)
+{
 	const char *breach = find_breach(row, msg);
 
 	if (breach) {
 		condemn(row, COUNTER_KILLED_PROTOCOL, breach);
 		return;
 	}
-	if (msg->type != WORKER_REFUSALS) {
+	if (msg->type == WORKER_REFUSALS)
+		on_refusals(row, msg);
+	else if (msg->type == WORKER_PEERS)
+		on_peers(row, msg);
+	else
 		on_state_message(row, msg);
-		return;
-	}
-	memcpy(refusals, msg->payload, n * sizeof(*refusals));
-	events->on_refusals(slot_of(row), refusals, n, events->ctx);
 }
 
 /* A part of what there is, since who floods us must not be all that we serve. */

@@ -39,6 +39,7 @@ struct worker_set_row {
 struct worker_set_events {
 	/* of the worker in this slot; the rows are the callee's to change */
 	void (*on_refusals)(uint32_t slot, struct worker_refusal *r, size_t n, void *ctx);
+	void (*on_peers)(uint32_t slot, const struct addr *peers, size_t n, void *ctx);
 	void (*on_drained)(void *ctx); /* each time one is done or gone while draining */
 	void *ctx;
 };

@@ -9,6 +9,8 @@
 #include "sluice/abi/client.h"
 #include "sluice/abi/vip.h"
 
+#define KEY_LIFETIME_MIN_MS 60000
+
 static bool is_prime(uint32_t n)
 {
 	for (uint32_t d = 2; d * d <= n; d++)
@@ -231,6 +233,15 @@ static int check_devices(const struct conf_dataplane *dataplane, struct conf_nod
 	return 0;
 }
 
+/* What is carried over takes seconds: a key that changes all the time would never be alone. */
+static void check_key_lifetime(const struct conf_dataplane *conf, struct conf_node *node,
+			       struct conf_errors *errors)
+{
+	if (node && !node->bad && conf->limit_key_lifetime_ms &&
+	    conf->limit_key_lifetime_ms < KEY_LIFETIME_MIN_MS)
+		conf_node_fail(errors, node, "is less than 1m; 0s keeps the key");
+}
+
 int conf_check_kernel(const struct conf *conf, struct conf_node *root, struct conf_arena *scratch,
 		      struct conf_errors *errors)
 {
@@ -242,11 +253,15 @@ int conf_check_kernel(const struct conf *conf, struct conf_node *root, struct co
 		conf_node_fail(errors, ring_size,
 			       "%u is not a prime; Maglev needs one, e.g. 251, 4099 or 65537",
 			       conf->dataplane.ring_size);
+	check_key_lifetime(&conf->dataplane, conf_node_get(dataplane, "limit_key_lifetime"),
+			   errors);
 	err = check_devices(&conf->dataplane, dataplane, scratch, errors);
 	if (!err)
 		err = check_acl(conf, conf_node_get(root, "acl"), scratch, errors);
 	if (!err)
 		err = check_vips(conf, root, scratch, errors);
+	if (!err)
+		err = conf_check_responses(conf, root, scratch, errors);
 	/* Last: it looks at vips as well. */
 	return err ? err : conf_check_limits(conf, root, scratch, errors);
 }

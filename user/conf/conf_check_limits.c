@@ -120,6 +120,21 @@ static void check_selectors(const struct conf *conf, const struct conf_limit *li
 		refuse(errors, node, "ports", "needs a protocol; give protocol: tcp or udp");
 }
 
+/* What goes out has no kind, and what a vip's backends answer does not pass this host. */
+static void check_direction(const struct conf_limit *limit, struct conf_node *node,
+			    struct conf_errors *errors)
+{
+	if (limit->direction != CONF_EGRESS)
+		return;
+	if (limit->n_vips)
+		refuse(errors, node, "vips",
+		       "what the backends of a vip send goes to clients directly and never passes "
+		       "this host: a limit of direction egress cannot name vips");
+	if (limit->kind)
+		refuse(errors, node, "kind",
+		       "a limit of direction egress has no kind; name a protocol or sources");
+}
+
 static void check_one_of_kind(const struct conf *conf, size_t i, struct conf_node *list,
 			      struct conf_errors *errors)
 {
@@ -143,7 +158,12 @@ static void check_vip_limits(const struct conf *conf, struct conf_node *root,
 			conf->vips[i].limit ? conf_limit(conf, conf->vips[i].limit) : NULL;
 		struct conf_node *node = conf_node_get(conf_node_item(vips, i), "limit");
 
-		if (limit && limit->kind && node && !node->bad)
+		if (limit && limit->direction == CONF_EGRESS && node && !node->bad)
+			conf_node_fail(errors, node,
+				       "limit %s is of direction egress; what a vip's backends "
+				       "send does not pass this host",
+				       limit->name);
+		else if (limit && limit->kind && node && !node->bad)
 			conf_node_fail(errors, node,
 				       "limit %s is of a kind; it cannot be of a vip as well",
 				       limit->name);
@@ -220,6 +240,7 @@ int conf_check_limits(const struct conf *conf, struct conf_node *root, struct co
 
 		check_all_units(&conf->limits[i], node, errors);
 		check_selectors(conf, &conf->limits[i], node, errors);
+		check_direction(&conf->limits[i], node, errors);
 		check_one_of_kind(conf, i, list, errors);
 		err = check_sources(&conf->limits[i], node, scratch, errors);
 	}

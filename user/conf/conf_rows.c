@@ -154,6 +154,11 @@ static const struct conf_row root_rows[] = {
 	  .max_items = LIMIT_CLASSES - 1,
 	  .help = "Limits that the kernel enforces, each source by itself. A source is an IPv4 "
 		  "address or an IPv6 /64." },
+	{ .name = "responses",
+	  ROOT_SUBS(responses, n_responses, &conf_table_response),
+	  .tier = CONF_TIER_DATA,
+	  .max_items = 1024,
+	  .help = "UDP services of this host whose answers are bounded by what they were asked." },
 	{ .name = "vips",
 	  ROOT_SUBS(vips, n_vips, &conf_table_vip),
 	  .tier = CONF_TIER_DATA,

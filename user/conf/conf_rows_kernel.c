@@ -5,6 +5,7 @@
 #include "conf_node.h"
 #include "conf_rate.h"
 #include "conf_rows.h"
+#include "sluice/abi/response.h"
 
 static const struct conf_word hook_words[] = { { "xdp", CONF_HOOK_XDP },
 					       { "tc", CONF_HOOK_TC },
@@ -37,6 +38,9 @@ static const struct conf_word kind_words[] = { { "any", LIMIT_KIND_NONE },
 static const struct conf_word per_words[] = { { "source", CONF_PER_SOURCE },
 					      { "prefix", CONF_PER_PREFIX },
 					      { NULL, 0 } };
+static const struct conf_word direction_words[] = { { "ingress", CONF_INGRESS },
+						    { "egress", CONF_EGRESS },
+						    { NULL, 0 } };
 
 /* UDP services that answer with more than they are asked; docs/feature/limit.md names each. */
 #define AMPLIFICATION_PORTS                                                                       \
@@ -102,6 +106,14 @@ static const struct conf_row dataplane_rows[] = {
 	  .max = 1U << 24,
 	  .help = "Cells of the rows of all limits together, 32 bytes each: the buckets of sources "
 		  "that nobody has proven." },
+	{ .name = "limit_key_lifetime",
+	  DATAPLANE(limit_key_lifetime_ms),
+	  .type = &conf_type_duration,
+	  .tier = CONF_TIER_DATA,
+	  .def = "24h",
+	  .max = 366ULL * 86400 * 1000,
+	  .help = "How long the secret key that spreads sources over the rows is in force, 1m or "
+		  "more; 0s: until sluicectl limit rotate." },
 	{ .name = "max_acl",
 	  DATAPLANE(max_acl),
 	  .type = &conf_type_number,
@@ -137,6 +149,14 @@ static const struct conf_row dataplane_rows[] = {
 	  .min = 2,
 	  .max = 1U << 22,
 	  .help = "One more than the most limits of all consumers together." },
+	{ .name = "max_responses",
+	  DATAPLANE(max_responses),
+	  .type = &conf_type_number,
+	  .def = "262144",
+	  .min = 1024,
+	  .max = 1U << 24,
+	  .help = "Clients of all of `responses` that have credit at a time, 8 bytes each, rounded "
+		  "down to a power of two; who asked longest ago is forgotten." },
 	{ .name = "ring_size",
 	  DATAPLANE(ring_size),
 	  .type = &conf_type_number,
@@ -273,6 +293,13 @@ static const struct conf_row limit_rows[] = {
 	  .flags = CONF_REQUIRED,
 	  .max = 23,
 	  .help = "Unique among limits." },
+	{ .name = "direction",
+	  CONF_AT(struct conf_limit, direction),
+	  .type = &conf_type_word,
+	  .words = direction_words,
+	  .def = "ingress",
+	  .help = "What it counts: packets that come from its sources, or (egress) those that this "
+		  "host sends to them, by its own ports." },
 	{ .name = "sources",
 	  CONF_LIST_AT(struct conf_limit, sources, n_sources),
 	  .type = &conf_type_prefix,
@@ -296,7 +323,8 @@ static const struct conf_row limit_rows[] = {
 	  CONF_LIST_AT(struct conf_limit, ports, n_ports),
 	  .type = &conf_type_ports,
 	  .max_items = 1024,
-	  .help = "Destination ports of that protocol that it applies to." },
+	  .help = "Ports of that protocol that it applies to: destination ports, or of what goes "
+		  "out the source ports." },
 	{ .name = "kind",
 	  CONF_AT(struct conf_limit, kind),
 	  .type = &conf_type_word,
@@ -339,6 +367,41 @@ static const struct conf_row limit_rows[] = {
 };
 
 const struct conf_table conf_table_limit = CONF_TABLE("limit", limit_rows, struct conf_limit, );
+
+static const struct conf_row response_rows[] = {
+	{ .name = "name",
+	  CONF_AT(struct conf_response, name),
+	  .type = &conf_type_name,
+	  .flags = CONF_REQUIRED,
+	  .help = "Unique among responses." },
+	{ .name = "address",
+	  CONF_AT(struct conf_response, address),
+	  .type = &conf_type_address,
+	  .flags = CONF_REQUIRED,
+	  .help = "Address of this host that the service answers from." },
+	{ .name = "port",
+	  CONF_AT(struct conf_response, port),
+	  .type = &conf_type_number,
+	  .flags = CONF_REQUIRED,
+	  .min = 1,
+	  .help = "UDP port that it answers from." },
+	{ .name = "factor",
+	  CONF_AT(struct conf_response, factor),
+	  .type = &conf_type_number,
+	  .flags = CONF_REQUIRED,
+	  .min = 1,
+	  .max = RESPONSE_FACTOR_MAX,
+	  .help = "Bytes on the wire that it may send to a client for each byte that came from "
+		  "the client's address; what is more is dropped." },
+	{ .name = "dry_run",
+	  CONF_AT(struct conf_response, dry_run),
+	  .type = &conf_type_bool,
+	  .def = "false",
+	  .help = "Count what would be dropped, and drop nothing." },
+};
+
+const struct conf_table conf_table_response =
+	CONF_TABLE("response", response_rows, struct conf_response, );
 
 static const struct conf_row backend_rows[] = {
 	{ .name = "name",

@@ -149,6 +149,8 @@ struct conf {
 	struct conf_acl acl;
 	struct conf_limit *limits;
 	size_t n_limits;
+	struct conf_response *responses;
+	size_t n_responses;
 	struct conf_vip *vips;
 	size_t n_vips;
 	struct conf_listener *listeners;

@@ -14,6 +14,7 @@ enum conf_xdp_mode { CONF_XDP_AUTO, CONF_XDP_NATIVE, CONF_XDP_GENERIC };
 enum conf_attach { CONF_ATTACH_AUTO, CONF_ATTACH_LINK, CONF_ATTACH_LIBXDP };
 enum conf_unknown_l4 { CONF_L4_PASS, CONF_L4_DROP };
 enum conf_per { CONF_PER_SOURCE, CONF_PER_PREFIX };
+enum conf_direction { CONF_INGRESS, CONF_EGRESS };
 
 /* Where the file says it, from 1; 0: it does not, or an operator's change does. */
 struct conf_place {
@@ -39,12 +40,14 @@ struct conf_dataplane {
 	struct conf_device *devices;
 	size_t n_devices;
 	uint32_t max_clients;
-	uint32_t limit_rows; /* cells of all limits together */
+	uint32_t limit_rows;		/* cells of all limits together */
+	uint64_t limit_key_lifetime_ms; /* 0: for ever */
 	uint32_t max_acl;
 	uint32_t max_verdicts;
 	uint32_t max_vips;
 	uint32_t max_backends;
 	uint32_t max_meters;
+	uint32_t max_responses; /* clients of `responses` that have credit at a time */
 	uint32_t ring_size;
 	enum conf_unknown_l4 unknown_l4;
 	uint32_t events_per_s;
@@ -80,9 +83,19 @@ struct conf_limit {
 	size_t n_ports;
 	uint8_t kind;			    /* enum limit_kind */
 	uint8_t per;			    /* enum conf_per */
+	uint8_t direction;		    /* enum conf_direction */
 	struct conf_rate unit[LIMIT_UNITS]; /* of each source */
 	struct conf_rate total[LIMIT_UNITS];
 	uint32_t rows; /* cells in each of its two rows: a power of two */
+	bool dry_run;
+};
+
+/* A UDP service of this host: bytes that it may send for each byte that its client sent. */
+struct conf_response {
+	char *name;
+	struct addr address;
+	uint16_t port;
+	uint32_t factor;
 	bool dry_run;
 };
 

@@ -17,6 +17,7 @@
 #define CACHE_ROWS 1024
 #define DEPTH_MAX  130 /* prefixes inside one another, of all lengths, and everybody */
 #define EVERYBODY  SIZE_MAX
+#define EGRESS_BIT 0 /* of struct limit_bits */
 
 /* A source of a limit. */
 struct entry {
@@ -140,16 +141,27 @@ static void count_ranges(const struct conf_limit *limit, int32_t *begin)
 	}
 }
 
+/* A table of services by port. */
+struct ports {
+	enum limit_port_table table;
+	uint8_t protocol; /* 0: neither TCP nor UDP */
+	enum conf_direction direction;
+};
+
 /* Limits of each port of a protocol; at port 0, where fragments are, of the protocol alone. */
-static void bits_of_ports(const struct compile *c, uint8_t protocol, int32_t *begin,
+static void bits_of_ports(const struct compile *c, const struct ports *of, int32_t *begin,
 			  struct limit_bits *port)
 {
+	for (size_t p = 0; of->direction == CONF_EGRESS && p < 65536; p++)
+		limit_bits_set(&port[p], EGRESS_BIT);
 	for (size_t number = 1; number <= c->conf->n_limits; number++) {
 		const struct conf_limit *limit = limit_of(c, number);
 		int32_t ranges = 0;
 
-		if (limit->protocol != protocol || (c->selector[number] != LIMIT_TO_PORTS &&
-						    c->selector[number] != LIMIT_TO_PROTOCOL))
+		if (!of->protocol || limit->protocol != of->protocol ||
+		    limit->direction != of->direction ||
+		    (c->selector[number] != LIMIT_TO_PORTS &&
+		     c->selector[number] != LIMIT_TO_PROTOCOL))
 			continue;
 		count_ranges(limit, begin);
 		for (size_t p = 0; p < 65536; p++) {
@@ -185,28 +197,30 @@ static void bits_of_vips(const struct compile *c, struct limit_bits *vip)
 }
 
 /* A vip is a destination port too: the limits of that port, and of its protocol, are its as well. */
-static int protocol_services(struct compile *c, int map, uint8_t protocol, struct limit_bits *port,
-			     struct limit_bits *vip)
+static int port_services(struct compile *c, const struct ports *of, struct limit_bits *port,
+			 struct limit_bits *vip)
 {
 	CLEANUP_FREE int32_t *begin = calloc(65537, sizeof(*begin));
 	struct limit_compiled *out = c->out;
+	uint8_t *service = out->port[of->table];
 	int err = 0;
 
 	if (!begin)
 		return -ENOMEM;
 	memset(port, 0, 65536 * sizeof(*port));
-	bits_of_ports(c, protocol, begin, port);
+	bits_of_ports(c, of, begin, port);
 	for (size_t p = 0; p < 65536 && !err; p++) {
 		if (p && bits_equal(&port[p], &port[p - 1]))
-			out->port[map][p] = out->port[map][p - 1];
+			service[p] = service[p - 1];
 		else
-			err = service_of(c, &port[p], &out->port[map][p]);
-		out->has_ports = out->has_ports || out->port[map][p];
+			err = service_of(c, &port[p], &service[p]);
+		if (of->direction == CONF_INGRESS)
+			out->has_ports = out->has_ports || service[p];
 	}
 	for (size_t i = 0; i < c->conf->n_vips && !err; i++) {
 		const struct conf_vip *v = &c->conf->vips[i];
 
-		if (v->protocol != protocol)
+		if (v->protocol != of->protocol || of->direction != CONF_INGRESS)
 			continue;
 		for (size_t w = 0; w < LIMIT_CLASSES / 64; w++)
 			vip[i].w[w] |= port[v->port].w[w];
@@ -215,21 +229,38 @@ static int protocol_services(struct compile *c, int map, uint8_t protocol, struc
 	return err;
 }
 
+static bool has_egress(const struct compile *c)
+{
+	for (size_t number = 1; number <= c->conf->n_limits; number++)
+		if (limit_of(c, number)->direction == CONF_EGRESS &&
+		    c->selector[number] < LIMIT_SELECTORS)
+			return true;
+	return false;
+}
+
 static int compile_services(struct compile *c)
 {
+	static const struct ports tables[LIMIT_PORT_TABLES] = {
+		{ LIMIT_PORT_TCP, IPPROTO_TCP, CONF_INGRESS },
+		{ LIMIT_PORT_UDP, IPPROTO_UDP, CONF_INGRESS },
+		{ LIMIT_PORT_EGRESS_TCP, IPPROTO_TCP, CONF_EGRESS },
+		{ LIMIT_PORT_EGRESS_UDP, IPPROTO_UDP, CONF_EGRESS },
+		{ LIMIT_PORT_EGRESS_OTHER, 0, CONF_EGRESS },
+	};
 	CLEANUP_FREE struct limit_bits *port = calloc(65536, sizeof(*port));
 	CLEANUP_FREE struct limit_bits *vip = calloc(c->conf->n_vips + 1, sizeof(*vip));
 	struct limit_compiled *out = c->out;
-	int err;
+	int err = 0;
 
 	out->vip = calloc(c->conf->n_vips + 1, sizeof(*out->vip));
 	if (!port || !vip || !out->vip)
 		return -ENOMEM;
 	out->n_services = 1;
 	bits_of_vips(c, vip);
-	err = protocol_services(c, LIMIT_PORT_TCP, IPPROTO_TCP, port, vip);
-	if (!err)
-		err = protocol_services(c, LIMIT_PORT_UDP, IPPROTO_UDP, port, vip);
+	out->has_egress = has_egress(c);
+	for (size_t i = 0; i < LIMIT_PORT_TABLES && !err; i++)
+		if (tables[i].direction == CONF_INGRESS || out->has_egress)
+			err = port_services(c, &tables[i], port, vip);
 	return err;
 }
 
@@ -294,6 +325,15 @@ static int too_many(struct compile *c, const uint8_t slot[LIMIT_SELECTORS])
 		LIMIT_SET_CLASSES);
 }
 
+/* Does a limit concern what goes to a service? */
+static bool is_of_service(const struct compile *c, size_t number, const struct limit_bits *service)
+{
+	if (c->selector[number] != LIMIT_TO_ALL)
+		return limit_bits_has(service, number);
+	return limit_bits_has(service, EGRESS_BIT) ==
+	       (limit_of(c, number)->direction == CONF_EGRESS);
+}
+
 /*
  * Put the limits of a prefix over a row.
  *   p  for errors; NULL: everybody
@@ -311,7 +351,7 @@ static int override(struct compile *c, uint8_t (*row)[LIMIT_SELECTORS],
 		for (size_t i = 0; i < out->n_services; i++) {
 			uint8_t *slot = &row[i][s];
 
-			if (s != LIMIT_TO_ALL && !limit_bits_has(&out->service[i], number))
+			if (!is_of_service(c, number, &out->service[i]))
 				continue;
 			if (*slot && *slot != number && limit_bits_has(bits, *slot))
 				return tie(c, *slot, number, p);

@@ -3,6 +3,7 @@
  * Limits as tables that cost a packet two look-ups: what group is its source in, what service is it
  * to, and which limits do the two meet (abi/limit.h, abi/source.h). Pure: no maps, no class ids.
  *
+ * What comes in and what goes out have services of their own, so that a limit meets one direction.
  * Of the limits of one vip, of one port, of one protocol, and of everything, the one with the longest
  * source prefix meets the packet. So it meets at most one of each, in that order.
  */
@@ -23,7 +24,7 @@ enum limit_selector {
 	LIMIT_TO_NOTHING, /* neither sources nor a destination */
 };
 
-/* A bit per limit, by its number: the index in conf->limits and one. */
+/* A bit per limit, by its number: the index in conf->limits and one. Bit 0: of what goes out. */
 struct limit_bits {
 	uint64_t w[LIMIT_CLASSES / 64];
 };
@@ -53,8 +54,9 @@ struct limit_compiled {
 		service[LIMIT_SERVICES]; /* limits of the destination, whatever the source */
 	/* Up to three limits by group * n_services + service, the most specific first; 0: no more. */
 	uint8_t (*set)[LIMIT_SET_CLASSES];
-	uint8_t port[2][65536]; /* service, by LIMIT_PORT_UDP or _TCP */
-	bool has_ports;
+	uint8_t port[LIMIT_PORT_TABLES][65536]; /* service, by enum limit_port_table */
+	bool has_ports;				/* of what comes in */
+	bool has_egress;
 	uint8_t *vip; /* service, by index in conf->vips */
 	uint8_t kind[LIMIT_KINDS];
 };

@@ -90,6 +90,8 @@ json_t *dispatch(struct supervisor *s, struct control_conn *conn,
 		r.args = json_object();
 	if (!r.noun || !r.verb || !json_is_object(r.args))
 		answer = error_answer("the request lacks noun, verb or args", NULL);
+	else if (request_check_args(&r))
+		answer = error_answer(r.err.text, NULL);
 	else
 		answer = handle(&r);
 	json_decref(r.args);

@@ -99,7 +99,8 @@ static json_t *totals_json(const struct conf_limit *limit)
 /* What the file says of whom it is for. */
 static json_t *selectors_json(const struct conf *conf, const struct conf_limit *limit)
 {
-	return json_pack("{s:s,s:b,s:o,s:o,s:s,s:o,s:s,s:s,s:I,s:o}", "name", limit->name,
+	return json_pack("{s:s,s:s,s:b,s:o,s:o,s:s,s:o,s:s,s:s,s:I,s:o}", "name", limit->name,
+			 "direction", limit->direction == CONF_EGRESS ? "egress" : "ingress",
 			 "dry_run", limit->dry_run, "sources", sources_json(limit), "vips",
 			 vips_json(conf, limit), "protocol",
 			 limit->protocol == IPPROTO_TCP	  ? "tcp"
@@ -124,6 +125,7 @@ static json_t *limit_json(struct dataplane *dp, const struct conf *conf,
 	json_object_set_new(row, "admitted_packets",
 			    json_integer((json_int_t)stats.admitted.packets));
 	json_object_set_new(row, "admitted_bytes", json_integer((json_int_t)stats.admitted.bytes));
+	json_object_set_new(row, "marked_packets", json_integer((json_int_t)stats.marked.packets));
 	for (enum limit_unit u = LIMIT_PACKETS; u < LIMIT_UNITS; u++) {
 		json_t *unit = limit_unit_json(&limit->unit[u], &rates.unit[u], &stats, u);
 
@@ -218,6 +220,29 @@ static int limit_set(struct control_request *r)
 	return request_edit(r, edit);
 }
 
+/* Sources get other cells; nobody a fresh burst. */
+static int limit_rotate(struct control_request *r)
+{
+	struct supervisor_limit_key key;
+	int err;
+
+	if (!request_dataplane(r))
+		return -ENODEV;
+	err = supervisor_limit_key(r->s, &key);
+	if (!err && key.rotating)
+		err = -EALREADY;
+	if (!err && !r->dry_run)
+		err = supervisor_limit_rotate(r->s, &r->who);
+	if (err == -EALREADY)
+		return errmsg_set(&r->err, err, "a new key is on its way in already");
+	if (err)
+		return errmsg_set(&r->err, err, "cannot make a key: %s", strerror(-err));
+	snprintf(r->text, sizeof(r->text), "%s in %.1f s, and nobody gets a fresh burst%s",
+		 r->dry_run ? "a new key would be in force" : "a new key will be in force",
+		 (double)key.wait_ms / 1e3, r->dry_run ? " (dry run)" : "");
+	return 0;
+}
+
 int control_limit(struct control_request *r)
 {
 	const struct conf *conf = supervisor_conf(r->s);
@@ -238,5 +263,7 @@ int control_limit(struct control_request *r)
 		return limit_explain(r);
 	if (!strcmp(r->verb, "set"))
 		return limit_set(r);
+	if (!strcmp(r->verb, "rotate"))
+		return limit_rotate(r);
 	return request_no_verb(r);
 }

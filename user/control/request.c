@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/addr.h"
+#include "sluice/ctl/ctl.h"
 
 const char *request_arg_opt(const struct control_request *r, const char *name)
 {
@@ -23,7 +24,7 @@ const char *request_arg(struct control_request *r, const char *name)
 
 json_t *request_set(const struct control_request *r)
 {
-	json_t *set = json_object_get(r->args, "set");
+	json_t *set = json_object_get(r->args, CTL_ARG_SET);
 
 	return json_is_object(set) && json_object_size(set) > 0 ? set : NULL;
 }
@@ -34,6 +35,30 @@ static bool is_allowed(const char *key, const char *const *allowed)
 		if (!strcmp(key, *allowed))
 			return true;
 	return false;
+}
+
+int request_check_args(struct control_request *r)
+{
+	const char *key, *field;
+	json_t *value, *word;
+
+	json_object_foreach(r->args, key, value) {
+		if (!strcmp(key, CTL_ARG_SET) && json_is_object(value)) {
+			json_object_foreach(value, field, word) {
+				if (!json_is_string(word))
+					return errmsg_set(&r->err, -EINVAL,
+							  "the value of '%.64s' is not a word in "
+							  "quotes",
+							  field);
+			}
+		} else if (!json_is_string(value) && !json_is_boolean(value)) {
+			return errmsg_set(&r->err, -EINVAL,
+					  "the argument '%.64s' is neither a word in quotes nor a "
+					  "switch",
+					  key);
+		}
+	}
+	return 0;
 }
 
 int request_check_set(struct control_request *r, const char *const *allowed)
@@ -146,6 +171,9 @@ void request_errors(struct control_request *r, const struct conf_errors *errors,
 	buf_clear(&out);
 }
 
+/* "total.packets.rate" is the deepest there is; a stack is not the place for a caller's depth. */
+#define FIELD_DEPTH_MAX 3
+
 /* Values come as words: what looks like a number or a switch is one. */
 static json_t *typed_value(const char *word)
 {
@@ -163,15 +191,20 @@ static json_t *typed_value(const char *word)
 	return json_string(word);
 }
 
-/* The map that the last word of "total.packets.rate" goes into; NULL: a word is no map's name. */
+/*
+ * The map that the last word of "total.packets.rate" goes into; NULL: a word is no map's name, or
+ * there are too many, or one is too long to be a name.
+ */
 static json_t *map_of_field(json_t *edit, const char **key)
 {
 	const char *dot;
 
-	while (edit && (dot = strchr(*key, '.'))) {
+	for (int depth = 1; edit && (dot = strchr(*key, '.')); depth++) {
 		char outer[64];
 		json_t *into;
 
+		if (depth >= FIELD_DEPTH_MAX || dot - *key >= (ptrdiff_t)sizeof(outer))
+			return NULL;
 		snprintf(outer, sizeof(outer), "%.*s", (int)(dot - *key), *key);
 		into = json_object_get(edit, outer);
 		if (!into) {
@@ -191,10 +224,16 @@ int request_fields(struct control_request *r, json_t *edit)
 
 	json_object_foreach(request_set(r), key, value) {
 		const char *last = key;
-		json_t *into = map_of_field(edit, &last);
+		json_t *into;
 
+		if (!json_is_string(value))
+			return errmsg_set(&r->err, -EINVAL,
+					  "the value of '%.64s' is not a word in quotes", key);
+		into = map_of_field(edit, &last);
 		if (!into)
-			return errmsg_set(&r->err, -EINVAL, "'%.64s' is given as one value as well",
+			return errmsg_set(&r->err, -EINVAL,
+					  "'%.64s' is no field's name, or is given as one value as "
+					  "well",
 					  key);
 		if (json_object_set_new(into, last, typed_value(json_string_value(value))))
 			return errmsg_set(&r->err, -EINVAL, "'%.64s' is not valid UTF-8", key);

@@ -41,6 +41,8 @@ int request_no_verb(struct control_request *r);
 const char *request_arg(struct control_request *r, const char *name);
 /* The same, but NULL without an error. */
 const char *request_arg_opt(const struct control_request *r, const char *name);
+/* -EINVAL when an argument is no string or boolean, or a value in set no string: before handlers. */
+int request_check_args(struct control_request *r);
 /* FIELD=VALUE pairs: an object of strings, NULL when there are none. */
 json_t *request_set(const struct control_request *r);
 /* -EINVAL with the list of fields that exist when set has any other key than those of allowed. */

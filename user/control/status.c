@@ -8,7 +8,7 @@
 #include "request.h"
 #include "status.h"
 
-#define STATUS_MAPS_MAX	    32
+#define STATUS_MAPS_MAX	    48
 #define STATUS_WARNINGS_MAX 64
 #define STATUS_BACKENDS_MAX 1024
 
@@ -49,11 +49,12 @@ static json_t *status_devices(struct dataplane *dp)
 		const struct dataplane_device *d = &devices[i];
 		const char *how = d->through_libxdp ? "libxdp" : "link";
 
-		json_array_append_new(
-			list, json_pack("{s:s,s:i,s:s,s:s,s:b,s:i,s:s}", "device", d->name,
-					"ifindex", (int)d->ifindex, "mode", device_mode(d),
-					"attach", d->attached ? how : "none", "adopted", d->adopted,
-					"program_id", (int)d->prog_id, "error", d->error));
+		json_array_append_new(list, json_pack("{s:s,s:i,s:s,s:s,s:b,s:b,s:i,s:s}", "device",
+						      d->name, "ifindex", (int)d->ifindex, "mode",
+						      device_mode(d), "attach",
+						      d->attached ? how : "none", "adopted",
+						      d->adopted, "egress", d->egress, "program_id",
+						      (int)d->prog_id, "error", d->error));
 	}
 	return list;
 }
@@ -102,9 +103,11 @@ static void status_device_warnings(struct dataplane *dp, json_t *warnings)
 	char text[400];
 
 	for (size_t i = 0; i < n; i++) {
-		if (devices[i].attached)
+		if (devices[i].attached && !devices[i].error[0])
 			continue;
-		snprintf(text, sizeof(text), "%s is not attached, its packets pass unchecked: %s",
+		snprintf(text, sizeof(text),
+			 devices[i].attached ? "what goes out of %s passes unchecked: %s"
+					     : "%s is not attached, its packets pass unchecked: %s",
 			 devices[i].name, devices[i].error);
 		add_warning(warnings, text);
 	}
@@ -160,6 +163,18 @@ static json_t *status_warnings(struct control_request *r, struct dataplane *dp)
 	return list;
 }
 
+/* The key of the limits' rows. */
+static json_t *status_limit_key(struct control_request *r)
+{
+	struct supervisor_limit_key key;
+
+	if (supervisor_limit_key(r->s, &key))
+		return json_null();
+	return json_pack("{s:b,s:o,s:I}", "rotating", key.rotating, "since",
+			 key.since_ns ? supervisor_time(key.since_ns) : json_null(), "lifetime_s",
+			 (json_int_t)(key.lifetime_ms / 1000));
+}
+
 int control_status(struct control_request *r)
 {
 	const char *not_ready = "";
@@ -169,13 +184,13 @@ int control_status(struct control_request *r)
 
 	status_kernel(r->s, kernel, sizeof(kernel));
 	r->data = json_pack(
-		"{s:s,s:I,s:I,s:b,s:s,s:s,s:o,s:s,s:b,s:o,s:o,s:o}", "version", SLUICE_VERSION,
+		"{s:s,s:I,s:I,s:b,s:s,s:s,s:o,s:s,s:b,s:o,s:o,s:o,s:o}", "version", SLUICE_VERSION,
 		"revision", (json_int_t)supervisor_revision(r->s), "uptime_s",
 		(json_int_t)((clock_now_ns() - supervisor_started_ns(r->s)) / NS_PER_S), "ready",
 		ready, "not_ready", ready || !not_ready ? "" : not_ready, "config",
 		supervisor_config_path(r->s), "workers", status_workers(r->s), "dataplane", kernel,
 		"adopted", dp && dataplane_adopted(dp), "devices",
 		dp ? status_devices(dp) : json_array(), "maps", dp ? status_maps(dp) : json_array(),
-		"warnings", status_warnings(r, dp));
+		"limit_key", status_limit_key(r), "warnings", status_warnings(r, dp));
 	return r->data ? 0 : -ENOMEM;
 }

@@ -103,7 +103,11 @@ int control_vip(struct control_request *r)
 	if (!strcmp(json_string_value(json_object_get(request_set(r), "limit")), "none"))
 		json_object_set_new(edit, "limit", json_null());
 	else
-		request_fields(r, edit);
+		err = request_fields(r, edit);
+	if (err) {
+		json_decref(edit);
+		return err;
+	}
 	return request_edit(r, edit);
 }
 
@@ -133,7 +137,11 @@ static int backend_set(struct control_request *r)
 		return err;
 	edit = json_pack("{s:s,s:s,s:s,s:s}", "kind", "backend", "op", "set", "vip", vip->name,
 			 "name", name);
-	request_fields(r, edit);
+	err = request_fields(r, edit);
+	if (err) {
+		json_decref(edit);
+		return err;
+	}
 	return request_edit(r, edit);
 }
 

@@ -87,6 +87,8 @@ static int pin_over_old(struct dataplane *dp, struct errmsg *err)
 		e = pin_replace(dp->dir_fd, PIN_PROG "xdp_ingress", dp->xdp.fd);
 	if (!e)
 		e = pin_replace(dp->dir_fd, PIN_PROG "tc_ingress", dp->tc.fd);
+	if (!e)
+		e = pin_replace(dp->dir_fd, PIN_PROG "tc_egress", dp->egress.fd);
 	return e ? errmsg_set(err, e, "cannot pin what was loaded: %s", strerror(-e)) : 0;
 }
 
@@ -150,7 +152,7 @@ int dataplane_open(int dir_fd, const struct conf_dataplane *conf, struct datapla
 
 	if (!dp)
 		return errmsg_set(err, -ENOMEM, "no memory");
-	dp->xdp.fd = dp->tc.fd = -1;
+	dp->xdp.fd = dp->tc.fd = dp->egress.fd = -1;
 	dp->conf = *conf;
 	dp->conf.devices = NULL;
 	dp->conf.n_devices = 0;
@@ -178,6 +180,8 @@ static void device_clear(struct device *d)
 {
 	if (d->link_fd >= 0)
 		close(d->link_fd);
+	if (d->egress_fd >= 0)
+		close(d->egress_fd);
 }
 
 void dataplane_close(struct dataplane *dp)
@@ -201,6 +205,8 @@ void dataplane_close(struct dataplane *dp)
 		close(dp->xdp.fd);
 	if (dp->tc.fd >= 0)
 		close(dp->tc.fd);
+	if (dp->egress.fd >= 0)
+		close(dp->egress.fd);
 	if (dp->dir_fd >= 0)
 		close(dp->dir_fd);
 	free(dp->devices);
@@ -233,9 +239,9 @@ static int set_devices(struct dataplane *dp, const struct conf_dataplane *conf)
 
 		if (known) {
 			devices[i] = *known;
-			known->link_fd = -1;
+			known->link_fd = known->egress_fd = -1;
 		} else {
-			devices[i].link_fd = -1;
+			devices[i].link_fd = devices[i].egress_fd = -1;
 		}
 		devices[i].want = conf->devices[i];
 		snprintf(devices[i].state.name, sizeof(devices[i].state.name), "%s",
@@ -282,6 +288,23 @@ int dataplane_attach(struct dataplane *dp, const struct conf_dataplane *conf)
 			failed++;
 	}
 	warning_check_devices(dp);
+	return failed;
+}
+
+int dataplane_attach_egress(struct dataplane *dp, bool wanted)
+{
+	int failed = 0;
+	size_t i;
+
+	dp->egress_wanted = wanted;
+	for (i = 0; i < dp->n_devices; i++) {
+		struct device *d = &dp->devices[i];
+
+		if (!wanted)
+			device_detach_egress(dp, d);
+		else if (d->state.attached && device_attach_egress(dp, d))
+			failed++;
+	}
 	return failed;
 }
 
@@ -340,11 +363,11 @@ bool dataplane_adopted(const struct dataplane *dp)
 
 int dataplane_prog_stats(const struct dataplane *dp, uint64_t *ret_run_ns, uint64_t *ret_run_count)
 {
-	const int fds[] = { dp->xdp.fd, dp->tc.fd };
+	const int fds[] = { dp->xdp.fd, dp->tc.fd, dp->egress.fd };
 	uint64_t ns = 0, count = 0;
 	size_t i;
 
-	for (i = 0; i < 2; i++) {
+	for (i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
 		struct bpf_prog_info info = { 0 };
 		uint32_t len = sizeof(info);
 

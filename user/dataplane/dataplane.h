@@ -27,8 +27,10 @@ struct dataplane_device {
 	bool through_libxdp;
 	bool clsact;  /* hook tc by a filter of the clsact qdisc: the kernel lacks TCX (6.6) */
 	bool adopted; /* the link was there before this process */
+	bool egress;  /* what goes out meets limits as well */
+	bool egress_clsact;
 	uint32_t prog_id;
-	char error[256]; /* why it is not attached */
+	char error[256]; /* why it is not attached, or not to what goes out */
 };
 
 /* How full a map is. entries is counted for hashes and 0 where the question makes no sense. */
@@ -61,6 +63,12 @@ void dataplane_libxdp_by(struct dataplane *dp, const struct libxdp_way *way);
  * many are in that state, or negative errno.
  */
 int dataplane_attach(struct dataplane *dp, const struct conf_dataplane *conf);
+
+/*
+ * Look at what goes out of these devices too, or no longer. Returns as dataplane_attach does; those
+ * that appear later follow.
+ */
+int dataplane_attach_egress(struct dataplane *dp, bool wanted);
 
 /*
  * Watch the devices on the loop: one that comes up, or comes back with another index, is attached

@@ -22,11 +22,12 @@ struct detach {
 	struct errmsg *err;
 };
 
-/* A pinned link can be detached from anywhere; these two are looked up at the device by its name. */
+/* A pinned link can be detached from anywhere; these are looked up at the device by its name. */
 static bool needs_device(const char *name, char ret_device[16])
 {
 	return pin_device_parse(name, PIN_LIBXDP, "", ret_device) ||
-	       pin_device_parse(name, PIN_CLSACT, "", ret_device);
+	       pin_device_parse(name, PIN_CLSACT, "", ret_device) ||
+	       pin_device_parse(name, PIN_EGRESS, "", ret_device);
 }
 
 /*
@@ -63,7 +64,7 @@ static bool is_ours(const struct detach *d, const char *name)
 {
 	name = pin_final_name(name);
 	return !strcmp(name, PIN_PROG "xdp_ingress") || !strcmp(name, PIN_PROG "tc_ingress") ||
-	       pinned_map_find(d->names, name);
+	       !strcmp(name, PIN_PROG "tc_egress") || pinned_map_find(d->names, name);
 }
 
 static int detach_one(const char *name, void *ctx)
@@ -97,7 +98,7 @@ int dataplane_detach_by(int dir_fd, const struct libxdp_way *way, struct errmsg 
 
 	if (!names)
 		return errmsg_set(err, -ENOMEM, "no memory");
-	names->xdp.fd = names->tc.fd = names->dir_fd = -1;
+	names->xdp.fd = names->tc.fd = names->egress.fd = names->dir_fd = -1;
 	e = program_open(names, &set, err); /* opened to read the names, not loaded */
 	if (e)
 		return e;

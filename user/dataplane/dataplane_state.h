@@ -21,6 +21,7 @@ struct device {
 	struct conf_device want; /* want.name is state.name */
 	struct dataplane_device state;
 	int link_fd;	  /* -1: none, or held by a netlink attachment */
+	int egress_fd;	  /* of the link on what goes out; -1: none, or a filter */
 	int native_error; /* why native XDP was refused when auto fell back to generic */
 };
 
@@ -41,6 +42,8 @@ struct dataplane {
 
 	struct program xdp;
 	struct program tc;
+	struct program egress;
+	bool egress_wanted;
 
 	struct device *devices;
 	struct dataplane_device *states; /* copies for dataplane_devices() */

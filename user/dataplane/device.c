@@ -18,8 +18,10 @@ bool device_of_pin(const char *name, char ret[16])
 {
 	return pin_device_parse(name, PIN_LINK, "_xdp", ret) ||
 	       pin_device_parse(name, PIN_LINK, "_tc", ret) ||
+	       pin_device_parse(name, PIN_LINK, PIN_EGRESS_SUFFIX, ret) ||
 	       pin_device_parse(name, PIN_LIBXDP, "", ret) ||
-	       pin_device_parse(name, PIN_CLSACT, "", ret);
+	       pin_device_parse(name, PIN_CLSACT, "", ret) ||
+	       pin_device_parse(name, PIN_EGRESS, "", ret);
 }
 
 int device_detach_pin(int dir_fd, const struct libxdp_way *way, const char *name)
@@ -28,12 +30,15 @@ int device_detach_pin(int dir_fd, const struct libxdp_way *way, const char *name
 	int err;
 
 	if (pin_device_parse(name, PIN_LINK, "_xdp", device) ||
-	    pin_device_parse(name, PIN_LINK, "_tc", device))
+	    pin_device_parse(name, PIN_LINK, "_tc", device) ||
+	    pin_device_parse(name, PIN_LINK, PIN_EGRESS_SUFFIX, device))
 		err = link_remove(dir_fd, name);
 	else if (pin_device_parse(name, PIN_LIBXDP, "", device))
 		err = link_libxdp_detach(dir_fd, way, device);
 	else if (pin_device_parse(name, PIN_CLSACT, "", device))
-		err = link_tc_detach_clsact(dir_fd, device);
+		err = link_tc_detach_clsact(dir_fd, device, LINK_TC_INGRESS);
+	else if (pin_device_parse(name, PIN_EGRESS, "", device))
+		err = link_tc_detach_clsact(dir_fd, device, LINK_TC_EGRESS);
 	else
 		return 0;
 	return err ? err : 1;
@@ -90,7 +95,7 @@ static void detach_other_hook(struct dataplane *dp, const struct device *d)
 	if (d->want.hook == CONF_HOOK_XDP) {
 		pin_device_name(name, PIN_LINK, d->state.name, "_tc");
 		link_remove(dp->dir_fd, name);
-		link_tc_detach_clsact(dp->dir_fd, d->state.name);
+		link_tc_detach_clsact(dp->dir_fd, d->state.name, LINK_TC_INGRESS);
 		return;
 	}
 	pin_device_name(name, PIN_LINK, d->state.name, "_xdp");
@@ -98,8 +103,17 @@ static void detach_other_hook(struct dataplane *dp, const struct device *d)
 	link_libxdp_detach(dp->dir_fd, &dp->way, d->state.name);
 }
 
+static void forget_egress(struct device *d)
+{
+	if (d->egress_fd >= 0)
+		close(d->egress_fd);
+	d->egress_fd = -1;
+	d->state.egress = d->state.egress_clsact = false;
+}
+
 static void forget(struct device *d)
 {
+	forget_egress(d);
 	if (d->link_fd >= 0)
 		close(d->link_fd);
 	d->link_fd = -1;
@@ -124,7 +138,8 @@ int device_attach(struct dataplane *dp, struct device *d)
 			 "there is no device %s; it is attached when it appears", d->state.name);
 		return -ENODEV;
 	}
-	e = d->want.hook == CONF_HOOK_XDP ? attach_xdp(dp, d, &err) : link_tc_attach(dp, d, &err);
+	e = d->want.hook == CONF_HOOK_XDP ? attach_xdp(dp, d, &err)
+					  : link_tc_attach(dp, d, LINK_TC_INGRESS, &err);
 	if (e) {
 		forget(d);
 		snprintf(d->state.error, sizeof(d->state.error), "%.255s", err.text);
@@ -134,13 +149,41 @@ int device_attach(struct dataplane *dp, struct device *d)
 	d->state.attached = true;
 	if (!d->state.through_libxdp)
 		d->state.prog_id = d->want.hook == CONF_HOOK_XDP ? dp->xdp.id : dp->tc.id;
+	return dp->egress_wanted ? device_attach_egress(dp, d) : 0;
+}
+
+int device_attach_egress(struct dataplane *dp, struct device *d)
+{
+	struct errmsg err = { 0 };
+	int e = link_tc_attach(dp, d, LINK_TC_EGRESS, &err);
+
+	if (e) {
+		forget_egress(d);
+		snprintf(d->state.error, sizeof(d->state.error), "egress: %.240s", err.text);
+		return e;
+	}
+	d->state.egress = true;
 	return 0;
+}
+
+void device_detach_egress(struct dataplane *dp, struct device *d)
+{
+	char name[PIN_NAME_MAX];
+
+	pin_device_name(name, PIN_LINK, d->state.name, PIN_EGRESS_SUFFIX);
+	link_remove(dp->dir_fd, name);
+	link_tc_detach_clsact(dp->dir_fd, d->state.name, LINK_TC_EGRESS);
+	forget_egress(d);
 }
 
 bool device_lost(struct device *d)
 {
 	if (!d->state.attached)
 		return false;
+	if (d->egress_fd >= 0 && !link_is_on(d->egress_fd, d->state.ifindex)) {
+		forget(d);
+		return true;
+	}
 	if (d->link_fd >= 0 ? link_is_on(d->link_fd, d->state.ifindex)
 			    : d->state.hook != CONF_HOOK_XDP || has_foreign_xdp(d))
 		return false;

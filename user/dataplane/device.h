@@ -10,6 +10,9 @@ struct libxdp_way;
 
 /* Attach d as d->want says; d->state tells what came of it. 0 or negative errno (state.error). */
 int device_attach(struct dataplane *dp, struct device *d);
+/* What goes out of it, where it is attached. 0 or negative errno (state.error). */
+int device_attach_egress(struct dataplane *dp, struct device *d);
+void device_detach_egress(struct dataplane *dp, struct device *d);
 /* Was what we attached taken off behind our back, by `ip link` or `bpftool`? Then it is forgotten. */
 bool device_lost(struct device *d);
 /* Remove whatever a pin of this directory says is attached: 1 when name was such a pin. */

@@ -207,8 +207,7 @@ static int prove_class(struct dataplane *dp, const struct addr *source, uint8_t 
 	return put_record(pinned_map_fd(dp, "clients"), &key, &c);
 }
 
-/* All classes that packets of the source's group can meet, by their kind aside. */
-static size_t classes_of(struct dataplane *dp, const struct addr *source,
+size_t limit_map_classes(struct dataplane *dp, const struct addr *source,
 			 uint8_t ret[LIMIT_CLASSES])
 {
 	const struct limit_set *sets = pinned_map_mem(dp, "limit_set");
@@ -240,7 +239,7 @@ int limit_map_prove(struct dataplane *dp, const struct addr *source, const uint8
 	if (proof == CLIENT_UNPROVEN)
 		return -EINVAL;
 	if (!classes) {
-		n = classes_of(dp, source, all);
+		n = limit_map_classes(dp, source, all);
 		classes = all;
 	}
 	err = put_record(fd, &key, &c);

@@ -9,20 +9,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "base/cleanup.h"
-#include "base/clock.h"
 #include "base/log.h"
 #include "dataplane_state.h"
 #include "limit_class.h"
+#include "limit_key.h"
 #include "limit_map.h"
 #include "limit_row.h"
 #include "limit_set.h"
 #include "sluice/abi/vip.h"
 #include "source_table.h"
-
-#define ROTATE_MAX_MS 10000
 
 struct vip_entry {
 	char name[CONF_NAME_MAX + 1];
@@ -61,19 +58,6 @@ static void apply_clear(struct apply *a)
 static struct limit_state *state_of(struct dataplane *dp)
 {
 	return pinned_map_mem(dp, "limit_state");
-}
-
-static int random_key(struct limit_row_key *key)
-{
-	return getrandom(key, sizeof(*key), 0) == sizeof(*key) ? 0 : -EIO;
-}
-
-static int make_first_key(struct limit_state *state)
-{
-	static const struct limit_row_key none;
-	struct limit_row_key *key = &state->key[state->active_key & 1];
-
-	return memcmp(key, &none, sizeof(none)) == 0 ? random_key(key) : 0;
 }
 
 /* Which services the vips in force have. */
@@ -152,7 +136,7 @@ static int make_plan(struct apply *a)
 	log_warn("limits.replaced_at_once", LOG_STR("why", a->err->text));
 	memset(a->live.group_used, 0, sizeof(a->live.group_used));
 	memset(a->live.service_used, 0, sizeof(a->live.service_used));
-	memset(a->live.ports, 0, 2 * sizeof(*a->live.ports));
+	memset(a->live.ports, 0, LIMIT_PORT_TABLES * sizeof(*a->live.ports));
 	memset(a->vip, 0, a->conf->n_vips);
 	return limit_set_plan(a->compiled, a->conf->n_vips, a->ids, &a->live, &a->plan, a->err);
 }
@@ -231,6 +215,7 @@ static int write_selectors(struct apply *a)
 		return errmsg_set(a->err, -ENOMEM, "cannot map limit_amplifier");
 	limit_set_write_ports(a->compiled, &a->plan, a->live.ports);
 	__atomic_store_n(&state->has_ports, a->compiled->has_ports, __ATOMIC_RELEASE);
+	__atomic_store_n(&state->has_egress, a->compiled->has_egress, __ATOMIC_RELEASE);
 	write_amplifiers(amplifier, &a->conf->dataplane);
 	for (size_t kind = 0; kind < LIMIT_KINDS; kind++)
 		__atomic_store_n(&state->kind_class[kind], a->ids[a->compiled->kind[kind]],
@@ -279,7 +264,7 @@ static int prepare(struct apply *a)
 	if (!err)
 		err = limit_compile(a->conf, &a->compiled, &fault, a->err);
 	if (!err)
-		err = make_first_key(state_of(a->dp));
+		err = limit_key_first(state_of(a->dp));
 	return err;
 }
 
@@ -355,35 +340,4 @@ int limit_map_stats(struct dataplane *dp, uint32_t limit_class, struct stats_lim
 	if (fd < 0)
 		return fd;
 	return pinned_map_sum(fd, &limit_class, sizeof(*ret), (uint64_t *)ret);
-}
-
-int limit_map_rotate(struct dataplane *dp)
-{
-	struct limit_state *state = state_of(dp);
-	uint64_t longest_ms;
-	int err;
-
-	if (!state)
-		return -ENOMEM;
-	if (state->charge_both)
-		return -EALREADY;
-	err = random_key(&state->key[!(state->active_key & 1)]);
-	if (err)
-		return err;
-	__atomic_store_n(&state->charge_both, 1, __ATOMIC_RELEASE);
-	longest_ms = limit_class_refill_ms(dp);
-	return (int)(longest_ms < ROTATE_MAX_MS ? longest_ms : ROTATE_MAX_MS);
-}
-
-int limit_map_rotate_end(struct dataplane *dp)
-{
-	struct limit_state *state = state_of(dp);
-
-	if (!state)
-		return -ENOMEM;
-	if (!state->charge_both)
-		return -ENOENT;
-	__atomic_store_n(&state->active_key, !(state->active_key & 1), __ATOMIC_RELEASE);
-	__atomic_store_n(&state->charge_both, 0, __ATOMIC_RELEASE);
-	return 0;
 }

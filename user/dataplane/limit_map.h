@@ -37,6 +37,14 @@ int limit_map_stats(struct dataplane *dp, uint32_t limit_class, struct stats_lim
 int limit_map_rotate(struct dataplane *dp);
 int limit_map_rotate_end(struct dataplane *dp);
 
+struct limit_key {
+	bool rotating; /* another key is on its way in */
+	uint64_t
+		since_ns; /* CLOCK_MONOTONIC, in whole seconds: since when it is in force; 0: unknown */
+	uint64_t wait_ms; /* between the two halves of a rotation, as limits are now */
+};
+int limit_map_key(struct dataplane *dp, struct limit_key *ret);
+
 /* What one unit of a limit has left. */
 struct limit_left {
 	bool limited;
@@ -76,6 +84,9 @@ uint8_t limit_map_port_service(struct dataplane *dp, uint8_t protocol, uint16_t 
  */
 int limit_map_prove(struct dataplane *dp, const struct addr *source, const uint8_t *classes,
 		    size_t n, enum client_proof proof);
+/* All classes that packets of the source's group can meet, by their kind aside; how many. */
+size_t limit_map_classes(struct dataplane *dp, const struct addr *source,
+			 uint8_t ret[LIMIT_CLASSES]);
 /* Its own meters in a class, or that it was proven (LIMIT_CLASS_NONE). -ENOENT */
 int limit_map_client(struct dataplane *dp, const struct addr *source, uint32_t limit_class,
 		     struct client *ret);

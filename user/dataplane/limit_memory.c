@@ -48,7 +48,7 @@ size_t limit_memory(const struct conf_dataplane *conf, unsigned int cpus, struct
 		{ "limit_class", LIMIT_CLASSES, LIMIT_CLASSES * sizeof(struct limit_class) },
 		{ "limit_total", LIMIT_CLASSES, LIMIT_CLASSES * sizeof(struct limit_meters) },
 		{ "limit_set", LIMIT_CLASSES, LIMIT_CLASSES * sizeof(struct limit_set) },
-		{ "limit_port", 2, 2 * sizeof(struct limit_ports) },
+		{ "limit_port", LIMIT_PORT_TABLES, LIMIT_PORT_TABLES * sizeof(struct limit_ports) },
 		{ "limit_state", 1, sizeof(struct limit_state) },
 		{ "limit_amplifier", 1, sizeof(struct limit_amplifier) },
 		{ "stats_limit", LIMIT_CLASSES, LIMIT_CLASSES * sizeof(struct stats_limit) * cpus },
@@ -62,6 +62,7 @@ size_t limit_memory(const struct conf_dataplane *conf, unsigned int cpus, struct
 		{ "verdict_flow", verdicts,
 		  hash_all_bytes(verdicts, sizeof(struct flow_key), sizeof(struct verdict)) },
 		{ "verdict_filter", 1, sizeof(struct verdict_filter) },
+		{ "response_credit", conf->max_responses, conf->max_responses * 8ULL },
 	};
 	size_t n = sizeof(all) / sizeof(all[0]);
 

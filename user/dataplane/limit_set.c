@@ -42,7 +42,7 @@ static struct limit_set_entry entry_of(const struct limit_compiled *c, const uin
 static void find_services(const struct limit_compiled *c, size_t n_vips,
 			  const struct limit_live *live, struct limit_plan *p)
 {
-	for (int map = 0; map < 2; map++)
+	for (int map = 0; map < LIMIT_PORT_TABLES; map++)
 		for (size_t port = 0; port < 65536; port++) {
 			uint8_t id = live->ports[map].service[port];
 
@@ -218,7 +218,7 @@ void limit_set_write(const struct limit_compiled *c, const uint8_t *ids,
 void limit_set_write_ports(const struct limit_compiled *c, const struct limit_plan *plan,
 			   struct limit_ports *ports)
 {
-	for (int map = 0; map < 2; map++)
+	for (int map = 0; map < LIMIT_PORT_TABLES; map++)
 		for (size_t port = 0; port < 65536; port++) {
 			uint8_t id = plan->service[c->port[map][port]];
 

@@ -20,7 +20,7 @@
 /* What is in force. */
 struct limit_live {
 	struct limit_set *set;		   /* LIMIT_GROUPS of them */
-	struct limit_ports *ports;	   /* LIMIT_PORT_UDP, LIMIT_PORT_TCP */
+	struct limit_ports *ports;	   /* by enum limit_port_table */
 	const uint8_t *vip;		   /* service by index in conf->vips; 0: not there yet */
 	bool group_used[LIMIT_GROUPS];	   /* a source may have it */
 	bool service_used[LIMIT_SERVICES]; /* a vip may have it */

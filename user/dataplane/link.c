@@ -44,11 +44,12 @@ int link_remove(int dir_fd, const char *name)
 	return pin_remove(dir_fd, name);
 }
 
-/* The program that runs now, from its pin: where to go back to. */
-static int old_program(struct dataplane *dp, bool xdp)
-{
-	return pin_get(dp->dir_fd, xdp ? PIN_PROG "xdp_ingress" : PIN_PROG "tc_ingress");
-}
+/* Which program a link runs. */
+struct runs {
+	const char *suffix; /* of the link's pin */
+	const char *pin;    /* of the program that is in force: where to go back to */
+	const struct program *program;
+};
 
 struct flip {
 	struct dataplane *dp;
@@ -56,18 +57,33 @@ struct flip {
 	struct errmsg *err;
 };
 
+/* The program of a pinned link, by its name; NULL: it is none. */
+static const struct runs *runs_of(const struct runs *all, const char *name, char ret_device[16])
+{
+	for (; all->suffix; all++)
+		if (pin_device_parse(name, PIN_LINK, all->suffix, ret_device))
+			return all;
+	return NULL;
+}
+
 /* 0 as well when the link's device is gone: dataplane_attach makes a new one. */
 static int flip_one(const char *name, void *ctx)
 {
 	struct flip *f = ctx;
+	const struct runs all[] = {
+		{ "_xdp", PIN_PROG "xdp_ingress", &f->dp->xdp },
+		{ "_tc", PIN_PROG "tc_ingress", &f->dp->tc },
+		{ PIN_EGRESS_SUFFIX, PIN_PROG "tc_egress", &f->dp->egress },
+		{ NULL, NULL, NULL },
+	};
 	char device[16];
-	bool xdp = pin_device_parse(name, PIN_LINK, "_xdp", device);
+	const struct runs *runs = runs_of(all, name, device);
 	CLEANUP_FD int link_fd = -1;
 	CLEANUP_FD int old_fd = -1;
 	uint32_t ifindex, prog_id;
 	int fd;
 
-	if (!xdp && !pin_device_parse(name, PIN_LINK, "_tc", device))
+	if (!runs)
 		return 0;
 	link_fd = link_get(f->dp->dir_fd, name, &ifindex, &prog_id);
 	if (link_fd < 0)
@@ -75,9 +91,9 @@ static int flip_one(const char *name, void *ctx)
 				  strerror(-link_fd));
 	if (!ifindex)
 		return 0;
-	fd = xdp ? f->dp->xdp.fd : f->dp->tc.fd;
+	fd = runs->program->fd;
 	if (f->back)
-		fd = old_fd = old_program(f->dp, xdp);
+		fd = old_fd = pin_get(f->dp->dir_fd, runs->pin);
 	if (fd < 0 || bpf_link_update(link_fd, fd, NULL) == 0 || errno == ENOLINK)
 		return 0;
 	return errmsg_set(f->err, -errno,

@@ -15,7 +15,10 @@
 #define PIN_PROG     "prog_"   /* the program in force, by its name */
 #define PIN_LIBXDP   "libxdp_" /* libxdp_<device>: the program that was given to libxdp */
 #define PIN_CLSACT   "clsact_" /* clsact_<device>: the program of our filter there */
+#define PIN_EGRESS   "egress_" /* egress_<device>: the same, of what goes out */
 #define PIN_NEW	     "new_"    /* made, not renamed over the old one yet: left by a crash */
+
+#define PIN_EGRESS_SUFFIX "_egress" /* of a link on what goes out */
 
 /*
  * prefix + device + suffix. bpffs refuses dots and device names refuse colons: "eth0.7" is "eth0:7".

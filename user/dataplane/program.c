@@ -18,6 +18,7 @@
 #pragma GCC diagnostic ignored "-Wconversion"
 #pragma GCC diagnostic ignored "-Wsign-conversion"
 #include "agent_maps.skel.h"
+#include "tc_egress.skel.h"
 #include "tc_ingress.skel.h"
 #include "xdp_ingress.skel.h"
 #pragma GCC diagnostic pop
@@ -94,6 +95,10 @@ static struct bpf_object *open_object(enum program_object which)
 	case PROGRAM_TC:
 		opts.object_name = "tc_ingress";
 		data = tc_ingress__elf_bytes(&bytes);
+		break;
+	case PROGRAM_EGRESS:
+		opts.object_name = "tc_egress";
+		data = tc_egress__elf_bytes(&bytes);
 		break;
 	case PROGRAM_OBJECTS:
 		break;
@@ -180,6 +185,7 @@ static uint32_t configured_size(const struct conf_dataplane *c, const char *name
 	} sizes[] = {
 		{ "clients", c->max_clients },
 		{ "limit_rows", c->limit_rows },
+		{ "response_credit", c->max_responses },
 		{ "source_split", c->max_acl },
 		{ "source_long", c->max_acl },
 		{ "source_v6", c->max_acl },
@@ -411,11 +417,15 @@ int program_load(struct dataplane *dp, struct program_set *set, struct errmsg *e
 		e = load_xdp(dp, set, &frags, err);
 	if (!e)
 		e = load_object(dp, set->obj[PROGRAM_TC], err);
+	if (!e)
+		e = load_object(dp, set->obj[PROGRAM_EGRESS], err);
 	if (e)
 		return e;
 	e = take_program(set->obj[PROGRAM_XDP], frags, &dp->xdp);
 	if (!e)
 		e = take_program(set->obj[PROGRAM_TC], false, &dp->tc);
+	if (!e)
+		e = take_program(set->obj[PROGRAM_EGRESS], false, &dp->egress);
 	return e ? errmsg_set(err, e, "cannot read the programs: %s", strerror(-e)) : 0;
 }
 

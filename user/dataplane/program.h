@@ -7,7 +7,13 @@
 struct bpf_object;
 struct dataplane;
 
-enum program_object { PROGRAM_AGENT_MAPS, PROGRAM_XDP, PROGRAM_TC, PROGRAM_OBJECTS };
+enum program_object {
+	PROGRAM_AGENT_MAPS,
+	PROGRAM_XDP,
+	PROGRAM_TC,
+	PROGRAM_EGRESS,
+	PROGRAM_OBJECTS,
+};
 
 struct program_set {
 	struct bpf_object *obj[PROGRAM_OBJECTS];
@@ -17,7 +23,7 @@ struct program_set {
 void program_quiet(void);
 /* Open all objects and list the maps that they share in dp->maps, with the shapes wanted. */
 int program_open(struct dataplane *dp, struct program_set *ret, struct errmsg *err);
-/* Load them. Maps of dp that have a descriptor are used, the others made; dp->xdp and tc are set. */
+/* Load them. Maps of dp that have a descriptor are used, the others made; dp->xdp, tc and egress are set. */
 int program_load(struct dataplane *dp, struct program_set *set, struct errmsg *err);
 void program_set_clear(struct program_set *set); /* descriptors in dp stay */
 /* Another XDP object on dp's maps, not loaded: libxdp loads it for one dispatcher. */

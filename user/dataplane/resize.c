@@ -347,6 +347,9 @@ static int copy_one(struct dataplane *dp, const struct pinned_map *m)
 		return copy_keyed(m, keep_meter_slot, &m->shape.max_entries);
 	if (strcmp(m->name, "vip_ring") == 0)
 		return copy_rings(dp, m, &old);
+	/* Elsewhere, a client's credit would be another's: they ask again. */
+	if (strcmp(m->name, "response_credit") == 0)
+		return 0;
 	if (is_keyed(m->shape.type) || m->shape.type == BPF_MAP_TYPE_LRU_HASH)
 		return copy_keyed(m, NULL, NULL);
 	if (m->shape.flags & BPF_F_MMAPABLE)

@@ -33,6 +33,8 @@ struct gateway_env {
 	uint32_t n_meters;
 	struct presence_region *presence; /* this worker's own region */
 	void (*on_refusal)(const struct gateway_refusal *r, void *ctx);
+	/* A connection was accepted: the socket's peer, not masked. NULL: nobody asks. */
+	void (*on_peer)(const struct addr *peer, void *ctx);
 	void *ctx;
 };
 

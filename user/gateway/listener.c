@@ -93,6 +93,7 @@ static bool take_fault(struct listener_socket *s, int err)
 
 static void accept_some(struct listener_socket *s)
 {
+	const struct gateway_env *env = &s->listener->gateway->env;
 	struct addr peer;
 	uint16_t port;
 	int fd = 0, accepted = 0;
@@ -107,6 +108,8 @@ static void accept_some(struct listener_socket *s)
 			continue;
 		accepted++;
 		accept_resumed(s);
+		if (env->on_peer)
+			env->on_peer(&peer, env->ctx);
 		conn_accept(s->listener, fd, &peer, port);
 	}
 	if (accepted)

@@ -4,17 +4,19 @@
 
 #include "dataplane/event_map.h"
 #include "dataplane/limit_map.h"
+#include "dataplane/response_map.h"
 #include "dataplane/stats_map.h"
 #include "dataplane/vip_map.h"
 #include "prometheus.h"
 #include "text.h"
 
-#define MAPS_MAX     32
+#define MAPS_MAX     48
 #define BACKENDS_MAX 1024
 
 #define DROP_LABEL(id, label, doc) label,
 static const char *const drop_labels[] = { DROP_REASONS(DROP_LABEL) };
-static const char *const action_labels[STATS_ACTIONS] = { "pass", "drop", "forward" };
+static const char *const action_labels[STATS_ACTIONS] = { "pass", "drop", "forward", "egress_pass",
+							  "egress_drop" };
 static const char *const unit_labels[LIMIT_UNITS] = { "packets", "bytes", "connections" };
 
 static void write_actions(struct dataplane *dp, struct text *t)
@@ -137,6 +139,50 @@ static void write_limit_admitted(const struct prometheus_source *src, struct tex
 	}
 }
 
+static void write_limit_marked(const struct prometheus_source *src, struct text *t)
+{
+	text_family(t, "sluice_kernel_limit_marked_packets_total", "counter",
+		    "Packets sent with congestion experienced, by limit.");
+	for (size_t i = 0; i < src->conf->n_limits; i++) {
+		const struct conf_limit *limit = &src->conf->limits[i];
+		struct stats_limit s = { 0 };
+
+		if (limit->direction != CONF_EGRESS ||
+		    limit_map_stats(src->dataplane, limit_map_class(src->dataplane, limit->name),
+				    &s))
+			continue;
+		text_sample(t, "sluice_kernel_limit_marked_packets_total", s.marked.packets,
+			    "limit", limit->name, NULL);
+	}
+}
+
+static void write_responses(const struct prometheus_source *src, struct text *t)
+{
+	struct stats_response s;
+
+	if (!src->conf->n_responses || response_map_stats(src->dataplane, &s))
+		return;
+	const struct {
+		const char *name;
+		const char *help;
+		uint64_t value;
+	} rows[] = {
+		{ "sluice_kernel_response_asked_bytes_total",
+		  "Bytes that came in to services of responses.", s.asked_bytes },
+		{ "sluice_kernel_response_answered_bytes_total", "Bytes that they sent.",
+		  s.answered_bytes },
+		{ "sluice_kernel_response_forgotten_clients_total",
+		  "Clients whose credit made room for others.", s.forgotten },
+		{ "sluice_kernel_response_would_drop_packets_total",
+		  "Packets that dry_run would drop.", s.would_drop_packets },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		text_family(t, rows[i].name, "counter", rows[i].help);
+		text_sample(t, rows[i].name, rows[i].value, NULL);
+	}
+}
+
 static void write_maps(const struct prometheus_source *src, struct text *t)
 {
 	struct dataplane_map maps[MAPS_MAX];
@@ -180,6 +226,8 @@ void kernel_write(const struct prometheus_source *src, struct text *t)
 	write_limit_admitted(src, t);
 	write_limits(src, t, false);
 	write_limits(src, t, true);
+	write_limit_marked(src, t);
+	write_responses(src, t);
 	write_maps(src, t);
 	if (event_map_suppressed(src->dataplane, &suppressed))
 		return;

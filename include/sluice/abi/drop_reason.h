@@ -22,7 +22,10 @@
 	X(TOO_BIG, "too_big", "larger than the backend's device can send")                     \
 	X(INTERNAL, "internal", "a map look-up failed that cannot fail")                       \
 	X(LIMIT_TOTAL, "limit_total",                                                          \
-	  "a limit is over its total, and the source takes more than its share")
+	  "a limit is over its total, and the source takes more than its share")               \
+	X(EGRESS_LIMIT, "egress_limit", "on the way out: the client is over a limit")          \
+	X(RESPONSE_FACTOR, "response_factor",                                                  \
+	  "on the way out: more than the factor allows for what the client sent")
 
 enum drop_reason {
 #define DROP_REASON_ENUM(id, label, doc) DROP_##id,

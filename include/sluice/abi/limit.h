@@ -110,15 +110,28 @@ struct limit_state {
 	struct limit_row_key key[LIMIT_ROW_KEYS]; /* random per boot, secret */
 	__u32 active_key;			  /* 0 or 1: cells that admit and are charged */
 	__u32 charge_both; /* 1 while a key is rotated in: what a source has used goes to its cells */
-	__u32 has_ports;   /* 1: map `limit_port` has services */
+	__u32 has_ports;   /* 1: map `limit_port` has services of what comes in */
+	__u32 key_since_s; /* CLOCK_MONOTONIC: since when the key in force is; 0: unknown */
+	__u32 has_egress;  /* 1: map `limit_port` has services of what goes out */
 	__u32 pad;
 	__u8 kind_class[8]; /* by enum limit_kind: a limit class */
 };
-ABI_SIZE(struct limit_state, 152);
+ABI_SIZE(struct limit_state, 160);
 
-/* Map `limit_port` (array, memory-mapped): service by destination port, [0] of UDP, [1] of TCP. */
-#define LIMIT_PORT_UDP 0
-#define LIMIT_PORT_TCP 1
+/*
+ * Map `limit_port` (array, memory-mapped): service by the port of this side, which is the destination
+ * of what comes in and the source of what goes out. On the way out every packet has a service, so that
+ * limits of one direction never meet packets of the other: of what is neither TCP nor UDP it is port
+ * 0 of the last table.
+ */
+enum limit_port_table {
+	LIMIT_PORT_UDP,
+	LIMIT_PORT_TCP,
+	LIMIT_PORT_EGRESS_UDP,
+	LIMIT_PORT_EGRESS_TCP,
+	LIMIT_PORT_EGRESS_OTHER,
+	LIMIT_PORT_TABLES,
+};
 
 struct limit_ports {
 	__u8 service[65536]; /* host order */

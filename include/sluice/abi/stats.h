@@ -15,8 +15,15 @@ ABI_SIZE(struct stats_count, 16);
 
 /* Map `stats_drop`, by enum drop_reason; index 0 counts all packets seen. */
 
-/* Map `stats_action`, by enum stats_action. */
-enum stats_action { STATS_PASS, STATS_DROP, STATS_FORWARD, STATS_ACTIONS };
+/* Map `stats_action`, by enum stats_action. What leaves is counted apart. */
+enum stats_action {
+	STATS_PASS,
+	STATS_DROP,
+	STATS_FORWARD,
+	STATS_EGRESS_PASS,
+	STATS_EGRESS_DROP,
+	STATS_ACTIONS,
+};
 
 /* Map `stats_vip`, by vip id. */
 struct stats_vip {
@@ -33,5 +40,6 @@ struct stats_limit {
 	struct stats_count admitted;
 	struct stats_count dropped[LIMIT_UNITS];
 	struct stats_count would_drop[LIMIT_UNITS]; /* dry_run */
+	struct stats_count marked; /* of the admitted: congestion experienced, on the way out */
 };
-ABI_SIZE(struct stats_limit, 112);
+ABI_SIZE(struct stats_limit, 128);

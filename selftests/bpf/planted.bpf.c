@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * The XDP program with a bug that is chosen when it is loaded: what the fuzzer of selftests/model
+ * has to find. Each is one that others shipped, or nearly.
+ */
+#include "pipeline.h"
+#include "stage/parse.h"
+#include "stage/acl.h"
+#include "stage/verdict.h"
+#include "stage/limit.h"
+#include "stage/vip.h"
+#include "stage/forward.h"
+
+/* enum plane_planted of plane.h */
+const volatile __u32 planted = 0;
+
+static __always_inline enum stage_result planted_acl(struct pkt *p)
+{
+	/* 1: what has no ports, as later fragments, is asked of no list. */
+	if (planted == 1 && (p->flags & PKT_FRAGMENT) && !p->flow.sport && !p->flow.dport)
+		return STAGE_NEXT;
+	/* 2: VLAN tags are not counted. */
+	if (planted == 2)
+		p->wire_bytes -= p->l2_bytes - sizeof(struct ethhdr);
+	return stage_acl(p);
+}
+
+static __always_inline enum stage_result planted_limit(struct pkt *p)
+{
+	/* 3: an IPv6 source is its address instead of its /64. */
+	if (planted == 3 && (p->flags & PKT_IPV6))
+		p->source.w[1] ^= p->source.w[3];
+	/* 4: the clock has microseconds; what a refill leaves below is lost. */
+	if (planted == 4)
+		p->now_ns = pkt_now(&p->facts) / 1000 * 1000;
+	return stage_limit(p);
+}
+
+static __always_inline enum stage_result planted_vip(struct pkt *p)
+{
+	/* 5: first fragments are hashed with their ports. */
+	if (planted == 5)
+		p->flags &= ~PKT_FRAGMENT;
+	return stage_vip(p);
+}
+
+static __always_inline enum stage_result planted_forward(struct pkt *p)
+{
+	/* 6: the MTU is compared with the frame. */
+	if (planted == 6)
+		p->l3_bytes += p->l2_bytes;
+	return stage_forward(p);
+}
+
+#define stage_acl     planted_acl
+#define stage_limit   planted_limit
+#define stage_vip     planted_vip
+#define stage_forward planted_forward
+#include "../../bpf/xdp_ingress.bpf.c"

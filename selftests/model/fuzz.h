@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Packets through lanes, round by round: a round has a policy of its own and depends on its seed only. */
+#pragma once
+
+#include "bpf/plane.h"
+
+struct fuzz_options {
+	uint64_t seed;	  /* of the first round */
+	uint64_t packets; /* per hook */
+	uint32_t hooks;	  /* bit per enum plane_hook */
+	uint32_t every;	  /* counters are compared after so many packets */
+	uint32_t planted; /* a bug of planted.bpf.c; XDP only */
+	uint32_t threads; /* 0: two per CPU, since writing lists waits */
+};
+
+struct fuzz_result {
+	uint64_t packets[PLANE_HOOKS]; /* compared */
+	uint64_t rounds;
+	/* What became of them, over both hooks: a run that reaches little says little. */
+	uint64_t dropped[DROP_REASON_COUNT];
+	uint64_t action[STATS_ACTIONS];
+	uint64_t admitted, would_drop; /* by limit classes */
+	bool failed;
+	/* Of the first failure found. */
+	enum plane_hook hook;
+	uint64_t seed;	      /* its round's: --seed */
+	uint64_t nth;	      /* packet of the round, from 1: --packets */
+	bool unknown_l4_drop; /* the setting of the program's */
+	char said[256];
+	char hex[2 * 2400 + 1]; /* the packet, as it came */
+};
+
+/* Threads are pinned. Needs root. */
+void fuzz_run(const struct fuzz_options *options, struct fuzz_result *ret);

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * fuzz_dataplane [--seed S] [--packets N] [--hook xdp|tc] [--every N] [--planted N]
+ *
+ * Random policies and packets through the reference model and BPF_PROG_TEST_RUN. Says what it did, or
+ * the first packet of which they disagree and how to see it again.
+ */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "fuzz.h"
+
+static void usage(void)
+{
+	fputs("usage: fuzz_dataplane [--seed S] [--packets N] [--hook xdp|tc] [--every N]"
+	      " [--planted N]\n",
+	      stderr);
+	exit(2);
+}
+
+static uint64_t number(const char *text)
+{
+	char *end;
+	uint64_t n = strtoull(text, &end, 0);
+
+	if (*end || end == text)
+		usage();
+	return n;
+}
+
+static void options_of(int argc, char **argv, struct fuzz_options *o)
+{
+	static const struct option known[] = {
+		{ "seed", 1, NULL, 's' },  { "packets", 1, NULL, 'n' }, { "hook", 1, NULL, 'h' },
+		{ "every", 1, NULL, 'e' }, { "planted", 1, NULL, 'p' }, { 0 }
+	};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "", known, NULL)) != -1) {
+		if (c == 's')
+			o->seed = number(optarg);
+		else if (c == 'n')
+			o->packets = number(optarg);
+		else if (c == 'e')
+			o->every = (uint32_t)number(optarg);
+		else if (c == 'p')
+			o->planted = (uint32_t)number(optarg);
+		else if (c == 'h' && strcmp(optarg, "xdp") == 0)
+			o->hooks = 1 << PLANE_XDP;
+		else if (c == 'h' && strcmp(optarg, "tc") == 0)
+			o->hooks = 1 << PLANE_TC;
+		else
+			usage();
+	}
+	if (optind != argc || o->every == 0 || (o->planted && o->hooks != 1 << PLANE_XDP))
+		usage();
+}
+
+static const char *const reasons[] = {
+#define REASON_LABEL(id, label, doc) label,
+	DROP_REASONS(REASON_LABEL)
+#undef REASON_LABEL
+};
+
+/* How much of what can happen did happen. */
+static void print_reached(const struct fuzz_result *r)
+{
+	uint32_t i;
+
+	printf("pass %llu, forward %llu, limits admitted %llu, would have dropped %llu\n",
+	       (unsigned long long)r->action[STATS_PASS],
+	       (unsigned long long)r->action[STATS_FORWARD], (unsigned long long)r->admitted,
+	       (unsigned long long)r->would_drop);
+	for (i = 1; i < DROP_REASON_COUNT; i++)
+		printf("%s %llu%s", reasons[i], (unsigned long long)r->dropped[i],
+		       i + 1 < DROP_REASON_COUNT ? ", " : "\n");
+}
+
+static double seconds(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+int main(int argc, char **argv)
+{
+	struct fuzz_options o = { .packets = 300000,
+				  .hooks = 1 << PLANE_XDP | 1 << PLANE_TC,
+				  .every = 64 };
+	static struct fuzz_result r;
+	double begin = seconds();
+
+	o.seed = (uint64_t)time(NULL);
+	options_of(argc, argv, &o);
+	fuzz_run(&o, &r);
+	if (r.failed) {
+		printf("%s: %s\npacket: %s\nagain: fuzz_dataplane --hook %s --seed %#llx --packets %llu"
+		       " --every 1\n",
+		       plane_hook_name[r.hook], r.said, r.hex, plane_hook_name[r.hook],
+		       (unsigned long long)r.seed, (unsigned long long)r.nth);
+		return 1;
+	}
+	printf("seed %#llx: %llu packets on xdp and %llu on tc, %llu policies, no difference, %.0f s\n",
+	       (unsigned long long)o.seed, (unsigned long long)r.packets[PLANE_XDP],
+	       (unsigned long long)r.packets[PLANE_TC], (unsigned long long)r.rounds,
+	       seconds() - begin);
+	print_reached(&r);
+	return 0;
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One hook beside the model: the same policy, the same packets, and what both say of them. A lane is
+ * used by one thread on one CPU, since some state of the programs is per CPU.
+ */
+#pragma once
+
+#include "bpf/plane.h"
+#include "frame.h"
+#include "model.h"
+
+#define LANE_RING_STRIDE PLANE_RING
+
+struct lane {
+	struct plane plane;
+	struct model model;
+	/* Maps, as memory. */
+	struct limit_class *classes;
+	struct limit_meters *rows;
+	struct limit_set *sets;
+	struct limit_state *state;
+	struct limit_ports *ports;
+	struct limit_amplifier *amplifier;
+	uint64_t *ring; /* elements are rounded up to 8 bytes */
+	struct verdict_filter *filter;
+	struct model_counters
+		begin;	   /* what the round began with: counters are only ever added to */
+	uint32_t n_client; /* of the model's, those that map `clients` was told */
+	uint32_t cpus;
+	char said[256]; /* what differs, once something does */
+};
+
+/* What a packet is sent with besides its bytes. */
+struct lane_packet {
+	struct frame frame;
+	uint64_t now_ns;
+	uint32_t segments; /* TC only */
+	uint32_t segment_bytes;
+};
+
+/* planted: enum of planted.bpf.c; 0 is the program as it ships. */
+void lane_open(struct lane *l, enum plane_hook hook, bool unknown_l4_drop, uint32_t planted);
+void lane_close(struct lane *l);
+
+/* Nothing spent and nobody proven; then write the model's policy to the maps, lists included. */
+void lane_begin(struct lane *l);
+/* The model's policy or clients changed, the lists aside. */
+void lane_write(struct lane *l);
+
+/* Run it through both; false, and what differs is in said. The frame is rewritten if it is sent on. */
+bool lane_run(struct lane *l, struct lane_packet *p);
+/* The maps'. */
+void lane_read_counters(const struct lane *l, struct model_counters *ret);
+/* The same of all counters; of the meters, the proven sources and what each verdict dropped. */
+bool lane_check_counters(struct lane *l);
+bool lane_check_state(struct lane *l);

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The model's policy, written to the maps as the agent does, through memory where there is some. */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "lane.h"
+
+static void *map_memory(const struct lane *l, const char *name, size_t bytes)
+{
+	void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, plane_map(&l->plane, name),
+			0);
+
+	if (at == MAP_FAILED)
+		abort();
+	return at;
+}
+
+#define CLASSES_BYTES (MODEL_CLASSES * sizeof(struct limit_class))
+#define ROWS_BYTES    (MODEL_CLASSES * MODEL_ROW_CELLS * sizeof(struct limit_meters))
+#define SETS_BYTES    (MODEL_CLASSES * sizeof(struct limit_set))
+#define RING_BYTES    (MODEL_VIPS * 2ULL * LANE_RING_STRIDE * VIP_RING_ELEMENT_BYTES)
+
+void lane_open(struct lane *l, enum plane_hook hook, bool unknown_l4_drop, uint32_t planted)
+{
+	struct plane_settings settings = { .unknown_l4_drop = unknown_l4_drop,
+					   .events_per_s = 100,
+					   .planted = planted };
+
+	memset(l, 0, sizeof(*l));
+	plane_open(&l->plane, hook, &settings);
+	l->model.policy.unknown_l4_drop = unknown_l4_drop;
+	l->cpus = (uint32_t)libbpf_num_possible_cpus();
+	l->classes = map_memory(l, "limit_class", CLASSES_BYTES);
+	l->rows = map_memory(l, "limit_rows", ROWS_BYTES);
+	l->sets = map_memory(l, "limit_set", SETS_BYTES);
+	l->state = map_memory(l, "limit_state", sizeof(*l->state));
+	l->ports = map_memory(l, "limit_port", 2 * sizeof(*l->ports));
+	l->amplifier = map_memory(l, "limit_amplifier", sizeof(*l->amplifier));
+	l->ring = map_memory(l, "vip_ring", RING_BYTES);
+	l->filter = map_memory(l, "verdict_filter", sizeof(*l->filter));
+}
+
+void lane_close(struct lane *l)
+{
+	munmap(l->classes, CLASSES_BYTES);
+	munmap(l->rows, ROWS_BYTES);
+	munmap(l->sets, SETS_BYTES);
+	munmap(l->state, sizeof(*l->state));
+	munmap(l->ports, 2 * sizeof(*l->ports));
+	munmap(l->amplifier, sizeof(*l->amplifier));
+	munmap(l->ring, RING_BYTES);
+	munmap(l->filter, sizeof(*l->filter));
+	plane_close(&l->plane);
+}
+
+static void put(const struct lane *l, const char *map, const void *key, const void *value)
+{
+	if (bpf_map_update_elem(plane_map(&l->plane, map), key, value, BPF_ANY))
+		abort();
+}
+
+static void empty(const struct lane *l, const char *map)
+{
+	int fd = plane_map(&l->plane, map);
+	uint8_t key[64];
+
+	while (bpf_map_get_next_key(fd, NULL, key) == 0) {
+		if (bpf_map_delete_elem(fd, key))
+			abort();
+	}
+}
+
+static void write_lists(struct lane *l)
+{
+	const struct model_policy *w = &l->model.policy;
+	struct source_group_prefix groups[MODEL_PREFIXES];
+	struct errmsg err;
+	uint32_t i;
+
+	for (i = 0; i < w->n_group; i++)
+		groups[i] = (struct source_group_prefix) { w->group[i].prefix, w->group[i].group };
+	if (source_table_set(l->plane.sources, SOURCE_LIST_ALLOW, w->allow, w->n_allow) ||
+	    source_table_set(l->plane.sources, SOURCE_LIST_DENY, w->deny, w->n_deny) ||
+	    source_table_set_groups(l->plane.sources, groups, w->n_group) ||
+	    source_table_apply(l->plane.sources, &err))
+		abort();
+}
+
+static void write_verdicts(struct lane *l)
+{
+	const struct model_policy *w = &l->model.policy;
+	uint32_t i;
+
+	empty(l, "verdict_source");
+	empty(l, "verdict_flow");
+	for (i = 0; i < w->n_source_verdict; i++) {
+		const struct model_source_verdict *v = &w->source_verdict[i];
+		struct verdict value = { .until_ns = v->until_ns,
+					 .dropped_packets = v->dropped_packets,
+					 .action = v->action };
+
+		l->filter->bucket[verdict_filter_bucket(&v->prefix.addr)] |= VERDICT_FILTER_SOURCE;
+		put(l, "verdict_source", &v->prefix, &value);
+	}
+	for (i = 0; i < w->n_flow_verdict; i++) {
+		const struct model_flow_verdict *v = &w->flow_verdict[i];
+		struct verdict value = { .until_ns = v->until_ns,
+					 .dropped_packets = v->dropped_packets,
+					 .action = v->action };
+
+		l->filter->bucket[verdict_filter_bucket(&v->flow.src)] |= VERDICT_FILTER_FLOW;
+		put(l, "verdict_flow", &v->flow, &value);
+	}
+}
+
+static void write_vips(struct lane *l)
+{
+	const struct model_policy *w = &l->model.policy;
+	uint32_t i;
+
+	empty(l, "vips");
+	for (i = 0; i < w->n_vip; i++)
+		put(l, "vips", &w->vip_key[i], &w->vip[i]);
+	for (i = 1; i < MODEL_BACKENDS; i++)
+		put(l, "backends", &i, &w->backend[i]);
+}
+
+static void write_rings(struct lane *l)
+{
+	uint32_t vip, ring, slot;
+
+	for (vip = 1; vip < MODEL_VIPS; vip++) {
+		for (ring = 0; ring < 2; ring++) {
+			for (slot = 0; slot < MODEL_RING; slot++)
+				l->ring[(vip * 2 + ring) * LANE_RING_STRIDE + slot] =
+					l->model.policy.ring[vip][ring][slot];
+		}
+	}
+}
+
+void lane_write(struct lane *l)
+{
+	const struct model_state *s = &l->model.state;
+
+	memcpy(l->classes, l->model.policy.class, CLASSES_BYTES);
+	*l->state = l->model.policy.state;
+	write_verdicts(l);
+	write_vips(l);
+	for (; l->n_client < s->n_client; l->n_client++)
+		put(l, "clients", &s->client[l->n_client].key, &s->client[l->n_client].client);
+}
+
+static void forget(struct lane *l)
+{
+	static const struct limit_meters full;
+	uint64_t *never = calloc(l->cpus, 16);
+	uint32_t i, zero = 0;
+
+	if (!never)
+		abort();
+	put(l, "limit_proof", &zero, never);
+	free(never);
+	memset(&l->model.state, 0, sizeof(l->model.state));
+	memset(l->rows, 0, ROWS_BYTES);
+	for (i = 0; i < MODEL_CLASSES; i++)
+		put(l, "limit_total", &i, &full);
+	empty(l, "clients");
+	l->n_client = 0;
+	memset(l->filter, 0, sizeof(*l->filter));
+	lane_read_counters(l, &l->begin);
+	l->model.counters = l->begin;
+}
+
+void lane_begin(struct lane *l)
+{
+	forget(l);
+	memcpy(l->sets, l->model.policy.set, SETS_BYTES);
+	memcpy(l->ports, l->model.policy.ports, 2 * sizeof(*l->ports));
+	*l->amplifier = l->model.policy.amplifier;
+	write_rings(l);
+	write_lists(l);
+	lane_write(l);
+}

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The packet path a second time, slow and plain: what docs/packet-path.md, docs/feature/ and the
+ * RFCs say of a packet, for one CPU. It shares no line with bpf/; of the maps it knows the layouts
+ * (include/sluice/abi/), since hashes that choose a cell or a backend are part of them.
+ *
+ * Lists are lists here, meters are absolute times, and all arithmetic that could overflow has 128
+ * bits. Nothing is fast, cached or split for a verifier.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "sluice/abi/client.h"
+#include "sluice/abi/drop_reason.h"
+#include "sluice/abi/limit.h"
+#include "sluice/abi/source.h"
+#include "sluice/abi/stats.h"
+#include "sluice/abi/verdict.h"
+#include "sluice/abi/vip.h"
+
+#define MODEL_PREFIXES	 24 /* of each list */
+#define MODEL_VERDICTS	 12
+#define MODEL_CLASSES	 8   /* ids 1..7 may be configured */
+#define MODEL_ROW_CELLS	 512 /* of a class, both rows */
+#define MODEL_VIPS	 4
+#define MODEL_VIP_KEYS	 8
+#define MODEL_BACKENDS	 8
+#define MODEL_RING	 251
+#define MODEL_CLIENTS	 256
+#define MODEL_LIMITS_MAX (1 + LIMIT_SET_CLASSES) /* limit classes that a packet may meet */
+
+struct model_group {
+	struct prefix prefix;
+	uint8_t group;
+};
+
+struct model_source_verdict {
+	struct prefix prefix; /* /32, /24, /64, /48 */
+	uint8_t action;
+	uint64_t until_ns;
+	uint64_t dropped_packets;
+};
+
+struct model_flow_verdict {
+	struct flow_key flow;
+	uint8_t action;
+	uint64_t until_ns;
+	uint64_t dropped_packets;
+};
+
+/* What an operator and the agent decide. */
+struct model_policy {
+	bool unknown_l4_drop;
+	struct prefix allow[MODEL_PREFIXES];
+	struct prefix deny[MODEL_PREFIXES];
+	struct model_group group[MODEL_PREFIXES];
+	uint32_t n_allow, n_deny, n_group;
+	struct model_source_verdict source_verdict[MODEL_VERDICTS];
+	struct model_flow_verdict flow_verdict[MODEL_VERDICTS];
+	uint32_t n_source_verdict, n_flow_verdict;
+	struct limit_class class[MODEL_CLASSES];
+	struct limit_set_entry set[MODEL_CLASSES][LIMIT_SERVICES]; /* by group */
+	struct limit_state state;
+	struct limit_ports ports[2];
+	struct limit_amplifier amplifier;
+	struct vip_key vip_key[MODEL_VIP_KEYS];
+	struct vip vip[MODEL_VIP_KEYS];
+	uint32_t n_vip;
+	uint32_t ring[MODEL_VIPS][2][MODEL_RING]; /* backend ids */
+	struct backend backend[MODEL_BACKENDS];
+};
+
+struct model_client {
+	struct client_key key;
+	struct client client;
+};
+
+/* What packets leave behind. */
+struct model_state {
+	struct limit_meters cell[MODEL_CLASSES][MODEL_ROW_CELLS];
+	struct limit_meters total[MODEL_CLASSES];
+	struct model_client client[MODEL_CLIENTS];
+	uint32_t n_client;
+	uint64_t may_look_ns[2]; /* for proof: of TCP, of all else */
+};
+
+struct model_counters {
+	struct stats_count drop[DROP_REASON_COUNT];
+	struct stats_count action[STATS_ACTIONS];
+	struct stats_limit limit[MODEL_CLASSES];
+	struct stats_vip vip[MODEL_VIPS];
+	struct stats_count backend[MODEL_BACKENDS];
+};
+
+struct model {
+	struct model_policy policy;
+	struct model_state state;
+	struct model_counters counters;
+};
+
+/* A frame as a hook gets it. */
+struct model_frame {
+	uint8_t *bytes;
+	uint32_t len;
+	uint32_t readable; /* of it, without asking for another buffer; len if all is */
+	uint32_t segments; /* 0: not merged */
+	uint32_t segment_bytes;
+	uint32_t ifindex;
+	uint64_t now_ns;
+};
+
+enum model_fate { MODEL_NEXT, MODEL_PASS, MODEL_DROP, MODEL_TX };
+
+enum model_outcome { MODEL_UNASKED, MODEL_ADMITTED, MODEL_REFUSED, MODEL_WOULD_REFUSE };
+
+/* What one limit class said. */
+struct model_limit {
+	uint32_t id; /* 0: none */
+	enum model_outcome outcome;
+	enum limit_unit unit;
+	bool by_total, by_own_meter;
+};
+
+/* What is known of a packet. */
+struct model_packet {
+	const struct model_frame *frame;
+	bool ipv6, fragment, portless, quotes, syn;
+	uint8_t proto; /* of the packet itself; flow has that of the one that an error quotes */
+	struct addr source;
+	struct flow_key flow;
+	enum limit_kind kind;
+	uint32_t l2_bytes, l3_bytes;
+	uint32_t headers_bytes; /* link to the end of the transport header */
+	uint32_t packets, wire_bytes;
+	enum drop_reason reason;
+	bool exempt;
+	uint8_t group;
+	const struct vip *vip;
+	const struct backend *backend;
+	uint32_t backend_id;
+	struct model_limit limit[MODEL_LIMITS_MAX];
+};
+
+/* One packet: its fate and where it goes. A packet that is sent on is rewritten in place. */
+enum model_fate model_run(struct model *m, struct model_frame *frame, struct model_packet *ret);
+
+/* The steps, in their order; each MODEL_NEXT or what becomes of the packet. */
+enum model_fate model_parse(const struct model_policy *policy, struct model_packet *p);
+enum model_fate model_l4(const struct model_policy *policy, struct model_packet *p, uint32_t at,
+			 uint32_t end);
+enum model_fate model_acl(const struct model_policy *policy, struct model_packet *p);
+enum model_fate model_verdict(struct model_policy *policy, struct model_packet *p);
+enum model_fate model_vip_find(const struct model_policy *policy, struct model_packet *p);
+enum model_fate model_limit(struct model *m, struct model_packet *p);
+enum model_fate model_vip(const struct model_policy *policy, struct model_packet *p);
+
+enum model_fate model_drop(struct model_packet *p, enum drop_reason reason);
+/* The source's address masked to what policy knows: /32 or /64, or wide: /24 or /48. */
+struct addr model_unit(const struct model_packet *p, bool wide);

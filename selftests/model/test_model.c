@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * harness: timeout=120
+ * The programs do what the reference model says, and the comparison finds bugs that are planted in
+ * the XDP program. `make fuzz-dataplane` is the long run; docs/CONTRIBUTING.md says how to read it.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#include "fuzz.h"
+
+#define BOTH (1 << PLANE_XDP | 1 << PLANE_TC)
+
+static void run(struct fuzz_options *o, struct fuzz_result *r)
+{
+	o->every = o->every ? o->every : 64;
+	fuzz_run(o, r);
+}
+
+/* LIMIT_CONTENDED takes two CPUs, INTERNAL maps that are too small. */
+static void expect_all_reached(const struct fuzz_result *r)
+{
+	uint32_t i;
+
+	for (i = 1; i < DROP_REASON_COUNT; i++) {
+		if (i != DROP_LIMIT_CONTENDED && i != DROP_INTERNAL && r->dropped[i] < 20)
+			fail_msg("drop reason %u was met %llu times", i,
+				 (unsigned long long)r->dropped[i]);
+	}
+	for (i = 0; i < STATS_ACTIONS; i++)
+		assert_true(r->action[i] > 1000);
+	assert_true(r->admitted > 1000 && r->would_drop > 1000);
+}
+
+/* Always the same packets, and some that nobody has tried yet. */
+static void the_programs_do_what_the_model_says(void **state)
+{
+	struct fuzz_options o = { .seed = 1, .packets = 100000, .hooks = BOTH, .threads = 2 };
+	static struct fuzz_result r;
+	int turn;
+
+	(void)state;
+	for (turn = 0; turn < 2; turn++) {
+		run(&o, &r);
+		if (r.failed)
+			fail_msg(
+				"%s: %s, packet %s; fuzz_dataplane --hook %s --seed %#llx --packets %llu",
+				plane_hook_name[r.hook], r.said, r.hex, plane_hook_name[r.hook],
+				(unsigned long long)r.seed, (unsigned long long)r.nth);
+		assert_int_equal(r.packets[PLANE_XDP], o.packets);
+		assert_int_equal(r.packets[PLANE_TC], o.packets);
+		expect_all_reached(&r);
+		o.seed = (uint64_t)time(NULL);
+		o.packets = 200000;
+	}
+}
+
+static void a_planted_bug_is_found(uint32_t planted)
+{
+	struct fuzz_options o = { .seed = 1,
+				  .packets = 300000,
+				  .hooks = 1 << PLANE_XDP,
+				  .planted = planted,
+				  .threads = 1 };
+	static struct fuzz_result first, again;
+
+	run(&o, &first);
+	assert_true(first.failed);
+	/* Its seed shows it again, at the same packet. */
+	o.seed = first.seed;
+	o.packets = first.nth;
+	run(&o, &again);
+	assert_true(again.failed);
+	assert_int_equal(again.nth, first.nth);
+	assert_string_equal(again.hex, first.hex);
+	assert_string_equal(again.said, first.said);
+	/* One packet earlier there is nothing to see. */
+	o.packets = first.nth - 1;
+	run(&o, &again);
+	assert_false(again.failed);
+}
+
+#define PLANTED(n, name)                   \
+	static void name(void **state)     \
+	{                                  \
+		(void)state;               \
+		a_planted_bug_is_found(n); \
+	}
+
+PLANTED(1, a_later_fragment_that_walks_past_the_deny_list_is_found)
+PLANTED(2, bytes_without_vlan_tags_are_found)
+PLANTED(3, a_limit_per_ipv6_address_is_found)
+PLANTED(4, a_refill_that_loses_nanoseconds_is_found)
+PLANTED(5, fragments_that_meet_two_backends_are_found)
+PLANTED(6, an_mtu_that_counts_the_link_header_is_found)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_programs_do_what_the_model_says),
+		cmocka_unit_test(a_later_fragment_that_walks_past_the_deny_list_is_found),
+		cmocka_unit_test(bytes_without_vlan_tags_are_found),
+		cmocka_unit_test(a_limit_per_ipv6_address_is_found),
+		cmocka_unit_test(a_refill_that_loses_nanoseconds_is_found),
+		cmocka_unit_test(fragments_that_meet_two_backends_are_found),
+		cmocka_unit_test(an_mtu_that_counts_the_link_header_is_found),
+	};
+
+	return cmocka_run_group_tests_name("model", tests, NULL, NULL);
+}

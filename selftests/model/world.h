@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Random policy, with addresses out of a pool that is small enough for lists, verdicts, limits and
+ * packets to meet.
+ */
+#pragma once
+
+#include "draw.h"
+#include "model.h"
+
+/* Of prefixes, of packets; the low half of IPv6 is any. */
+struct addr world_source(struct draw *d, bool ipv6);
+/* A vip's, or a neighbour's. */
+struct addr world_destination(struct draw *d, bool ipv6);
+/* Network order; few, so that flows meet. */
+uint16_t world_sport(struct draw *d);
+uint16_t world_dport(struct draw *d);
+
+void world_make(struct draw *d, uint64_t now_ns, struct model_policy *ret);
+/* What an operator or the agent may do while packets flow; lists stay. Of *state: who is proven. */
+void world_change(struct draw *d, uint64_t now_ns, struct model_policy *policy,
+		  struct model_state *state);
