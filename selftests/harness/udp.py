@@ -64,7 +64,9 @@ def send(address, port, rate, seconds, size):
                 pass
             sent += 1
         time.sleep(min(0.001, 1 / rate))
-    print(json.dumps({"sent": sent, "seconds": time.monotonic() - began}), flush=True)
+    ended = time.monotonic()  # one clock for all processes: several senders have one window
+    print(json.dumps({"sent": sent, "seconds": ended - began, "began": began, "ended": ended}),
+          flush=True)
 
 
 def checksum(header):
