@@ -59,6 +59,12 @@ void acl_map_swap_feed(struct dataplane *dp, struct source_feed *f)
 	source_feed_swap(f, dp->source);
 }
 
+void acl_map_diff_feed(struct dataplane *dp, const struct source_feed *f, size_t *ret_added,
+		       size_t *ret_removed)
+{
+	source_feed_diff(f, dp->source, ret_added, ret_removed);
+}
+
 int acl_map_apply_feed(struct dataplane *dp, struct errmsg *err)
 {
 	return source_table_apply(dp->source, err);
@@ -102,10 +108,10 @@ static int each_one(const struct prefix *p, uint8_t mark, void *ctx)
 	return e->fn(p, mark ? (enum acl_origin)(mark - 1) : e->applied, e->ctx);
 }
 
-int acl_map_each(struct dataplane *dp, enum acl_list list,
+int acl_map_each(struct dataplane *dp, enum acl_list list, const struct prefix *after,
 		 int (*fn)(const struct prefix *p, enum acl_origin origin, void *ctx), void *ctx)
 {
 	struct each e = { fn, ctx, (enum acl_origin)dp->acl_origin[list] };
 
-	return source_table_each(dp->source, source_list(list), each_one, &e);
+	return source_table_each_after(dp->source, source_list(list), after, each_one, &e);
 }

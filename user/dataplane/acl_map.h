@@ -29,6 +29,8 @@ int acl_map_apply_conf(struct dataplane *dp, const struct conf_acl *acl, struct 
  * a list or closes dp. See source_feed.h; errors of source_table_apply.
  */
 void acl_map_swap_feed(struct dataplane *dp, struct source_feed *f);
+void acl_map_diff_feed(struct dataplane *dp, const struct source_feed *f, size_t *ret_added,
+		       size_t *ret_removed);
 int acl_map_apply_feed(struct dataplane *dp, struct errmsg *err);
 /* The prefix of a list in memory that covers an address, the longest. -ENOENT. */
 int acl_map_find(struct dataplane *dp, enum acl_list list, const struct addr *a,
@@ -38,6 +40,6 @@ size_t acl_map_count(struct dataplane *dp, enum acl_list list);
 bool acl_map_allows(struct dataplane *dp, const struct addr *a);
 /* What the lists in memory say of an address: a group of limits, SOURCE_ALLOW, SOURCE_DENY or _NONE. */
 uint8_t acl_map_answer(struct dataplane *dp, const struct addr *a);
-/* Calls fn for each; stops when it returns non-zero and returns that. */
-int acl_map_each(struct dataplane *dp, enum acl_list list,
+/* Calls fn for each behind a prefix (NULL: all), IPv4 first, in order; stops when it returns non-zero and returns that. */
+int acl_map_each(struct dataplane *dp, enum acl_list list, const struct prefix *after,
 		 int (*fn)(const struct prefix *p, enum acl_origin origin, void *ctx), void *ctx);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "base/addr.h"
 #include "base/cleanup.h"
 #include "source_state.h"
 
@@ -55,9 +56,29 @@ static size_t missing(const struct source_nets *of, const struct source_nets *in
 	return n;
 }
 
-size_t source_feed_missing(const struct source_feed *of, const struct source_feed *in)
+void source_feed_diff(const struct source_feed *f, const struct source_table *t, size_t *ret_added,
+		      size_t *ret_removed)
 {
-	return missing(&of->nets.v4, &in->nets.v4) + missing(&of->nets.v6, &in->nets.v6);
+	const struct source_nets *v4 = &t->lists_v4.list[SOURCE_IS_FEED];
+	const struct source_nets *v6 = &t->lists_v6.list[SOURCE_IS_FEED];
+
+	*ret_added = missing(&f->nets.v4, v4) + missing(&f->nets.v6, v6);
+	*ret_removed = missing(v4, &f->nets.v4) + missing(v6, &f->nets.v6);
+}
+
+bool source_feed_covers(const struct source_feed *f, const struct addr *a)
+{
+	const bool is_v4 = addr_is_v4(a);
+	const uint32_t bits = is_v4 ? SOURCE_NET_BITS_V4 : SOURCE_NET_BITS_V6;
+	const struct prefix host = { is_v4 ? 128 : bits, *a };
+	struct source_net net = { 0 };
+	bool covered = false, v4;
+	uint32_t len;
+
+	source_net_from(&host, &v4, &net);
+	for (len = 0; len <= bits && !covered; len++)
+		covered = source_nets_cover(v4 ? &f->nets.v4 : &f->nets.v6, net.addr, len);
+	return covered;
 }
 
 static void swap(struct source_nets *a, struct source_nets *b)

@@ -6,6 +6,8 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 #include "source_table.h"
 
 struct source_feed;
@@ -14,7 +16,9 @@ struct source_feed;
 int source_feed_new(const struct prefix *want, size_t n, struct source_feed **ret);
 void source_feed_free(struct source_feed *f);
 size_t source_feed_count(const struct source_feed *f); /* without duplicates */
-/* Prefixes of one that the other has not. */
-size_t source_feed_missing(const struct source_feed *of, const struct source_feed *in);
+bool source_feed_covers(const struct source_feed *f, const struct addr *a);
+/* What an exchange would change: prefixes that the table's has not, and f has not. */
+void source_feed_diff(const struct source_feed *f, const struct source_table *t, size_t *ret_added,
+		      size_t *ret_removed);
 /* Afterwards f is what was there before. */
 void source_feed_swap(struct source_feed *f, struct source_table *t);
