@@ -97,7 +97,7 @@ static void tell(const struct acl_job *j)
 			 LOG_U64("removed", r->removed));
 		return;
 	}
-	while (lines.len) {
+	while (!j->has_import && lines.len) { /* those of an import are in its answer */
 		const char *end = memchr(lines.ptr, '\n', lines.len);
 		size_t n = end ? (size_t)(end - lines.ptr) : lines.len;
 		char line[512];

@@ -128,6 +128,8 @@ static int walk(struct walk *w)
 	if (w->db.ipv4_start_node.netmask == ADDR_V4_BITS &&
 	    w->db.ipv4_start_node.node_value < w->db.metadata.node_count)
 		w->v4_node = w->db.ipv4_start_node.node_value;
+	if (!w->v4_node) /* the root is below no node */
+		return -EUCLEAN;
 	return visit(w, 0, 0, false);
 }
 

@@ -228,12 +228,16 @@ int kernel_apply(struct kernel *k, const struct conf *from, const struct conf *t
 
 void kernel_read_lists(struct kernel *k, const struct conf *conf)
 {
+	struct errmsg err;
+
 	if (!k->dp)
 		return;
 	k->places_why.text[0] = '\0';
 	acl_job_settle(k->acl);
-	if (geoip_is_used(conf) && apply_limits(k, conf, &k->places_why))
-		log_error("limits.places", LOG_STR("error", k->places_why.text));
+	if (geoip_is_used(conf) && apply_limits(k, conf, &err)) {
+		k->places_why = err;
+		log_error("limits.places", LOG_STR("error", err.text));
+	}
 	acl_job_reload(k->acl, conf, k->dp);
 }
 

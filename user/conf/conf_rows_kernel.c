@@ -234,7 +234,8 @@ static void acl_file_derive(void *item, const struct conf_node *node)
 {
 	struct conf_acl_file *file = item;
 
-	file->place = (struct conf_place) { node->line, node->column };
+	if (node)
+		file->place = (struct conf_place) { node->line, node->column };
 }
 
 static const struct conf_table conf_table_acl_file =
