@@ -131,7 +131,12 @@ int client_next(struct client *c, json_t **ret)
 	return 0;
 }
 
-int client_call(struct client *c, const json_t *request, int fd, json_t **ret)
+int client_call(struct client *c, const json_t *request, json_t **ret)
+{
+	return client_call_fd(c, request, -1, ret);
+}
+
+int client_call_fd(struct client *c, const json_t *request, int fd, json_t **ret)
 {
 	char *text = json_dumps(request, JSON_COMPACT);
 	int err = text ? 0 : -ENOMEM;

@@ -206,7 +206,7 @@ static int call(const struct command *c, const struct options *o, json_t *args, 
 		client_close(&client);
 		return err;
 	}
-	err = client_call(&client, request, fd, &answer);
+	err = client_call_fd(&client, request, fd, &answer);
 	json_decref(request);
 	if (err) {
 		fprintf(stderr, "sluicectl: no answer from the agent: %s\n", strerror(-err));

@@ -97,7 +97,7 @@ int top_run(struct client *client, const struct command *c, json_t *request, boo
 	}
 	for (;;) {
 		json_t *answer = NULL;
-		int err = client_call(client, request, -1, &answer);
+		int err = client_call(client, request, &answer);
 
 		if (err) {
 			fprintf(stderr, "sluicectl: no answer from the agent: %s\n",

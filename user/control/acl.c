@@ -57,39 +57,39 @@ static int acl_change(struct control_request *r)
 					 list, "prefix", text));
 }
 
-/* Rows of an answer, up to a number; behind a prefix, if one is given. */
+/* Rows of an answer, up to a number; from a prefix on, if one is given. */
 struct page {
 	json_t *rows;
 	const char *list;
 	size_t max;
-	size_t more; /* that did not fit */
-	char last[ADDR_TEXT_MAX];
+	size_t more;		  /* that did not fit */
+	char next[ADDR_TEXT_MAX]; /* the first of these */
 };
 
 static void page_add(struct page *page, const struct prefix *p)
 {
 	char text[ADDR_TEXT_MAX];
 
+	prefix_format(p, text);
 	if (json_array_size(page->rows) >= page->max) {
-		page->more++;
+		if (!page->more++)
+			memcpy(page->next, text, sizeof(text));
 		return;
 	}
-	prefix_format(p, text);
 	json_array_append_new(page->rows,
 			      json_pack("{s:s,s:s}", "list", page->list, "prefix", text));
-	memcpy(page->last, text, sizeof(text));
 }
 
 /* What the configuration and operators say, in their order. */
 static void page_conf(struct page *page, const char *name, const struct prefix *prefixes, size_t n,
-		      const struct prefix *after)
+		      const struct prefix *from)
 {
 	size_t i = 0;
 
 	page->list = name;
-	while (after && i < n && memcmp(&prefixes[i], after, sizeof(*after)) != 0)
+	while (from && i < n && memcmp(&prefixes[i], from, sizeof(*from)) != 0)
 		i++;
-	for (i += after && i < n; i < n; i++)
+	for (; i < n; i++)
 		page_add(page, &prefixes[i]);
 }
 
@@ -102,26 +102,26 @@ static int page_feed_one(const struct prefix *p, enum acl_origin origin, void *c
 	return page->more > 0; /* the others are only counted */
 }
 
-static void page_feed(struct page *page, struct dataplane *dp, const struct prefix *after)
+static void page_feed(struct page *page, struct dataplane *dp, const struct prefix *from)
 {
 	page->list = "feed";
 	if (dp)
-		(void)acl_map_each(dp, ACL_LIST_FEED, after, page_feed_one, page);
+		(void)acl_map_each(dp, ACL_LIST_FEED, from, page_feed_one, page);
 }
 
-static int page_open(struct control_request *r, struct page *page, struct prefix *after,
-		     bool *has_after)
+static int page_open(struct control_request *r, struct page *page, struct prefix *from,
+		     bool *has_from)
 {
-	static const char *const fields[] = { "after", "max", NULL };
+	static const char *const fields[] = { "from", "max", NULL };
 	json_t *set = request_set(r);
-	const char *word = json_string_value(json_object_get(set, "after"));
+	const char *word = json_string_value(json_object_get(set, "from"));
 	const char *max = json_string_value(json_object_get(set, "max"));
 	char *end = NULL;
 	int err = request_check_set(r, fields);
 
-	*has_after = word;
+	*has_from = word;
 	if (!err && word)
-		err = acl_prefix(r, word, after);
+		err = acl_prefix(r, word, from);
 	if (err)
 		return err;
 	page->max = max ? strtoul(max, &end, 10) : PAGE_DEFAULT;
@@ -137,8 +137,8 @@ static int acl_list(struct control_request *r)
 	struct dataplane *dp = supervisor_dataplane(r->s, NULL);
 	const char *list = request_arg_opt(r, "list");
 	struct page page = { 0 };
-	struct prefix after;
-	bool has_after, known = !list;
+	struct prefix from;
+	bool has_from, known = !list;
 	size_t fed = dp ? acl_map_count(dp, ACL_LIST_FEED) : 0;
 	int err;
 
@@ -147,19 +147,19 @@ static int acl_list(struct control_request *r)
 	if (!known)
 		return errmsg_set(&r->err, -EINVAL, "'%.64s' is not a list: allow, deny or feed",
 				  list);
-	err = page_open(r, &page, &after, &has_after);
+	err = page_open(r, &page, &from, &has_from);
 	if (err)
 		return err;
 	if (!list || !strcmp(list, "allow"))
-		page_conf(&page, "allow", acl->allow, acl->n_allow, has_after ? &after : NULL);
+		page_conf(&page, "allow", acl->allow, acl->n_allow, has_from ? &from : NULL);
 	if (!list || !strcmp(list, "deny"))
-		page_conf(&page, "deny", acl->deny, acl->n_deny, has_after ? &after : NULL);
+		page_conf(&page, "deny", acl->deny, acl->n_deny, has_from ? &from : NULL);
 	if (list && !strcmp(list, "feed"))
-		page_feed(&page, dp, has_after ? &after : NULL);
+		page_feed(&page, dp, has_from ? &from : NULL);
 	r->data = page.rows;
 	if (page.more)
-		snprintf(r->text, sizeof(r->text), "there are more: sluicectl acl list %s after=%s",
-			 page.list, page.last);
+		snprintf(r->text, sizeof(r->text), "there are more: sluicectl acl list %s from=%s",
+			 page.list, page.next);
 	else if (!list && fed)
 		snprintf(r->text, sizeof(r->text),
 			 "and %zu imported, of files and of places: sluicectl acl list feed", fed);

@@ -108,10 +108,10 @@ static int each_one(const struct prefix *p, uint8_t mark, void *ctx)
 	return e->fn(p, mark ? (enum acl_origin)(mark - 1) : e->applied, e->ctx);
 }
 
-int acl_map_each(struct dataplane *dp, enum acl_list list, const struct prefix *after,
+int acl_map_each(struct dataplane *dp, enum acl_list list, const struct prefix *from,
 		 int (*fn)(const struct prefix *p, enum acl_origin origin, void *ctx), void *ctx)
 {
 	struct each e = { fn, ctx, (enum acl_origin)dp->acl_origin[list] };
 
-	return source_table_each_after(dp->source, source_list(list), after, each_one, &e);
+	return source_table_each_from(dp->source, source_list(list), from, each_one, &e);
 }

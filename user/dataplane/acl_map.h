@@ -40,6 +40,6 @@ size_t acl_map_count(struct dataplane *dp, enum acl_list list);
 bool acl_map_allows(struct dataplane *dp, const struct addr *a);
 /* What the lists in memory say of an address: a group of limits, SOURCE_ALLOW, SOURCE_DENY or _NONE. */
 uint8_t acl_map_answer(struct dataplane *dp, const struct addr *a);
-/* Calls fn for each behind a prefix (NULL: all), IPv4 first, in order; stops when it returns non-zero and returns that. */
-int acl_map_each(struct dataplane *dp, enum acl_list list, const struct prefix *after,
+/* Calls fn for each from a prefix on (NULL: all), IPv4 first, in order; stops when it returns non-zero and returns that. */
+int acl_map_each(struct dataplane *dp, enum acl_list list, const struct prefix *from,
 		 int (*fn)(const struct prefix *p, enum acl_origin origin, void *ctx), void *ctx);

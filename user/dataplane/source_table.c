@@ -336,32 +336,28 @@ int source_table_mark(struct source_table *t, enum source_list list, const struc
 int source_table_each(const struct source_table *t, enum source_list list,
 		      int (*fn)(const struct prefix *p, uint8_t mark, void *ctx), void *ctx)
 {
-	return source_table_each_after(t, list, NULL, fn, ctx);
+	return source_table_each_from(t, list, NULL, fn, ctx);
 }
 
-/* How many come up to this prefix, all of IPv4 first. */
+/* How many come before this prefix, all of IPv4 first. */
 static size_t position(const struct source_nets *v4, const struct source_nets *v6,
-		       const struct prefix *after)
+		       const struct prefix *from)
 {
-	const struct source_nets *list;
 	struct source_net net;
 	bool is_v4;
-	size_t i;
 
-	if (!after || source_net_from(after, &is_v4, &net))
+	if (!from || source_net_from(from, &is_v4, &net))
 		return 0;
-	list = is_v4 ? v4 : v6;
-	i = source_nets_lower(list, &net);
-	return (is_v4 ? 0 : v4->n) + i + (i < list->n && !source_net_cmp(&list->v[i], &net));
+	return is_v4 ? source_nets_lower(v4, &net) : v4->n + source_nets_lower(v6, &net);
 }
 
-int source_table_each_after(const struct source_table *t, enum source_list list,
-			    const struct prefix *after,
-			    int (*fn)(const struct prefix *p, uint8_t mark, void *ctx), void *ctx)
+int source_table_each_from(const struct source_table *t, enum source_list list,
+			   const struct prefix *from,
+			   int (*fn)(const struct prefix *p, uint8_t mark, void *ctx), void *ctx)
 {
 	const struct source_nets *v4 = &t->lists_v4.list[which_of(list)];
 	const struct source_nets *v6 = &t->lists_v6.list[which_of(list)];
-	size_t i = position(v4, v6, after);
+	size_t i = position(v4, v6, from);
 	int err = 0;
 
 	for (; !err && i < v4->n + v6->n; i++) {

@@ -94,10 +94,10 @@ int source_table_mark(struct source_table *t, enum source_list list, const struc
 int source_table_each(const struct source_table *t, enum source_list list,
 		      int (*fn)(const struct prefix *p, uint8_t mark, void *ctx), void *ctx);
 
-/* From behind a prefix on (NULL: from the begin). */
-int source_table_each_after(const struct source_table *t, enum source_list list,
-			    const struct prefix *after,
-			    int (*fn)(const struct prefix *p, uint8_t mark, void *ctx), void *ctx);
+/* From a prefix on, whether it is in the list or not; NULL: all. */
+int source_table_each_from(const struct source_table *t, enum source_list list,
+			   const struct prefix *from,
+			   int (*fn)(const struct prefix *p, uint8_t mark, void *ctx), void *ctx);
 
 /* What the lists in memory say of an address: SOURCE_NONE, a group, SOURCE_ALLOW or SOURCE_DENY. */
 uint8_t source_table_answer(const struct source_table *t, const struct addr *a);
