@@ -12,6 +12,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "agent/acl_source.h"
 #include "agent/host_files.h"
 #include "agent/pem.h"
 #include "base/cleanup.h"
@@ -179,6 +180,8 @@ static void check_host(const struct conf *conf, struct conf_errors *errors, void
 	check_bpffs(conf, check, errors);
 	check_plans(conf, check);
 	pem_check(conf, &source, errors);
+	acl_source_check(conf, errors);
+	conf_errors_sort(errors);
 	conf_errors_sort(&check->warnings);
 }
 

@@ -12,7 +12,7 @@ TMPDIR_D  := $(PREFIX)/lib/tmpfiles.d
 
 MAN_PAGES := $(wildcard docs/man/*.[1-9])
 # They keep their folders, and so their links to each other.
-DOC_PAGES := $(wildcard docs/*.md docs/*/*.md)
+DOC_PAGES := $(wildcard docs/*.md docs/*/*.md docs/feature/*.svg)
 EXAMPLES  := $(wildcard docs/example/sluice.yaml)
 
 # SOURCE:TARGET:MODE, no spaces in any.

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "base/addr.h"
+#include "dataplane/source_feed.h"
 
 #define SPLIT_BYTES sizeof(struct source_split)
 
@@ -248,12 +249,31 @@ void source_world_vary(struct source_world *w, const struct source_case *from,
 	}
 }
 
+/* Some prefixes are in both. */
+static void apply_split(struct source_world *w, const struct source_case *l)
+{
+	size_t feed = source_world_draw(w, (uint32_t)l->n_deny + 1);
+	size_t both = feed ? source_world_draw(w, (uint32_t)feed) : 0;
+	struct source_feed *f;
+	struct errmsg err;
+
+	assert_int_equal(source_feed_new(l->deny, feed, &f), 0);
+	source_feed_swap(f, w->t);
+	source_feed_free(f);
+	assert_int_equal(
+		source_table_change(w->t, SOURCE_LIST_DENY, l->deny + both, l->n_deny - both, &err),
+		0);
+}
+
 void source_world_apply(struct source_world *w, const struct source_case *l)
 {
 	struct errmsg err;
 
 	assert_int_equal(source_table_set(w->t, SOURCE_LIST_ALLOW, l->allow, l->n_allow), 0);
-	assert_int_equal(source_table_set(w->t, SOURCE_LIST_DENY, l->deny, l->n_deny), 0);
+	if (w->use_feed)
+		apply_split(w, l);
+	else
+		assert_int_equal(source_table_set(w->t, SOURCE_LIST_DENY, l->deny, l->n_deny), 0);
 	assert_int_equal(source_table_set_groups(w->t, l->group, l->n_groups), 0);
 	assert_int_equal(source_table_apply(w->t, &err), 0);
 }

@@ -19,6 +19,7 @@ struct source_world {
 	const uint64_t *lengths;
 	struct source_table *t;
 	uint64_t random;
+	bool use_feed; /* a part of deny is applied as feed, what is denied changes as few prefixes */
 };
 
 struct source_case {

@@ -87,7 +87,7 @@ static void an_applied_list_is_exactly_what_was_asked_for(void **state)
 	assert_int_equal(udp_from(w, "198.51.100.1", 1), XDP_DROP);
 	assert_int_equal(acl_map_apply(w->dp, ACL_LIST_DENY, after, 2, ACL_FROM_FILE, &err), 0);
 	assert_int_equal(acl_map_add(w->dp, ACL_LIST_DENY, &before[0], ACL_FROM_OPERATOR), 0);
-	assert_int_equal(acl_map_each(w->dp, ACL_LIST_DENY, count_prefix, &n), 0);
+	assert_int_equal(acl_map_each(w->dp, ACL_LIST_DENY, NULL, count_prefix, &n), 0);
 	assert_int_equal(n, 102);
 	assert_int_equal(udp_from(w, "10.1.1.1", 1), XDP_DROP);
 	assert_int_equal(acl_map_del(w->dp, ACL_LIST_DENY, &before[0]), 0);

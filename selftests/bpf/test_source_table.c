@@ -16,6 +16,7 @@
 
 #include "base/addr.h"
 #include "base/clock.h"
+#include "dataplane/source_feed.h"
 #include "dataplane/pinned_map.h"
 
 #define LARGE	1000000
@@ -74,6 +75,47 @@ static void what_is_applied_is_what_the_lists_say(void **state)
 		assert_int_equal(w->lengths[i], 0);
 	for (i = 0; i < 1 << 24; i++)
 		assert_int_equal(w->v4[i], 0);
+	source_world_close(w);
+}
+
+/* Changes of single prefixes by differences of a list, beside another list that denies as well. */
+static void a_feed_denies_beside_the_list(void **state)
+{
+	struct source_world *w = source_world_open(4096);
+	struct source_case l, next;
+	struct source_counts counts;
+	struct source_feed *none;
+	struct errmsg err;
+	int i, k;
+
+	(void)state;
+	w->use_feed = true;
+	for (i = rounds(60); i > 0; i--) {
+		source_world_lists(w, &l);
+		source_world_apply(w, &l);
+		source_world_check(w, &l);
+		for (k = 0; k < 5; k++) {
+			/* from any split of the list to any other: by few differences and by many */
+			source_world_vary(w, &l, &next);
+			source_world_apply(w, &next);
+			source_world_check(w, &next);
+			source_world_check_at(w, &next, &l.deny[0]);
+			l = next;
+		}
+		assert_int_equal(
+			source_table_change(w->t, SOURCE_LIST_DENY, l.deny, l.n_deny, &err), 0);
+		if (l.n_deny)
+			l.deny[source_world_draw(w, (uint32_t)l.n_deny)] = source_world_prefix(w);
+		assert_int_equal(source_feed_new(NULL, 0, &none), 0);
+		source_feed_swap(none, w->t);
+		source_feed_free(none);
+		assert_int_equal(source_table_apply(w->t, &err), 0);
+		assert_int_equal(
+			source_table_change(w->t, SOURCE_LIST_DENY, l.deny, l.n_deny, &err), 0);
+		source_world_check(w, &l);
+		source_table_counts(w->t, &counts);
+		assert_int_equal(count_entries(w->maps.v6_fd), counts.v6);
+	}
 	source_world_close(w);
 }
 
@@ -493,6 +535,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_applied_is_what_the_lists_say),
+		cmocka_unit_test(a_feed_denies_beside_the_list),
 		cmocka_unit_test(one_prefix_more_or_less_is_in_force_at_once),
 		cmocka_unit_test(a_restart_keeps_the_tables_until_all_lists_are_applied),
 		cmocka_unit_test(what_is_no_source_is_refused),

@@ -11,3 +11,9 @@ void print_acl(json_t *data, FILE *out)
 
 	table_print(data, columns, out);
 }
+
+void print_acl_test(json_t *data, FILE *out)
+{
+	fprintf(out, "%s\n", json_string_value(json_object_get(data, "address")));
+	print_acl(json_object_get(data, "by"), out);
+}

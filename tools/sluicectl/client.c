@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,6 +54,30 @@ static int client_send(struct client *c, const char *text, size_t len)
 		text += n;
 		len -= (size_t)n;
 	}
+	return 0;
+}
+
+/* The first byte, and the descriptor with it. */
+static int client_send_fd(struct client *c, const char *text, int fd)
+{
+	union {
+		char buf[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control = { 0 };
+	struct iovec iov = { (void *)(uintptr_t)text, 1 }; /* sendmsg(2) only reads it */
+	struct msghdr msg = { .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = control.buf,
+			      .msg_controllen = sizeof(control.buf) };
+	struct cmsghdr *h = &control.align;
+
+	h->cmsg_level = SOL_SOCKET;
+	h->cmsg_type = SCM_RIGHTS;
+	h->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(h), &fd, sizeof(fd));
+	while (sendmsg(c->fd, &msg, MSG_NOSIGNAL) < 0)
+		if (errno != EINTR)
+			return -errno;
 	return 0;
 }
 
@@ -108,8 +133,18 @@ int client_next(struct client *c, json_t **ret)
 
 int client_call(struct client *c, const json_t *request, json_t **ret)
 {
+	return client_call_fd(c, request, -1, ret);
+}
+
+int client_call_fd(struct client *c, const json_t *request, int fd, json_t **ret)
+{
 	char *text = json_dumps(request, JSON_COMPACT);
-	int err = text ? client_send(c, text, strlen(text)) : -ENOMEM;
+	int err = text ? 0 : -ENOMEM;
+
+	if (!err && fd >= 0)
+		err = client_send_fd(c, text, fd);
+	if (!err)
+		err = client_send(c, text + (fd >= 0), strlen(text) - (fd >= 0));
 
 	free(text);
 	if (!err)

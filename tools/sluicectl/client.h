@@ -17,6 +17,8 @@ int client_open(struct client *c, const char *path);
 void client_close(struct client *c);
 /* Send one request and wait for its answer. Negative errno; *ret is the caller's to release. */
 int client_call(struct client *c, const json_t *request, json_t **ret);
+/* With a descriptor; -1: none. */
+int client_call_fd(struct client *c, const json_t *request, int fd, json_t **ret);
 /* Wait for one more line. -EPIPE: the agent closed. */
 int client_next(struct client *c, json_t **ret);
 

@@ -60,12 +60,30 @@ const struct command commands[] = {
 	  "sluicectl limit rotate" },
 	{ "acl",
 	  "list",
-	  { "?list=allow|deny" },
+	  { "?list=allow|deny|feed" },
+	  "from max",
+	  false,
+	  "allow and deny prefixes; feed: what is denied by import, by files and by places. At most "
+	  "max= (1000), the next ones by from=",
+	  print_acl,
+	  "sluicectl acl list feed from=192.0.2.0/24 max=10000" },
+	{ "acl",
+	  "test",
+	  { "address" },
 	  NULL,
 	  false,
-	  "allow and deny prefixes",
-	  print_acl,
-	  "sluicectl acl list deny" },
+	  "what the lists say of an address, and by which prefix",
+	  print_acl_test,
+	  "sluicectl acl test 198.51.100.7" },
+	{ "acl",
+	  "import",
+	  { "list=deny", "file" },
+	  "format=auto|lines|nft|csv column",
+	  true,
+	  "deny the prefixes of a file (-: of standard input) beside those that were imported before; "
+	  "with --replace, instead of them. Nothing changes where a line is wrong",
+	  NULL,
+	  "sluicectl acl import deny feed.txt --replace" },
 	{ "acl",
 	  "add",
 	  { "list=allow|deny", "prefix" },
@@ -294,9 +312,14 @@ bool command_has_field(const struct command *c, const char *field)
 	return false;
 }
 
+bool command_sends_file(const struct command *c)
+{
+	return !strcmp(c->noun, "acl") && !strcmp(c->verb, "import");
+}
+
 bool command_has_replace(const struct command *c)
 {
-	return !strcmp(c->noun, "config") && !strcmp(c->verb, "apply");
+	return command_sends_file(c) || (!strcmp(c->noun, "config") && !strcmp(c->verb, "apply"));
 }
 
 const struct command *command_find(const char *noun, const char *verb, bool *noun_known)

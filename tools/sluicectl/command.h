@@ -35,6 +35,8 @@ void command_synopsis(const struct command *c, FILE *out);
 /* Does it take field=? */
 bool command_has_field(const struct command *c, const char *field);
 bool command_has_replace(const struct command *c);
+/* Its "file" goes as a descriptor and not as text: it may be large. */
+bool command_sends_file(const struct command *c);
 /* NULL when there is none; *noun_known tells which word is wrong. */
 const struct command *command_find(const char *noun, const char *verb, bool *noun_known);
 
@@ -45,6 +47,6 @@ const struct command *command_find(const char *noun, const char *verb, bool *nou
 const struct command *command_only(const char *noun);
 
 /* Printers, a file per noun. */
-command_print print_status, print_limits, print_limit, print_acl, print_verdicts, print_vips,
-	print_backends, print_consumers, print_key, print_plans, print_stats, print_config,
-	print_event, print_top, print_explain;
+command_print print_acl_test, print_status, print_limits, print_limit, print_acl, print_verdicts,
+	print_vips, print_backends, print_consumers, print_key, print_plans, print_stats,
+	print_config, print_event, print_top, print_explain;

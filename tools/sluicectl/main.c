@@ -9,10 +9,12 @@
 #include <unistd.h>
 
 #include "answer.h"
+#include "base/cleanup.h"
 #include "capture.h"
 #include "client.h"
 #include "command.h"
 #include "completion.h"
+#include "feed.h"
 #include "help.h"
 #include "sluice/ctl/ctl.h"
 #include "top.h"
@@ -81,13 +83,18 @@ static int add_field(const struct command *c, json_t *args, const char *word)
 	return EXIT_DONE;
 }
 
-static int add_positional(json_t *args, const char *name, const char *word)
+static int add_positional(const struct command *c, json_t *args, const char *name, const char *word,
+			  int *fd)
 {
 	char key[32];
 
 	name += name[0] == '?';
 	snprintf(key, sizeof(key), "%.*s", (int)strcspn(name, "="), name);
-	if (!strcmp(key, "file")) {
+	if (!strcmp(key, "file") && command_sends_file(c)) {
+		*fd = feed_open(word);
+		if (*fd < 0)
+			return EXIT_REFUSED;
+	} else if (!strcmp(key, "file")) {
 		json_t *text = read_file(word);
 
 		if (!text)
@@ -99,7 +106,7 @@ static int add_positional(json_t *args, const char *name, const char *word)
 	return EXIT_DONE;
 }
 
-static int build_args(const struct command *c, char **words, json_t *args)
+static int build_args(const struct command *c, char **words, json_t *args, int *fd)
 {
 	size_t n = 0;
 
@@ -111,7 +118,7 @@ static int build_args(const struct command *c, char **words, json_t *args)
 		    strchr(*words, '='))
 			n = COMMAND_ARGS_MAX;
 		if (n < COMMAND_ARGS_MAX && c->args[n]) {
-			err = add_positional(args, c->args[n++], *words);
+			err = add_positional(c, args, c->args[n++], *words, fd);
 			if (err)
 				return err;
 		} else if (!c->fields) {
@@ -174,7 +181,7 @@ static int detach_without_agent(void)
 	return EXIT_REFUSED;
 }
 
-static int call(const struct command *c, const struct options *o, json_t *args)
+static int call(const struct command *c, const struct options *o, json_t *args, int fd)
 {
 	struct client client;
 	json_t *request, *answer = NULL;
@@ -199,7 +206,7 @@ static int call(const struct command *c, const struct options *o, json_t *args)
 		client_close(&client);
 		return err;
 	}
-	err = client_call(&client, request, &answer);
+	err = client_call_fd(&client, request, fd, &answer);
 	json_decref(request);
 	if (err) {
 		fprintf(stderr, "sluicectl: no answer from the agent: %s\n", strerror(-err));
@@ -230,6 +237,7 @@ static int run(char **words, const struct options *o)
 {
 	const struct command *c;
 	bool noun_known, has_verb = words[0] && words[1];
+	CLEANUP_FD int fd = -1;
 	json_t *args;
 	int err;
 
@@ -250,13 +258,13 @@ static int run(char **words, const struct options *o)
 	if (o->once && strcmp(c->noun, "top") != 0)
 		return usage("--once is for top", NULL);
 	if (o->replace && !command_has_replace(c))
-		return usage("--replace is for config apply", NULL);
+		return usage("--replace is for config apply and acl import", NULL);
 	args = json_object();
-	err = build_args(c, words + (has_verb ? 2 : 1), args);
+	err = build_args(c, words + (has_verb ? 2 : 1), args, &fd);
 	if (o->replace)
 		json_object_set_new(args, "replace", json_true());
 	if (!err)
-		err = call(c, o, args);
+		err = call(c, o, args, fd);
 	json_decref(args);
 	return err;
 }

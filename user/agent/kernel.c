@@ -11,6 +11,7 @@
 #include "dataplane/limit_map.h"
 #include "dataplane/response_map.h"
 #include "dataplane/vip_map.h"
+#include "geoip.h"
 
 enum room { ROOM_DATAPLANE = 1, ROOM_LIMITS = 2, ROOM_ACL = 4, ROOM_RESPONSES = 8 };
 #define ROOMS_ALL    (ROOM_DATAPLANE | ROOM_LIMITS | ROOM_ACL | ROOM_RESPONSES)
@@ -72,6 +73,10 @@ int kernel_open(struct kernel *k, struct loop *loop, int dir_fd, const char *dir
 	dataplane_libxdp_by(k->dp, &k->libxdp);
 	ret = attach(k, conf);
 	if (!ret)
+		ret = acl_job_new(loop, &k->acl);
+	if (!ret)
+		acl_job_load(k->acl, conf, k->dp);
+	if (!ret)
 		ret = dataplane_watch(k->dp, loop);
 	return ret ? errmsg_set(err, ret, "cannot attach to devices: %s", strerror(-ret)) : 0;
 }
@@ -102,11 +107,15 @@ static bool same_programs(const struct conf_dataplane *a, const struct conf_data
 static int reload_programs(struct kernel *k, const struct conf *conf, struct errmsg *err)
 {
 	struct dataplane *next;
-	int ret = dataplane_open(k->dir_fd, &conf->dataplane, &next, err);
+	int ret;
+
+	acl_job_settle(k->acl);
+	ret = dataplane_open(k->dir_fd, &conf->dataplane, &next, err);
 
 	if (ret)
 		return ret;
 	vip_map_stop(k->dp);
+	acl_job_carry(k->acl, k->dp, next);
 	dataplane_close(k->dp);
 	k->dp = next;
 	dataplane_libxdp_by(next, &k->libxdp);
@@ -125,6 +134,18 @@ static int apply_dataplane(struct kernel *k, const struct conf *from, const stru
 	return ret;
 }
 
+static int apply_limits(struct kernel *k, const struct conf *conf, struct errmsg *err)
+{
+	struct conf *expanded;
+	int ret = geoip_expand(conf, &expanded, err);
+
+	if (ret)
+		return ret;
+	ret = limit_map_apply(k->dp, expanded ? expanded : conf, err);
+	geoip_expand_free(expanded);
+	return ret;
+}
+
 static int apply_rooms(struct kernel *k, const struct conf *from, const struct conf *to,
 		       unsigned int rooms, struct errmsg *err)
 {
@@ -132,6 +153,8 @@ static int apply_rooms(struct kernel *k, const struct conf *from, const struct c
 	int ret = 0;
 
 	err->text[0] = '\0';
+	if (rooms)
+		acl_job_settle(k->acl);
 	if (rooms & ROOM_DATAPLANE)
 		ret = apply_dataplane(k, from, to, err);
 	/* Before limits: these change ports after sources, which after a restart wait for all lists. */
@@ -141,7 +164,7 @@ static int apply_rooms(struct kernel *k, const struct conf *from, const struct c
 	}
 	if (!ret && (rooms & ROOM_LIMITS)) {
 		what = "limits";
-		ret = limit_map_apply(k->dp, to, err);
+		ret = apply_limits(k, to, err);
 	}
 	if (!ret && (rooms & ROOM_RESPONSES)) {
 		what = "responses";
@@ -176,7 +199,7 @@ static unsigned int rooms_of(const char *diff)
 	for (const char *line = diff; line && *line;) {
 		if (strncmp(line, "dataplane", 9) == 0) /* resized maps are filled anew */
 			return ROOMS_ALL;
-		if (concerns_limits(line))
+		if (concerns_limits(line) || strncmp(line, "geoip", 5) == 0)
 			rooms |= ROOM_LIMITS;
 		else if (strncmp(line, "acl", 3) == 0)
 			rooms |= ROOM_ACL;
@@ -203,8 +226,25 @@ int kernel_apply(struct kernel *k, const struct conf *from, const struct conf *t
 	return ret;
 }
 
+void kernel_read_lists(struct kernel *k, const struct conf *conf)
+{
+	struct errmsg err;
+
+	if (!k->dp)
+		return;
+	k->places_why.text[0] = '\0';
+	acl_job_settle(k->acl);
+	if (geoip_is_used(conf) && apply_limits(k, conf, &err)) {
+		k->places_why = err;
+		log_error("limits.places", LOG_STR("error", err.text));
+	}
+	acl_job_reload(k->acl, conf, k->dp);
+}
+
 void kernel_close(struct kernel *k)
 {
+	acl_job_free(k->acl);
+	k->acl = NULL;
 	if (!k->dp)
 		return;
 	vip_map_stop(k->dp);

@@ -8,6 +8,7 @@
 #include "../conf/conf.h"
 #include "../dataplane/dataplane.h"
 #include "../event/loop.h"
+#include "acl_job.h"
 
 struct kernel {
 	struct loop *loop;
@@ -15,6 +16,8 @@ struct kernel {
 	int dir_fd;		  /* -1: no bpffs directory */
 	struct errmsg why;	  /* "": just not configured */
 	struct libxdp_way libxdp; /* set before kernel_open */
+	struct acl_job *acl;	  /* NULL without dp */
+	struct errmsg places_why; /* databases could not be read again; "": they could */
 };
 
 /*
@@ -34,6 +37,8 @@ const char *kernel_needs_restart(const struct conf *from, const struct conf *to)
  */
 int kernel_apply(struct kernel *k, const struct conf *from, const struct conf *to, const char *diff,
 		 struct errmsg *err);
+/* Read files of lists and databases again, whose contents are not in conf; off the loop where long. */
+void kernel_read_lists(struct kernel *k, const struct conf *conf);
 void kernel_close(struct kernel *k);
 /* Remove links and maps; dp is NULL afterwards. */
 int kernel_detach(struct kernel *k, struct errmsg *err);

@@ -99,6 +99,10 @@ size_t supervisor_warnings(const struct supervisor *s, const char **ret, size_t 
 		ret[n++] = s->audit_why.text;
 	if (n < max && s->edits.skipped_why.text[0])
 		ret[n++] = s->edits.skipped_why.text;
+	if (n < max && s->kernel.acl && acl_job_warning(s->kernel.acl)[0])
+		ret[n++] = acl_job_warning(s->kernel.acl);
+	if (n < max && s->kernel.places_why.text[0])
+		ret[n++] = s->kernel.places_why.text;
 	if (n < max && !s->kernel.dp && conf->dataplane.enabled)
 		ret[n++] = s->kernel.why.text;
 	if (n < max && conf->pushdown.mode == CONF_ENFORCE && !s->kernel.dp)

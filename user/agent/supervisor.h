@@ -16,6 +16,7 @@
 #include "../dataplane/dataplane.h"
 #include "../event/loop.h"
 #include "../storage/storage.h"
+#include "acl_job.h"
 #include "judge.h"
 
 struct supervisor;
@@ -64,6 +65,12 @@ int supervisor_apply(struct supervisor *s, const char *text, size_t len, bool re
 int supervisor_edit(struct supervisor *s, json_t *edit, bool dry_run,
 		    const struct supervisor_caller *who, struct buf *diff,
 		    struct conf_errors *errors, struct errmsg *err);
+/* acl_job_import; -ENODEV: no kernel half. */
+int supervisor_acl_import(struct supervisor *s, const struct acl_import *import, bool dry_run,
+			  acl_job_done *done, void *ctx);
+void supervisor_acl_forget(struct supervisor *s, void *ctx);
+size_t supervisor_acl_imported(const struct supervisor *s);
+
 /* How many pushes were decided so, since this process began: for metrics. */
 uint64_t supervisor_rulings(const struct supervisor *s, enum judge_outcome outcome);
 /* Its own counters in the Prometheus text format, for the end of /metrics. 0 or -ENOSPC. */

@@ -256,6 +256,7 @@ int supervisor_apply(struct supervisor *s, const char *text, size_t len, bool re
 	ret = change_to(s, edited, true, dry_run, diff, errors, err);
 	if (ret || dry_run)
 		return ret;
+	kernel_read_lists(&s->kernel, s->revision->conf);
 	s->reload_why.text[0] = '\0';
 	edits_settled(&s->edits);
 	if (replace_edits)
@@ -280,6 +281,25 @@ int supervisor_edit(struct supervisor *s, json_t *edit, bool dry_run,
 	/* On the loop on purpose: who is told "changed" can rely on it, and a commit is short beside the
 	 * wait for the workers above. */
 	return edits_add(&s->edits, edit, err);
+}
+
+int supervisor_acl_import(struct supervisor *s, const struct acl_import *import, bool dry_run,
+			  acl_job_done *done, void *ctx)
+{
+	if (!s->kernel.dp || !s->kernel.acl)
+		return -ENODEV;
+	return acl_job_import(s->kernel.acl, s->revision->conf, s->kernel.dp, import, dry_run, done,
+			      ctx);
+}
+
+void supervisor_acl_forget(struct supervisor *s, void *ctx)
+{
+	acl_job_forget(s->kernel.acl, ctx);
+}
+
+size_t supervisor_acl_imported(const struct supervisor *s)
+{
+	return s->kernel.acl ? acl_job_imported(s->kernel.acl) : 0;
 }
 
 static void log_errors(const struct supervisor *s, const struct conf_errors *errors)

@@ -100,10 +100,9 @@ static void check_selectors(const struct conf *conf, const struct conf_limit *li
 	const struct {
 		const char *key;
 		bool selects;
-	} all[] = { { "sources", limit->n_sources },
-		    { "vips", limit->n_vips },
-		    { "protocol", limit->protocol },
-		    { "ports", limit->n_ports } };
+	} all[] = { { "sources", limit->n_sources }, { "countries", limit->n_countries },
+		    { "asns", limit->n_asns },	     { "vips", limit->n_vips },
+		    { "protocol", limit->protocol }, { "ports", limit->n_ports } };
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]) && selector == LIMIT_OF_KIND; i++) {
 		if (all[i].selects)
@@ -194,6 +193,28 @@ static void check_rows(const struct conf *conf, struct conf_node *root, struct c
 			       (unsigned long long)cells, conf->dataplane.limit_rows);
 }
 
+/* Places without a database would be nobody's. */
+static void check_places(const struct conf *conf, struct conf_node *root,
+			 struct conf_errors *errors)
+{
+	static const char *const no_country = "needs a database; name one in geoip.country",
+				 *const no_asn = "needs a database; name one in geoip.asn";
+	const struct conf_geoip *geoip = &conf->geoip;
+
+	for (size_t i = 0; i < conf->n_limits; i++) {
+		struct conf_node *node = conf_node_item(conf_node_get(root, "limits"), i);
+
+		if (conf->limits[i].n_countries && !geoip->country)
+			refuse(errors, node, "countries", no_country);
+		if (conf->limits[i].n_asns && !geoip->asn)
+			refuse(errors, node, "asns", no_asn);
+	}
+	if (conf->acl.n_deny_countries && !geoip->country)
+		refuse(errors, conf_node_get(root, "acl"), "deny_countries", no_country);
+	if (conf->acl.n_deny_asns && !geoip->asn)
+		refuse(errors, conf_node_get(root, "acl"), "deny_asns", no_asn);
+}
+
 static struct conf_node *source_node(struct conf_node *list, size_t limit, size_t source)
 {
 	struct conf_node *node = conf_node_item(list, limit);
@@ -246,6 +267,7 @@ int conf_check_limits(const struct conf *conf, struct conf_node *root, struct co
 	}
 	if (err)
 		return err;
+	check_places(conf, root, errors);
 	check_vip_limits(conf, root, errors);
 	check_rows(conf, root, errors);
 	/* What could not be read is not there to be compiled. */

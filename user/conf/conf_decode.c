@@ -62,7 +62,11 @@ static int decode_item(struct decode *d, const struct conf_row *row, struct conf
 		return decode_map(d, row->table, node, item);
 	/* A lone word stands for {shorthand: word}. */
 	err = decode_map(d, row->table, NULL, item);
-	return err ? err : decode_row(d, conf_row_find(row->table, shorthand), node, item);
+	if (!err)
+		err = decode_row(d, conf_row_find(row->table, shorthand), node, item);
+	if (!err && row->table->derive) /* what follows from its place */
+		row->table->derive(item, node);
+	return err;
 }
 
 static int decode_list(struct decode *d, const struct conf_row *row, struct conf_node *node,

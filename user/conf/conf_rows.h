@@ -41,7 +41,7 @@ extern const struct conf_type conf_type_bool, conf_type_number, conf_type_durati
 	conf_type_rate, conf_type_byte_rate, conf_type_word, conf_type_string, conf_type_name,
 	conf_type_path, conf_type_ifname, conf_type_host, conf_type_url_path, conf_type_header,
 	conf_type_address, conf_type_address_port, conf_type_prefix, conf_type_ports, conf_type_mac,
-	conf_type_key, conf_type_sha256;
+	conf_type_key, conf_type_sha256, conf_type_country;
 
 /* A word that stands for a number; string settings with a fixed vocabulary leave value alone. */
 struct conf_word {
@@ -95,8 +95,8 @@ struct conf_table {
 extern const struct conf_table conf_table_root;
 
 /* Tables of the kernel half (conf_rows_kernel.c) and of the gateway (conf_rows_gateway.c). */
-extern const struct conf_table conf_table_dataplane, conf_table_acl, conf_table_limit,
-	conf_table_response, conf_table_vip;
+extern const struct conf_table conf_table_dataplane, conf_table_acl, conf_table_geoip,
+	conf_table_limit, conf_table_response, conf_table_vip;
 extern const struct conf_table conf_table_listener, conf_table_cluster, conf_table_route,
 	conf_table_plan, conf_table_consumer, conf_table_pushdown;
 

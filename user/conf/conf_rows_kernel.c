@@ -202,6 +202,46 @@ static void dataplane_derive(void *item, const struct conf_node *node)
 const struct conf_table conf_table_dataplane =
 	CONF_TABLE("dataplane", dataplane_rows, struct conf_dataplane, .derive = dataplane_derive);
 
+static const struct conf_word feed_words[] = { { "auto", ACL_FEED_AUTO },
+					       { "lines", ACL_FEED_LINES },
+					       { "nft", ACL_FEED_NFT },
+					       { "csv", ACL_FEED_CSV },
+					       { NULL, 0 } };
+
+static const struct conf_row acl_file_rows[] = {
+	{ .name = "path",
+	  CONF_AT(struct conf_acl_file, path),
+	  .type = &conf_type_path,
+	  .flags = CONF_REQUIRED,
+	  .help = "A file that agent.user can read, owned by it or by root and writable by nobody "
+		  "else." },
+	{ .name = "format",
+	  CONF_AT(struct conf_acl_file, format),
+	  .type = &conf_type_word,
+	  .words = feed_words,
+	  .def = "auto",
+	  .help = "One prefix, address or range a-b per line; the elements of an nftables set, as "
+		  "`nft list set` prints them; or a column of CSV." },
+	{ .name = "column",
+	  CONF_AT(struct conf_acl_file, column),
+	  .type = &conf_type_string,
+	  .max = 63,
+	  .def_help = "the first",
+	  .help = "Column of CSV: its number, or its name in the first line." },
+};
+
+static void acl_file_derive(void *item, const struct conf_node *node)
+{
+	struct conf_acl_file *file = item;
+
+	if (node)
+		file->place = (struct conf_place) { node->line, node->column };
+}
+
+static const struct conf_table conf_table_acl_file =
+	CONF_TABLE("file of prefixes", acl_file_rows, struct conf_acl_file, .shorthand = "path",
+		   .derive = acl_file_derive);
+
 static const struct conf_row acl_rows[] = {
 	{ .name = "allow",
 	  CONF_LIST_AT(struct conf_acl, allow, n_allow),
@@ -215,9 +255,38 @@ static const struct conf_row acl_rows[] = {
 	  .type = &conf_type_prefix,
 	  .max_items = 1U << 22,
 	  .help = "Dropped, every packet." },
+	{ .name = "deny_files",
+	  CONF_SUBS_AT(struct conf_acl, deny_files, n_deny_files, &conf_table_acl_file),
+	  .max_items = 64,
+	  .help = "Dropped too: lists in files of their own, read at start, reload and import. One "
+		  "with a line that is wrong counts for nothing. A lone word is a path." },
+	{ .name = "deny_countries",
+	  CONF_LIST_AT(struct conf_acl, deny_countries, n_deny_countries),
+	  .type = &conf_type_country,
+	  .max_items = 256,
+	  .help = "Dropped too: sources in these countries, by geoip.country." },
+	{ .name = "deny_asns",
+	  CONF_LIST_AT(struct conf_acl, deny_asns, n_deny_asns),
+	  .type = &conf_type_number,
+	  .min = 1,
+	  .max_items = 4096,
+	  .help = "Dropped too: sources in these autonomous systems, by geoip.asn." },
 };
 
 const struct conf_table conf_table_acl = CONF_TABLE("acl", acl_rows, struct conf_acl, );
+
+static const struct conf_row geoip_rows[] = {
+	{ .name = "country",
+	  CONF_AT(struct conf_geoip, country),
+	  .type = &conf_type_path,
+	  .help = "Database of countries in MaxMind's format (GeoLite2-Country.mmdb)." },
+	{ .name = "asn",
+	  CONF_AT(struct conf_geoip, asn),
+	  .type = &conf_type_path,
+	  .help = "Database of autonomous systems (GeoLite2-ASN.mmdb)." },
+};
+
+const struct conf_table conf_table_geoip = CONF_TABLE("geoip", geoip_rows, struct conf_geoip, );
 
 static void rate_derive(void *item, const struct conf_node *node)
 {
@@ -307,6 +376,17 @@ static const struct conf_row limit_rows[] = {
 	  .help = "Sources that it applies to; of the limits of a vip, of a port, of a protocol "
 		  "and of everything, the one with the longest prefix wins. Without sources it is "
 		  "for everybody at its vips, ports or protocol." },
+	{ .name = "countries",
+	  CONF_LIST_AT(struct conf_limit, countries, n_countries),
+	  .type = &conf_type_country,
+	  .max_items = 256,
+	  .help = "Sources by the country that geoip.country has them in." },
+	{ .name = "asns",
+	  CONF_LIST_AT(struct conf_limit, asns, n_asns),
+	  .type = &conf_type_number,
+	  .min = 1,
+	  .max_items = 4096,
+	  .help = "Sources by the number of their autonomous system, by geoip.asn." },
 	{ .name = "vips",
 	  CONF_LIST_AT(struct conf_limit, vips, n_vips),
 	  .type = &conf_type_name,

@@ -147,6 +147,7 @@ struct conf {
 	struct conf_agent agent;
 	struct conf_dataplane dataplane;
 	struct conf_acl acl;
+	struct conf_geoip geoip;
 	struct conf_limit *limits;
 	size_t n_limits;
 	struct conf_response *responses;

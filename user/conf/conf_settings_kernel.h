@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "acl_feed.h"
 #include "sluice/abi/addr.h"
 #include "sluice/abi/limit.h"
 
@@ -55,11 +56,31 @@ struct conf_dataplane {
 	size_t n_amplification_ports;
 };
 
+/* A file that somebody else keeps up to date; read by the agent, see agent/acl_source.h. */
+struct conf_acl_file {
+	char *path;
+	enum acl_feed_format format;
+	char *column; /* of CSV; NULL: the first */
+	struct conf_place place;
+};
+
 struct conf_acl {
 	struct prefix *allow;
 	size_t n_allow;
 	struct prefix *deny;
 	size_t n_deny;
+	struct conf_acl_file *deny_files;
+	size_t n_deny_files;
+	char **deny_countries; /* of geoip.country */
+	size_t n_deny_countries;
+	uint32_t *deny_asns; /* of geoip.asn */
+	size_t n_deny_asns;
+};
+
+/* Databases in MaxMind's format; NULL: none. */
+struct conf_geoip {
+	char *country;
+	char *asn;
 };
 
 /* A port, or a range with both its ends. */
@@ -76,6 +97,10 @@ struct conf_limit {
 	char *name;
 	struct prefix *sources;
 	size_t n_sources;
+	char **countries; /* sources too, once the agent has looked them up: agent/geoip.h */
+	size_t n_countries;
+	uint32_t *asns;
+	size_t n_asns;
 	char **vips; /* those whose `limit` names it do not show here: limit_compile.h */
 	size_t n_vips;
 	uint8_t protocol; /* IPPROTO_TCP, IPPROTO_UDP; 0: any */

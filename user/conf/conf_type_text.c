@@ -68,6 +68,26 @@ const struct conf_type conf_type_name = {
 	.format = conf_type_string_format,
 };
 
+/* ISO 3166-1 alpha-2, as the databases have it. */
+static int country_parse(const struct conf_row *row, struct str text, void *field, void *aux,
+			 struct conf_arena *arena, struct errmsg *why)
+{
+	(void)aux;
+	for (size_t i = 0; i < text.len; i++)
+		if (text.ptr[i] < 'A' || text.ptr[i] > 'Z')
+			return -EINVAL;
+	return text.len == 2 ? conf_type_store(row, text, 2, field, arena, why) : -EINVAL;
+}
+
+const struct conf_type conf_type_country = {
+	.name = "country",
+	.expect = "the code of a country, two capitals; write e.g. DE",
+	.pattern = "^[A-Z]{2}$",
+	.string = true,
+	.parse = country_parse,
+	.format = conf_type_string_format,
+};
+
 static int path_parse(const struct conf_row *row, struct str text, void *field, void *aux,
 		      struct conf_arena *arena, struct errmsg *why)
 {

@@ -92,6 +92,12 @@ static bool covers(const struct prefix *around, const struct prefix *p)
 	       prefix_contains(around, &p->addr);
 }
 
+/* Where a country has no prefixes, the limit is for nobody, not for everybody. */
+static bool has_sources(const struct conf_limit *limit)
+{
+	return limit->n_sources || limit->n_countries || limit->n_asns;
+}
+
 enum limit_selector limit_compile_selector(const struct conf *conf, const struct conf_limit *limit)
 {
 	if (limit->kind)
@@ -106,7 +112,7 @@ enum limit_selector limit_compile_selector(const struct conf *conf, const struct
 		return LIMIT_TO_PORTS;
 	if (limit->protocol)
 		return LIMIT_TO_PROTOCOL;
-	return limit->n_sources ? LIMIT_TO_ALL : LIMIT_TO_NOTHING;
+	return has_sources(limit) ? LIMIT_TO_ALL : LIMIT_TO_NOTHING;
 }
 
 /* The service of a destination, by the limits that name it. */
@@ -276,7 +282,7 @@ static void collect(struct compile *c)
 			c->out->kind[limit->kind % LIMIT_KINDS] = (uint8_t)number;
 		if (c->selector[number] >= LIMIT_SELECTORS)
 			continue;
-		if (!limit->n_sources)
+		if (!has_sources(limit))
 			limit_bits_set(&c->everybody, number);
 		for (size_t i = 0; i < limit->n_sources; i++, n++) {
 			const struct prefix *p = &limit->sources[i];

@@ -65,12 +65,15 @@ static void finish(struct capturing *c)
 {
 	struct dataplane *dp = supervisor_dataplane(c->s, NULL);
 	struct control_conn *conn = c->conn;
+	uint64_t missed = c->skipped;
 	json_t *line;
 
 	if (!conn)
 		return;
+	if (dp)
+		missed += capture_map_missed(dp);
 	line = json_pack("{s:{s:I,s:I}}", "end", "packets", (json_int_t)c->sent, "missed",
-			 (json_int_t)(c->skipped + (dp ? capture_map_missed(dp) : 0)));
+			 (json_int_t)missed);
 	control_conn_detach(conn);
 	c->conn = NULL;
 	loop_defer(supervisor_loop(c->s), &c->stop);
@@ -132,13 +135,14 @@ static json_t *packet_json(struct supervisor *s, struct dataplane *dp,
 	char hex[2 * (CAPTURE_BYTES + TAG_BYTES) + 1], device[16];
 	size_t n = frame_hex(p, hex);
 	uint64_t wall_ns = clock_wall_ns() - (clock_now_ns() - p->time_ns);
+	uint32_t bytes = p->frame_bytes + (p->tag_proto ? TAG_BYTES : 0);
 
-	return json_pack(
-		"{s:{s:I,s:s,s:s,s:s,s:I,s:s%}}", "packet", "time_ns", (json_int_t)wall_ns,
-		"reason", p->reason < DROP_REASON_COUNT ? reason_names[p->reason] : "unknown",
-		"limit", limit_name(dp, supervisor_conf(s), p->limit_class), "device",
-		device_name(dp, p->ifindex, device, sizeof(device)), "bytes",
-		(json_int_t)(p->frame_bytes + (p->tag_proto ? TAG_BYTES : 0)), "data", hex, n);
+	return json_pack("{s:{s:I,s:s,s:s,s:s,s:I,s:s%}}", "packet", "time_ns", (json_int_t)wall_ns,
+			 "reason",
+			 p->reason < DROP_REASON_COUNT ? reason_names[p->reason] : "unknown",
+			 "limit", limit_name(dp, supervisor_conf(s), p->limit_class), "device",
+			 device_name(dp, p->ifindex, device, sizeof(device)), "bytes",
+			 (json_int_t)bytes, "data", hex, n);
 }
 
 static void on_packet(const struct capture_packet *p, void *ctx)

@@ -10,10 +10,13 @@
 
 #include "base/addr.h"
 #include "base/buf.h"
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "dispatch.h"
 #include "sluice/ctl/ctl.h"
+
+#define CONTROL_FDS_MAX 4 /* more than these the kernel closes */
 
 struct control_conn {
 	struct control_conn *next, **prev;
@@ -27,6 +30,11 @@ struct control_conn {
 	bool read_ended;
 	bool subscribed;
 	bool closed;
+	bool waiting; /* for control_conn_answer */
+	void (*gone)(void *ctx);
+	void *gone_ctx;
+	struct deferred go_on; /* with requests that waited */
+	int passed_fd;	       /* came with bytes that were read last; -1 */
 	struct supervisor_listener listener;
 	struct control_stream *stream; /* NULL: none */
 	uint64_t skipped_events;
@@ -48,6 +56,11 @@ static void conn_close(struct control_conn *c)
 	if (c->closed)
 		return;
 	c->closed = true;
+	if (c->waiting)
+		c->gone(c->gone_ctx);
+	loop_undefer(&c->go_on);
+	cleanup_fd(&c->passed_fd);
+	c->passed_fd = -1;
 	if (c->subscribed)
 		supervisor_unlisten(c->server->s, &c->listener);
 	if (c->stream)
@@ -79,7 +92,7 @@ static void conn_send(struct control_conn *c)
 		buf_consume(&c->out, (size_t)n);
 	}
 	buf_trim(&c->out);
-	if (c->read_ended && !c->subscribed && !c->stream)
+	if (c->read_ended && !c->subscribed && !c->stream && !c->waiting)
 		conn_close(c);
 }
 
@@ -145,11 +158,8 @@ bool control_conn_push(struct control_conn *c, json_t *line)
 	return true;
 }
 
-static void conn_answer(struct control_conn *c, const char *line, size_t len)
+static void conn_queue_answer(struct control_conn *c, json_t *answer)
 {
-	struct supervisor_caller who = { .uid = c->peer.uid, .pid = c->peer.pid };
-	json_t *answer = dispatch(c->server->s, c, &who, line, len);
-
 	if (conn_queue(c, answer) < 0) {
 		json_t *error = json_pack("{s:b,s:s}", CTL_KEY_OK, 0, CTL_KEY_ERROR,
 					  "the answer is too large");
@@ -160,10 +170,21 @@ static void conn_answer(struct control_conn *c, const char *line, size_t len)
 	json_decref(answer);
 }
 
+static void conn_answer(struct control_conn *c, const char *line, size_t len)
+{
+	struct supervisor_caller who = { .uid = c->peer.uid, .pid = c->peer.pid };
+	json_t *answer = dispatch(c->server->s, c, &who, line, len);
+
+	if (answer) /* NULL: later */
+		conn_queue_answer(c, answer);
+	cleanup_fd(&c->passed_fd); /* one that nobody took was for this request */
+	c->passed_fd = -1;
+}
+
 /* Answer all whole lines that are in the buffer. */
 static void conn_lines(struct control_conn *c)
 {
-	while (!c->closed) {
+	while (!c->closed && !c->waiting) {
 		struct str in = buf_str(&c->in);
 		const char *end = in.ptr && in.len > c->scanned
 					  ? memchr(in.ptr + c->scanned, '\n', in.len - c->scanned)
@@ -179,6 +200,61 @@ static void conn_lines(struct control_conn *c)
 	}
 }
 
+void control_conn_later(struct control_conn *c, void (*gone)(void *ctx), void *ctx)
+{
+	c->waiting = true;
+	c->gone = gone;
+	c->gone_ctx = ctx;
+}
+
+static void conn_go_on(struct deferred *d)
+{
+	struct control_conn *c = container_of(d, struct control_conn, go_on);
+
+	conn_lines(c);
+	buf_trim(&c->in);
+	if (!c->closed)
+		conn_send(c);
+}
+
+void control_conn_answer(struct control_conn *c, json_t *answer)
+{
+	c->waiting = false;
+	conn_queue_answer(c, answer);
+	c->go_on.run = conn_go_on;
+	loop_defer(supervisor_loop(c->server->s), &c->go_on);
+}
+
+int control_conn_take_fd(struct control_conn *c)
+{
+	return take_fd(&c->passed_fd);
+}
+
+/* recv, and the descriptor that came along: the last one, should there be several. */
+static ssize_t conn_recv(struct control_conn *c, char *room, size_t len)
+{
+	union {
+		char buf[CMSG_SPACE(sizeof(int) * CONTROL_FDS_MAX)];
+		struct cmsghdr align;
+	} control;
+	struct iovec iov = { room, len };
+	struct msghdr msg = { .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = control.buf,
+			      .msg_controllen = sizeof(control.buf) };
+	ssize_t n = recvmsg(c->watch.fd, &msg, MSG_CMSG_CLOEXEC);
+
+	for (struct cmsghdr *h = n < 0 ? NULL : CMSG_FIRSTHDR(&msg); h; h = CMSG_NXTHDR(&msg, h)) {
+		if (h->cmsg_level != SOL_SOCKET || h->cmsg_type != SCM_RIGHTS)
+			continue;
+		for (size_t i = 0; i < (h->cmsg_len - CMSG_LEN(0)) / sizeof(int); i++) {
+			cleanup_fd(&c->passed_fd);
+			memcpy(&c->passed_fd, CMSG_DATA(h) + i * sizeof(int), sizeof(int));
+		}
+	}
+	return n;
+}
+
 static void conn_receive(struct control_conn *c)
 {
 	while (!c->read_ended) {
@@ -191,7 +267,7 @@ static void conn_receive(struct control_conn *c)
 			conn_close(c);
 			return;
 		}
-		n = recv(c->watch.fd, room, 64 << 10, 0);
+		n = conn_recv(c, room, 64 << 10);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
@@ -248,6 +324,7 @@ void control_conn_open(struct control_server *server, int fd)
 		return;
 	}
 	c->server = server;
+	c->passed_fd = -1;
 	buf_init(&c->in, CTL_REQUEST_MAX_BYTES);
 	buf_init(&c->out, CTL_ANSWER_MAX_BYTES);
 	c->watch.fd = fd;

@@ -41,5 +41,15 @@ void control_conn_detach(struct control_conn *c);
 /* Send one line. false: the reader is too slow, or gone, and the line was not sent. */
 bool control_conn_push(struct control_conn *c, json_t *line);
 
+/*
+ * A request whose answer takes a while: its handler returns CONTROL_LATER after this, and somebody
+ * calls control_conn_answer (takes answer). Later requests of the connection wait. gone is called
+ * instead of that where the connection ends before.
+ */
+void control_conn_later(struct control_conn *c, void (*gone)(void *ctx), void *ctx);
+void control_conn_answer(struct control_conn *c, json_t *answer);
+/* The descriptor that came with the request, the caller's from now on; -1: none. */
+int control_conn_take_fd(struct control_conn *c);
+
 /* From now on every event of the supervisor is sent on this connection. */
 int control_conn_subscribe(struct control_conn *c);

@@ -34,31 +34,36 @@ static json_t *error_answer(const char *text, json_t *lines)
 	return answer;
 }
 
+json_t *dispatch_answer(struct control_request *r, int err)
+{
+	json_t *answer;
+
+	if (err < 0) {
+		if (!r->err.text[0])
+			errmsg_set(&r->err, err, "%s %s: %s", r->noun, r->verb, strerror(-err));
+		answer = error_answer(r->err.text, r->lines);
+	} else {
+		answer = json_pack("{s:b,s:s}", CTL_KEY_OK, 1, CTL_KEY_TEXT, r->text);
+		if (r->data)
+			json_object_set(answer, CTL_KEY_DATA, r->data);
+		if (r->lines)
+			json_object_set(answer, CTL_KEY_LINES, r->lines);
+	}
+	json_decref(r->data);
+	json_decref(r->lines);
+	r->data = r->lines = NULL;
+	return answer;
+}
+
 static json_t *handle(struct control_request *r)
 {
-	json_t *answer = NULL;
-
 	for (size_t i = 0; i < sizeof(nouns) / sizeof(nouns[0]); i++) {
 		int err;
 
 		if (strcmp(nouns[i].noun, r->noun) != 0)
 			continue;
 		err = nouns[i].handle(r);
-		if (err < 0) {
-			if (!r->err.text[0])
-				errmsg_set(&r->err, err, "%s %s: %s", r->noun, r->verb,
-					   strerror(-err));
-			answer = error_answer(r->err.text, r->lines);
-		} else {
-			answer = json_pack("{s:b,s:s}", CTL_KEY_OK, 1, CTL_KEY_TEXT, r->text);
-			if (r->data)
-				json_object_set(answer, CTL_KEY_DATA, r->data);
-			if (r->lines)
-				json_object_set(answer, CTL_KEY_LINES, r->lines);
-		}
-		json_decref(r->data);
-		json_decref(r->lines);
-		return answer;
+		return err == CONTROL_LATER ? NULL : dispatch_answer(r, err);
 	}
 	errmsg_set(&r->err, -EINVAL, "there is no '%.64s'; see sluicectl help", r->noun);
 	return error_answer(r->err.text, NULL);

@@ -9,6 +9,9 @@
 
 struct control_conn;
 
-/* Never NULL: what cannot be understood is answered by an error object. The caller owns it. */
+/*
+ * What cannot be understood is answered by an error object; the caller owns it. NULL: the answer comes
+ * later, by control_conn_answer.
+ */
 json_t *dispatch(struct supervisor *s, struct control_conn *conn,
 		 const struct supervisor_caller *who, const char *line, size_t len);

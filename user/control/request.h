@@ -27,6 +27,9 @@ struct control_request {
 	struct errmsg err;
 };
 
+/* A handler's word that control_conn_answer will be called. */
+#define CONTROL_LATER 1
+
 /* 0: ok, data and text are the answer; negative errno: err (and lines) are. */
 typedef int control_handler(struct control_request *r);
 
@@ -36,6 +39,8 @@ control_handler control_status, control_limit, control_acl, control_verdict, con
 
 /* -EINVAL: a verb that the noun does not have; for the end of each handler. */
 int request_no_verb(struct control_request *r);
+/* dispatch.c: the answer as r has it by now, err being what a handler would return. */
+json_t *dispatch_answer(struct control_request *r, int err);
 
 /* The string argument of that name; NULL and r->err when it is missing or not a string. */
 const char *request_arg(struct control_request *r, const char *name);

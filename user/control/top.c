@@ -58,10 +58,11 @@ static json_t *entry_json(struct dataplane *dp, const struct conf *conf, const s
 #define DROP_LABEL(id, label, doc) label,
 	static const char *const labels[] = { DROP_REASONS(DROP_LABEL) };
 	const char *limit = limit_name(dp, conf, e->limit_class);
+	double share = all_per_s > 0 ? e->per_s / all_per_s : 0;
 	char text[ADDR_TEXT_MAX];
 	json_t *row = json_pack("{s:s,s:f,s:f,s:f}", "source", prefix_format(&e->source, text),
 				"per_s", e->per_s, "over_per_s", e->over_per_s, "share",
-				all_per_s > 0 ? e->per_s / all_per_s : 0);
+				share < 1 ? share : 1); /* both are rounded */
 
 	if (e->reason && e->reason < DROP_REASON_COUNT)
 		json_object_set_new(row, "reason", json_string(labels[e->reason]));

@@ -64,6 +64,6 @@ struct dataplane {
 	struct limit_map *limit;
 	struct meter_map *meter;
 	struct source_table *source;
-	uint8_t acl_origin[2]; /* by enum acl_list: of the list as it was applied */
+	uint8_t acl_origin[3]; /* by enum acl_list: of the list as it was applied */
 	struct vip_map *vip;
 };

@@ -199,3 +199,26 @@ void source_nets_remove(struct source_nets *s, size_t i)
 	s->n--;
 	memmove(&s->v[i], &s->v[i + 1], (s->n - i) * sizeof(*s->v));
 }
+
+void source_pair_clear(struct source_pair *pair)
+{
+	source_nets_clear(&pair->v4);
+	source_nets_clear(&pair->v6);
+}
+
+int source_pair_push(struct source_pair *pair, const struct prefix *p, uint8_t tag)
+{
+	struct source_net net;
+	bool v4;
+	int err = source_net_from(p, &v4, &net);
+
+	net.tag = tag;
+	return err ? err : source_nets_push(v4 ? &pair->v4 : &pair->v6, &net);
+}
+
+int source_pair_sort(struct source_pair *pair)
+{
+	int err = source_nets_sort(&pair->v4);
+
+	return err ? err : source_nets_sort(&pair->v6);
+}

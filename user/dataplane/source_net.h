@@ -53,6 +53,17 @@ static inline int source_net_cmp(const struct source_net *a, const struct source
 int source_net_from(const struct prefix *p, bool *ret_v4, struct source_net *ret);
 struct prefix source_net_to(const struct source_net *net, bool v4);
 
+/* A list of both families. */
+struct source_pair {
+	struct source_nets v4;
+	struct source_nets v6;
+};
+
+void source_pair_clear(struct source_pair *pair);
+/* Host bits are cleared. -EINVAL: an IPv6 prefix longer than /64; -ENOMEM. */
+int source_pair_push(struct source_pair *pair, const struct prefix *p, uint8_t tag);
+int source_pair_sort(struct source_pair *pair);
+
 void source_nets_clear(struct source_nets *s);
 int source_nets_push(struct source_nets *s, const struct source_net *net); /* at the end; -ENOMEM */
 /* Sort; of equal prefixes the one that was pushed last stays. */

@@ -5,7 +5,13 @@
 #include "source_net.h"
 #include "source_table.h"
 
-enum source_which { SOURCE_IS_ALLOW, SOURCE_IS_DENY, SOURCE_IS_GROUP, SOURCE_LISTS };
+enum source_which {
+	SOURCE_IS_ALLOW,
+	SOURCE_IS_DENY,
+	SOURCE_IS_FEED, /* denies as well */
+	SOURCE_IS_GROUP,
+	SOURCE_LISTS
+};
 
 /* The lists of one family, sorted. tag is a mark, or the group. */
 struct source_lists {
@@ -21,6 +27,7 @@ struct source_table {
 	uint32_t v6_max;
 	uint32_t known; /* bit per list that was set */
 	bool live;	/* the maps are compiled from these lists */
+	bool changed;	/* some list is not what the maps were compiled from */
 
 	struct source_lists lists_v4;
 	struct source_lists lists_v6;

@@ -19,6 +19,8 @@
 #define V4_BYTES	 ((size_t)SOURCE_LINES * sizeof(struct source_line))
 #define V6_LENGTHS_BYTES ((size_t)SOURCE_V6_BUCKETS * sizeof(uint64_t))
 
+#define CHANGE_SINGLY_MAX 8 /* prefixes; each may wait for a pause */
+
 static const struct source_net everything;
 
 void source_table_pause(void)
@@ -108,6 +110,8 @@ int source_table_open(const struct source_maps *maps, struct source_table **ret)
 	if (!t->v6_lengths)
 		return -errno;
 	t->live = is_fresh(t);
+	t->known = 1U << SOURCE_IS_FEED; /* none is one, too */
+	t->changed = true;
 	*ret = take_ptr(&t);
 	return 0;
 }
@@ -136,74 +140,67 @@ void source_table_close(struct source_table *t)
 	free(t);
 }
 
-/* Two lists, one per family, that become a list of the table once they are complete. */
-struct incoming {
-	struct source_nets v4;
-	struct source_nets v6;
-};
-
-static void incoming_clear(struct incoming *in)
+static bool same_nets(const struct source_nets *a, const struct source_nets *b)
 {
-	source_nets_clear(&in->v4);
-	source_nets_clear(&in->v6);
+	size_t i;
+
+	for (i = 0; a->n == b->n && i < a->n; i++) {
+		if (source_net_cmp(&a->v[i], &b->v[i]) != 0 || a->v[i].tag != b->v[i].tag)
+			return false;
+	}
+	return a->n == b->n;
 }
 
-static int incoming_push(struct incoming *in, const struct prefix *p, uint8_t tag)
+static int take_list(struct source_pair *in, struct source_table *t, enum source_which which)
 {
-	struct source_net net;
-	bool v4;
-	int err = source_net_from(p, &v4, &net);
+	int err = source_pair_sort(in);
 
-	net.tag = tag;
-	return err ? err : source_nets_push(v4 ? &in->v4 : &in->v6, &net);
-}
-
-static int incoming_take(struct incoming *in, struct source_table *t, enum source_which which)
-{
-	int err = source_nets_sort(&in->v4);
-
-	if (!err)
-		err = source_nets_sort(&in->v6);
 	if (err)
 		return err;
+	t->changed = t->changed || !same_nets(&in->v4, &t->lists_v4.list[which]) ||
+		     !same_nets(&in->v6, &t->lists_v6.list[which]);
 	source_nets_clear(&t->lists_v4.list[which]);
 	source_nets_clear(&t->lists_v6.list[which]);
 	t->lists_v4.list[which] = in->v4;
 	t->lists_v6.list[which] = in->v6;
-	*in = (struct incoming) { 0 };
+	*in = (struct source_pair) { 0 };
 	t->known |= 1U << which;
 	return 0;
 }
 
 static enum source_which which_of(enum source_list list)
 {
-	return list == SOURCE_LIST_ALLOW ? SOURCE_IS_ALLOW : SOURCE_IS_DENY;
+	static const enum source_which which[] = { [SOURCE_LIST_ALLOW] = SOURCE_IS_ALLOW,
+						   [SOURCE_LIST_DENY] = SOURCE_IS_DENY,
+						   [SOURCE_LIST_FEED] = SOURCE_IS_FEED };
+
+	return which[list];
 }
 
 int source_table_set(struct source_table *t, enum source_list list, const struct prefix *want,
 		     size_t n)
 {
-	CLEANUP(incoming_clear) struct incoming in = { 0 };
+	CLEANUP(source_pair_clear) struct source_pair in = { 0 };
 	size_t i;
 	int err = 0;
 
 	for (i = 0; !err && i < n; i++)
-		err = incoming_push(&in, &want[i], 0);
-	return err ? err : incoming_take(&in, t, which_of(list));
+		err = source_pair_push(&in, &want[i], 0);
+	return err ? err : take_list(&in, t, which_of(list));
 }
 
 int source_table_set_groups(struct source_table *t, const struct source_group_prefix *want,
 			    size_t n)
 {
-	CLEANUP(incoming_clear) struct incoming in = { 0 };
+	CLEANUP(source_pair_clear) struct source_pair in = { 0 };
 	size_t i;
 	int err = 0;
 
 	for (i = 0; !err && i < n; i++)
 		err = want[i].group > SOURCE_GROUP_MAX
 			      ? -EINVAL
-			      : incoming_push(&in, &want[i].prefix, want[i].group);
-	return err ? err : incoming_take(&in, t, SOURCE_IS_GROUP);
+			      : source_pair_push(&in, &want[i].prefix, want[i].group);
+	return err ? err : take_list(&in, t, SOURCE_IS_GROUP);
 }
 
 int source_table_apply(struct source_table *t, struct errmsg *err)
@@ -212,7 +209,7 @@ int source_table_apply(struct source_table *t, struct errmsg *err)
 	CLEANUP(source_v6_plan_clear) struct source_v6_plan v6 = { 0 };
 	int e;
 
-	if (!t->live && t->known != (1U << SOURCE_LISTS) - 1)
+	if (!t->changed || (!t->live && t->known != (1U << SOURCE_LISTS) - 1))
 		return 0;
 	if (err)
 		err->text[0] = 0;
@@ -226,6 +223,7 @@ int source_table_apply(struct source_table *t, struct errmsg *err)
 	if (e && err && !err->text[0])
 		errmsg_set(err, e, "cannot write the tables of sources: %s", strerror(-e));
 	t->live = t->live || !e;
+	t->changed = e != 0;
 	return e;
 }
 
@@ -254,6 +252,13 @@ static int single_flip(struct single *s, bool add)
 	return 0;
 }
 
+/* A change that was written in part is completed by the next apply. */
+static int settle(struct source_table *t, int err)
+{
+	t->changed = t->changed || err;
+	return err;
+}
+
 static int single_v4(struct source_table *t, struct single *s)
 {
 	CLEANUP(source_v4_plan_clear) struct source_v4_plan plan = { 0 };
@@ -266,7 +271,7 @@ static int single_v4(struct source_table *t, struct single *s)
 	err = source_v4_plan(t, &s->net, &plan, NULL);
 	if (err)
 		single_flip(s, !s->add);
-	return err ? err : source_v4_commit(t, &plan);
+	return err ? err : settle(t, source_v4_commit(t, &plan));
 }
 
 static int single_v6(struct source_table *t, struct single *s)
@@ -282,7 +287,7 @@ static int single_v6(struct source_table *t, struct single *s)
 	err = source_v6_plan(t, &s->net, &was, &plan, NULL);
 	if (err)
 		single_flip(s, !s->add);
-	return err ? err : source_v6_commit(t, &plan);
+	return err ? err : settle(t, source_v6_commit(t, &plan));
 }
 
 int source_table_add(struct source_table *t, enum source_list list, const struct prefix *p)
@@ -331,18 +336,102 @@ int source_table_mark(struct source_table *t, enum source_list list, const struc
 int source_table_each(const struct source_table *t, enum source_list list,
 		      int (*fn)(const struct prefix *p, uint8_t mark, void *ctx), void *ctx)
 {
+	return source_table_each_from(t, list, NULL, fn, ctx);
+}
+
+/* How many come before this prefix, all of IPv4 first. */
+static size_t position(const struct source_nets *v4, const struct source_nets *v6,
+		       const struct prefix *from)
+{
+	struct source_net net;
+	bool is_v4;
+
+	if (!from || source_net_from(from, &is_v4, &net))
+		return 0;
+	return is_v4 ? source_nets_lower(v4, &net) : v4->n + source_nets_lower(v6, &net);
+}
+
+int source_table_each_from(const struct source_table *t, enum source_list list,
+			   const struct prefix *from,
+			   int (*fn)(const struct prefix *p, uint8_t mark, void *ctx), void *ctx)
+{
 	const struct source_nets *v4 = &t->lists_v4.list[which_of(list)];
 	const struct source_nets *v6 = &t->lists_v6.list[which_of(list)];
-	size_t i;
+	size_t i = position(v4, v6, from);
 	int err = 0;
 
-	for (i = 0; !err && i < v4->n + v6->n; i++) {
+	for (; !err && i < v4->n + v6->n; i++) {
 		const struct source_net *net = i < v4->n ? &v4->v[i] : &v6->v[i - v4->n];
 		struct prefix p = source_net_to(net, i < v4->n);
 
 		err = fn(&p, net->tag, ctx);
 	}
 	return err;
+}
+
+/* Differences of two sorted lists, all of one kind first. Returns their number, or max + 1 for more. */
+static size_t differences(const struct source_nets *has, const struct source_nets *lacks, bool v4,
+			  struct prefix *ret, size_t n, size_t max)
+{
+	size_t i;
+
+	for (i = 0; i < has->n && n <= max; i++) {
+		if (source_nets_find(lacks, &has->v[i]))
+			continue;
+		if (n < max)
+			ret[n] = source_net_to(&has->v[i], v4);
+		n++;
+	}
+	return n;
+}
+
+/* One by one, if they are few. 1: they are not. */
+static int change_singly(struct source_table *t, enum source_list list,
+			 const struct source_pair *want)
+{
+	struct source_nets *v4 = &t->lists_v4.list[which_of(list)];
+	struct source_nets *v6 = &t->lists_v6.list[which_of(list)];
+	struct prefix p[CHANGE_SINGLY_MAX];
+	size_t adds, all, i;
+	int err = 0;
+
+	if (!t->live || t->changed)
+		return 1;
+	adds = differences(&want->v4, v4, true, p, 0, CHANGE_SINGLY_MAX);
+	adds = differences(&want->v6, v6, false, p, adds, CHANGE_SINGLY_MAX);
+	all = differences(v4, &want->v4, true, p, adds, CHANGE_SINGLY_MAX);
+	all = differences(v6, &want->v6, false, p, all, CHANGE_SINGLY_MAX);
+	if (all > CHANGE_SINGLY_MAX)
+		return 1;
+	for (i = 0; !err && i < all; i++)
+		err = i < adds ? source_table_add(t, list, &p[i])
+			       : source_table_del(t, list, &p[i]);
+	for (i = 0; i < v4->n; i++)
+		v4->v[i].tag = 0;
+	for (i = 0; i < v6->n; i++)
+		v6->v[i].tag = 0;
+	return err;
+}
+
+int source_table_change(struct source_table *t, enum source_list list, const struct prefix *want,
+			size_t n, struct errmsg *err)
+{
+	CLEANUP(source_pair_clear) struct source_pair in = { 0 };
+	size_t i;
+	int e = 0;
+
+	for (i = 0; !e && i < n; i++)
+		e = source_pair_push(&in, &want[i], 0);
+	if (!e)
+		e = source_pair_sort(&in);
+	if (e)
+		return e;
+	e = change_singly(t, list, &in);
+	/* a list that has no room says so as a whole */
+	if (e <= 0 && e != -ENOSPC)
+		return e;
+	e = take_list(&in, t, which_of(list));
+	return e ? e : source_table_apply(t, err);
 }
 
 /* The longest prefix that covers addr. */
@@ -369,10 +458,27 @@ uint8_t source_table_answer(const struct source_table *t, const struct addr *a)
 	source_net_from(&host, &v4, &net);
 	if (longest(&lists->list[SOURCE_IS_ALLOW], net.addr, bits))
 		return SOURCE_ALLOW;
-	if (longest(&lists->list[SOURCE_IS_DENY], net.addr, bits))
+	if (longest(&lists->list[SOURCE_IS_DENY], net.addr, bits) ||
+	    longest(&lists->list[SOURCE_IS_FEED], net.addr, bits))
 		return SOURCE_DENY;
 	group = longest(&lists->list[SOURCE_IS_GROUP], net.addr, bits);
 	return group ? group->tag : SOURCE_NONE;
+}
+
+int source_table_find(const struct source_table *t, enum source_list list, const struct addr *a,
+		      struct prefix *ret)
+{
+	bool v4 = addr_is_v4(a);
+	uint32_t bits = v4 ? SOURCE_NET_BITS_V4 : SOURCE_NET_BITS_V6;
+	const struct prefix host = { v4 ? 128 : bits, *a };
+	const struct source_net *found;
+	struct source_net net = { 0 };
+
+	source_net_from(&host, &v4, &net);
+	found = longest(&(v4 ? &t->lists_v4 : &t->lists_v6)->list[which_of(list)], net.addr, bits);
+	if (found)
+		*ret = source_net_to(found, v4);
+	return found ? 0 : -ENOENT;
 }
 
 static size_t bytes_of(const struct source_lists *lists)
@@ -395,6 +501,7 @@ void source_table_counts(const struct source_table *t, struct source_counts *ret
 	*ret = (struct source_counts) {
 		.allow = prefixes(t, SOURCE_IS_ALLOW),
 		.deny = prefixes(t, SOURCE_IS_DENY),
+		.feed = prefixes(t, SOURCE_IS_FEED),
 		.groups = prefixes(t, SOURCE_IS_GROUP),
 		.split = t->n_split,
 		.v6 = t->n_v6,

@@ -3,7 +3,7 @@
  * The lists that say who is allowed, denied or limited by his address, and the tables of
  * abi/source.h that are compiled from them. Works on any maps of that shape, pinned or not.
  *
- * Meaning: allow over deny over the longest prefix of the groups. IPv4 prefixes are v4-mapped; one of
+ * Meaning: allow over deny and feed over the longest prefix of the groups. IPv4 prefixes are v4-mapped; one of
  * fewer than 96 bits is IPv6 and matches no IPv4 address. IPv6 prefixes have at most 64 bits.
  *
  * Writes are ordered so that a packet meets the old or the new answer of its source, never a third:
@@ -30,7 +30,7 @@ struct source_maps {
 	int v6_lengths_fd;
 };
 
-enum source_list { SOURCE_LIST_ALLOW, SOURCE_LIST_DENY };
+enum source_list { SOURCE_LIST_ALLOW, SOURCE_LIST_DENY, SOURCE_LIST_FEED };
 
 struct source_group_prefix {
 	struct prefix prefix;
@@ -40,6 +40,7 @@ struct source_group_prefix {
 struct source_counts {
 	size_t allow; /* prefixes of the lists in memory */
 	size_t deny;
+	size_t feed;
 	size_t groups;
 	size_t split;	     /* /24s with several answers */
 	size_t v6;	     /* entries of source_v6 */
@@ -47,8 +48,8 @@ struct source_counts {
 };
 
 /*
- * Begin with empty lists. Maps that have contents (a restart) are left as they are until all three
- * lists have been set and applied; then what differs is written.
+ * Begin with empty lists. Maps that have contents (a restart) are left as they are until allow, deny
+ * and groups have been set and applied; then what differs is written.
  */
 int source_table_open(const struct source_maps *maps, struct source_table **ret);
 void source_table_close(struct source_table *t);
@@ -68,6 +69,16 @@ int source_table_set_groups(struct source_table *t, const struct source_group_pr
  * be in force; every source has its old or its new answer, and applying again completes it.
  */
 int source_table_apply(struct source_table *t, struct errmsg *err);
+/*
+ * Set a list and apply. Where only few prefixes differ from what is in force, it costs what these do,
+ * however long the lists are. Nothing changed after -EINVAL and -ENOSPC, or what fitted is in force.
+ */
+int source_table_change(struct source_table *t, enum source_list list, const struct prefix *want,
+			size_t n, struct errmsg *err);
+
+/* The prefix of the list that covers an address, the longest. -ENOENT. */
+int source_table_find(const struct source_table *t, enum source_list list, const struct addr *a,
+		      struct prefix *ret);
 
 /*
  * One prefix, in memory and in the maps. Adding what is there already does nothing. -ENOENT, -EINVAL,
@@ -82,6 +93,11 @@ int source_table_mark(struct source_table *t, enum source_list list, const struc
 /* IPv4 first, each in order; stops when fn returns non-zero and returns that. */
 int source_table_each(const struct source_table *t, enum source_list list,
 		      int (*fn)(const struct prefix *p, uint8_t mark, void *ctx), void *ctx);
+
+/* From a prefix on, whether it is in the list or not; NULL: all. */
+int source_table_each_from(const struct source_table *t, enum source_list list,
+			   const struct prefix *from,
+			   int (*fn)(const struct prefix *p, uint8_t mark, void *ctx), void *ctx);
 
 /* What the lists in memory say of an address: SOURCE_NONE, a group, SOURCE_ALLOW or SOURCE_DENY. */
 uint8_t source_table_answer(const struct source_table *t, const struct addr *a);

@@ -131,6 +131,7 @@ static int split(struct source_v4_plan *plan, struct cursor c[SOURCE_LISTS], uin
 
 	take(&c[SOURCE_IS_ALLOW], number, e->allow);
 	take(&c[SOURCE_IS_DENY], number, e->deny);
+	take(&c[SOURCE_IS_FEED], number, e->deny);
 	e->longer = take(&c[SOURCE_IS_GROUP], number, NULL) != 0;
 	if (*answer == SOURCE_ALLOW || all_set(e->allow)) {
 		*answer = SOURCE_ALLOW;
@@ -149,7 +150,8 @@ static int split(struct source_v4_plan *plan, struct cursor c[SOURCE_LISTS], uin
 
 static int compile(const struct source_table *t, struct source_v4_plan *plan)
 {
-	static const uint8_t answers[SOURCE_LISTS] = { SOURCE_ALLOW, SOURCE_DENY, SOURCE_NONE };
+	static const uint8_t answers[SOURCE_LISTS] = { SOURCE_ALLOW, SOURCE_DENY, SOURCE_DENY,
+						       SOURCE_NONE };
 	struct cursor c[SOURCE_LISTS];
 	int i, err = 0;
 

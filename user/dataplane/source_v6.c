@@ -36,12 +36,12 @@ struct v6_change {
 	size_t around;	  /* of a delete: the delete directly around it, SIZE_MAX for none */
 };
 
-/* What three lists say, the wider prefixes being known. */
+/* What the lists say, the wider prefixes being known. */
 static uint8_t resolve(uint8_t wider, const struct source_net *const own[SOURCE_LISTS])
 {
 	if (wider == SOURCE_ALLOW || own[SOURCE_IS_ALLOW])
 		return SOURCE_ALLOW;
-	if (wider == SOURCE_DENY || own[SOURCE_IS_DENY])
+	if (wider == SOURCE_DENY || own[SOURCE_IS_DENY] || own[SOURCE_IS_FEED])
 		return SOURCE_DENY;
 	return own[SOURCE_IS_GROUP] ? own[SOURCE_IS_GROUP]->tag : wider;
 }

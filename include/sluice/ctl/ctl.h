@@ -9,6 +9,10 @@
  *   {"ok":false,"error":"what is wrong; what would be right","lines":["file:3:7: …"]}
  * `events live` is answered by {"ok":true} and then one {"event":…} a line until either side closes.
  * `capture drops` by {"ok":true}, then one {"packet":…} a line and {"end":…} at last.
+ * `acl import` is too large for a line: its file goes along as one descriptor (SCM_RIGHTS), with the
+ * first byte of the request: a memfd of at most CTL_FILE_MAX_BYTES, sealed against writing, growing
+ * and shrinking. Its answer comes when the list is in force.
+ *
  * A connection may carry any number of requests, one after the other.
  */
 #pragma once
@@ -16,6 +20,7 @@
 #define CTL_SOCKET_DEFAULT    "/run/sluice/control.sock"
 #define CTL_REQUEST_MAX_BYTES (20U << 20) /* a whole configuration file, quoted */
 #define CTL_ANSWER_MAX_BYTES  (64U << 20)
+#define CTL_FILE_MAX_BYTES    (256U << 20)
 
 #define CTL_KEY_NOUN	"noun"
 #define CTL_KEY_VERB	"verb"
