@@ -99,15 +99,6 @@ static const char *device_name(struct dataplane *dp, uint32_t ifindex, char *tex
 	return text;
 }
 
-static const char *limit_name(struct dataplane *dp, const struct conf *conf, uint32_t id)
-{
-	for (size_t i = 0; id && i < conf->n_limits; i++) {
-		if (limit_map_class(dp, conf->limits[i].name) == id)
-			return conf->limits[i].name;
-	}
-	return "";
-}
-
 /* The frame as it was on the wire, in hexadecimal: the tag that the device took out is put back. */
 static size_t frame_hex(const struct capture_packet *p, char *hex)
 {
@@ -129,10 +120,10 @@ static size_t frame_hex(const struct capture_packet *p, char *hex)
 	return 2 * n;
 }
 
-static json_t *packet_json(struct supervisor *s, struct dataplane *dp,
-			   const struct capture_packet *p)
+static json_t *packet_json(struct dataplane *dp, const struct capture_packet *p)
 {
 	char hex[2 * (CAPTURE_BYTES + TAG_BYTES) + 1], device[16];
+	const char *limit = limit_map_name(dp, p->limit_class);
 	size_t n = frame_hex(p, hex);
 	uint64_t wall_ns = clock_wall_ns() - (clock_now_ns() - p->time_ns);
 	uint32_t bytes = p->frame_bytes + (p->tag_proto ? TAG_BYTES : 0);
@@ -140,7 +131,7 @@ static json_t *packet_json(struct supervisor *s, struct dataplane *dp,
 	return json_pack("{s:{s:I,s:s,s:s,s:s,s:I,s:s%}}", "packet", "time_ns", (json_int_t)wall_ns,
 			 "reason",
 			 p->reason < DROP_REASON_COUNT ? reason_names[p->reason] : "unknown",
-			 "limit", limit_name(dp, supervisor_conf(s), p->limit_class), "device",
+			 "limit", limit ? limit : "", "device",
 			 device_name(dp, p->ifindex, device, sizeof(device)), "bytes",
 			 (json_int_t)bytes, "data", hex, n);
 }
@@ -153,7 +144,7 @@ static void on_packet(const struct capture_packet *p, void *ctx)
 
 	if (!c->conn || !dp)
 		return;
-	line = packet_json(c->s, dp, p);
+	line = packet_json(dp, p);
 	if (line && control_conn_push(c->conn, line))
 		c->sent++;
 	else

@@ -195,15 +195,6 @@ static int parse_packet(struct control_request *r, struct packet *ret)
 	return err ? err : parse_fields(r, ret);
 }
 
-static const char *limit_name(struct dataplane *dp, const struct conf *conf, uint32_t id)
-{
-	for (size_t i = 0; i < conf->n_limits; i++) {
-		if (limit_map_class(dp, conf->limits[i].name) == id)
-			return conf->limits[i].name;
-	}
-	return "?";
-}
-
 /* Note why the next packet is dropped; what is asked first is said. */
 static void next_drop(json_t *data, const char *reason, json_t *in_ms)
 {
@@ -229,8 +220,7 @@ static void next_of_limit(json_t *data, const struct limit_explain *e)
 	}
 }
 
-static int add_limits(json_t *data, struct dataplane *dp, const struct conf *conf,
-		      const struct packet *p)
+static int add_limits(json_t *data, struct dataplane *dp, const struct packet *p)
 {
 	const struct conf_vip *vip = p->vip;
 	struct limit_explain e[CLASSES_MAX];
@@ -245,12 +235,12 @@ static int add_limits(json_t *data, struct dataplane *dp, const struct conf *con
 	/* The kernel asks the limit of the packet's kind first, whatever place it has in the list. */
 	for (int pass = 0; pass < 2; pass++) {
 		for (int i = 0; i < n && i < CLASSES_MAX; i++) {
+			const char *name = limit_map_name(dp, e[i].limit_class);
 			json_t *row;
 
 			if ((e[i].kind == LIMIT_KIND_NONE) == (pass == 0))
 				continue;
-			row = json_pack("{s:s,s:I,s:s,s:s,s:b}", "name",
-					limit_name(dp, conf, e[i].limit_class), "class",
+			row = json_pack("{s:s,s:I,s:s,s:s,s:b}", "name", name ? name : "?", "class",
 					(json_int_t)e[i].limit_class, "kind",
 					limit_kind_name(e[i].kind), "per",
 					e[i].flags & LIMIT_PER_PREFIX ? "prefix" : "source",
@@ -330,7 +320,7 @@ int limit_explain(struct control_request *r)
 		next_drop(r->data, "acl_deny", json_null());
 	if (answer != SOURCE_ALLOW && answer != SOURCE_DENY) {
 		add_verdict(r->data, dp, &p);
-		err = add_limits(r->data, dp, supervisor_conf(r->s), &p);
+		err = add_limits(r->data, dp, &p);
 	}
 	if (!json_object_get(r->data, "next"))
 		json_object_set_new(r->data, "next", json_pack("{s:s}", "answer", "pass"));

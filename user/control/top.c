@@ -43,21 +43,11 @@ static int parse_rows(struct control_request *r, size_t *ret)
 	return 0;
 }
 
-static const char *limit_name(struct dataplane *dp, const struct conf *conf, uint32_t id)
-{
-	for (size_t i = 0; id && i < conf->n_limits; i++) {
-		if (limit_map_class(dp, conf->limits[i].name) == id)
-			return conf->limits[i].name;
-	}
-	return NULL;
-}
-
-static json_t *entry_json(struct dataplane *dp, const struct conf *conf, const struct top_entry *e,
-			  double all_per_s)
+static json_t *entry_json(struct dataplane *dp, const struct top_entry *e, double all_per_s)
 {
 #define DROP_LABEL(id, label, doc) label,
 	static const char *const labels[] = { DROP_REASONS(DROP_LABEL) };
-	const char *limit = limit_name(dp, conf, e->limit_class);
+	const char *limit = limit_map_name(dp, e->limit_class);
 	double share = all_per_s > 0 ? e->per_s / all_per_s : 0;
 	char text[ADDR_TEXT_MAX];
 	json_t *row = json_pack("{s:s,s:f,s:f,s:f}", "source", prefix_format(&e->source, text),
@@ -96,8 +86,7 @@ int control_top(struct control_request *r)
 		return err;
 	sources = json_array();
 	for (size_t i = 0; i < list.n && i < rows; i++)
-		json_array_append_new(
-			sources, entry_json(dp, supervisor_conf(r->s), &list.entry[i], list.per_s));
+		json_array_append_new(sources, entry_json(dp, &list.entry[i], list.per_s));
 	r->data = json_pack("{s:s,s:s,s:f,s:o}", "by", table == TOP_DROPS ? "drops" : "bytes",
 			    "unit", table == TOP_DROPS ? "packets/s" : "bytes/s", "per_s",
 			    list.per_s, "sources", sources);

@@ -60,6 +60,15 @@ static uint32_t find(const struct limit_class *c, const char *name)
 	return LIMIT_CLASS_NONE;
 }
 
+const char *limit_map_name(struct dataplane *dp, uint32_t limit_class)
+{
+	const struct limit_class *c = limit_class_all(dp);
+
+	if (!c || limit_class == LIMIT_CLASS_NONE || limit_class >= LIMIT_CLASSES)
+		return NULL;
+	return c[limit_class].name[0] ? c[limit_class].name : NULL;
+}
+
 uint32_t limit_map_class(struct dataplane *dp, const char *name)
 {
 	const struct limit_class *c = limit_class_all(dp);

@@ -25,6 +25,8 @@ void limit_map_close(struct dataplane *dp);
 uint8_t limit_map_service(struct dataplane *dp, const char *vip);
 /* LIMIT_CLASS_NONE when there is no such limit. */
 uint32_t limit_map_class(struct dataplane *dp, const char *name);
+/* Its name by its id, as the map has it until the next apply; NULL: there is none of that id. */
+const char *limit_map_name(struct dataplane *dp, uint32_t limit_class);
 int limit_map_rates(struct dataplane *dp, uint32_t limit_class, struct limit_rates *ret);
 /* Summed over CPUs. */
 int limit_map_stats(struct dataplane *dp, uint32_t limit_class, struct stats_limit *ret);
