@@ -31,7 +31,7 @@ wanted() {
 		$prefix/share/doc/sluice/sluice.schema.json
 	EOF
 	[ ! -f "$SLUICE_ROOT/docs/example/sluice.yaml" ] || echo "$prefix/share/doc/sluice/example/sluice.yaml"
-	for page in "$SLUICE_ROOT"/docs/*.md "$SLUICE_ROOT"/docs/*/*.md; do
+	for page in "$SLUICE_ROOT"/docs/*.md "$SLUICE_ROOT"/docs/*/*.md "$SLUICE_ROOT"/docs/feature/*.svg; do
 		echo "$prefix/share/doc/sluice/${page#"$SLUICE_ROOT"/docs/}"
 	done
 	for page in "$SLUICE_ROOT"/docs/man/*.[1-9]; do
