@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The packet path at TC egress: what clients are sent. In front of segmentation, so a packet may be
- * many; one that the host's own TCP sends is refused by telling it so, which it takes for a loss.
+ * many; the host's own TCP is told of a drop at once, and slows down.
  */
 #include "pipeline.h"
 #include "stage/parse.h"

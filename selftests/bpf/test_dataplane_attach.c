@@ -281,6 +281,66 @@ static void without_tcx_a_filter_is_replaced_and_removed(void **state)
 	dataplane_close(dp);
 }
 
+/* On what goes out: taken over, kept through a change of the hook, taken off, and by detaching. */
+static void egress_is_attached_adopted_and_removed(void **state)
+{
+	struct conf_device dev = edge(CONF_HOOK_XDP, CONF_XDP_AUTO, CONF_ATTACH_AUTO);
+	struct conf_dataplane c = lab_conf(&dev);
+	struct lab *l = *state;
+	struct dataplane *dp = lab_dataplane(l, &c);
+	struct errmsg err;
+
+	assert_false(attach(dp, &c)->egress);
+	assert_false(lab_has_pin(l, "link_edge0_egress"));
+	assert_int_equal(dataplane_attach_egress(dp, true), 0);
+	assert_true(device_of(dp)->egress);
+	assert_true(lab_has_pin(l, "link_edge0_egress") || lab_has_pin(l, "egress_edge0"));
+	dataplane_close(dp);
+
+	dp = lab_dataplane(l, &c);
+	dev.hook = CONF_HOOK_TC;
+	attach(dp, &c);
+	/* Until it is known what is wanted, what is there stays. */
+	assert_true(lab_has_pin(l, "link_edge0_egress") || lab_has_pin(l, "egress_edge0"));
+	assert_int_equal(dataplane_attach_egress(dp, true), 0);
+	assert_true(device_of(dp)->egress);
+	assert_int_equal(dataplane_attach_egress(dp, false), 0);
+	assert_false(device_of(dp)->egress);
+	assert_false(lab_has_pin(l, "link_edge0_egress") || lab_has_pin(l, "egress_edge0"));
+	assert_int_equal(dataplane_attach_egress(dp, true), 0);
+	dataplane_close(dp);
+	assert_int_equal(dataplane_detach_all(l->dir_fd, &err), 0);
+	assert_false(lab_has_pin(l, "link_edge0_egress") || lab_has_pin(l, "egress_edge0") ||
+		     lab_has_pin(l, "prog_tc_egress"));
+}
+
+static void without_tcx_egress_is_a_filter_of_its_own(void **state)
+{
+	struct conf_device dev = edge(CONF_HOOK_TC, CONF_XDP_AUTO, CONF_ATTACH_AUTO);
+	struct conf_dataplane c = lab_conf(NULL);
+	struct lab *l = *state;
+	struct dataplane *dp = lab_dataplane(l, &c);
+	struct device d = { .want = dev, .link_fd = -1, .egress_fd = -1 };
+	struct errmsg err;
+
+	strcpy(d.state.name, "edge0");
+	d.state.ifindex = if_nametoindex("edge0");
+	assert_int_equal(link_tc_attach_clsact(dp, &d, LINK_TC_EGRESS, &err), 0);
+	assert_true(d.state.egress_clsact);
+	assert_int_equal(link_tc_attach_clsact(dp, &d, LINK_TC_INGRESS, &err), 0);
+	lab_run("test $(tc filter show dev edge0 egress | grep -c 'handle 0x1 tc_egress') = 1");
+	dataplane_close(dp);
+	/* The next program replaces it. */
+	dp = lab_dataplane(l, &c);
+	assert_int_equal(link_tc_attach_clsact(dp, &d, LINK_TC_EGRESS, &err), 0);
+	lab_run("test $(tc filter show dev edge0 egress | grep -c 'handle 0x1 tc_egress') = 1");
+	assert_int_equal(link_tc_detach_clsact(l->dir_fd, "edge0", LINK_TC_EGRESS), 0);
+	lab_run("test -z \"$(tc filter show dev edge0 egress)\"");
+	lab_run("test -n \"$(tc filter show dev edge0 ingress)\"");
+	assert_int_equal(link_tc_detach_clsact(l->dir_fd, "edge0", LINK_TC_INGRESS), 0);
+	dataplane_close(dp);
+}
+
 static bool is_attached(void *ctx)
 {
 	const struct dataplane_device *d = device_of(ctx);
@@ -496,6 +556,8 @@ int main(void)
 		TEST(generic_mode_is_the_fallback_with_a_warning),
 		TEST(tc_replaces_xdp_and_back),
 		TEST(without_tcx_a_filter_is_replaced_and_removed),
+		TEST(egress_is_attached_adopted_and_removed),
+		TEST(without_tcx_egress_is_a_filter_of_its_own),
 		TEST(a_device_is_attached_when_it_appears_and_comes_back),
 		TEST(a_device_that_is_not_wanted_any_more_is_detached),
 		TEST(anothers_program_is_named_and_left_alone),

@@ -115,6 +115,45 @@ static void test_limits_of_the_same_traffic_are_refused(void **state)
 			       " {" LIMIT_B ", protocol: udp, sources: [10.0.0.0/8]}]"));
 }
 
+#define EGRESS "name: a, direction: egress, packets: {rate: 1/s}"
+#define DNS    "name: dns, address: 203.0.113.1, port: 53"
+
+static void test_what_cannot_be_seen_going_out_is_refused(void **state)
+{
+	static const struct wrong rows[] = {
+		{ "limits: [{" EGRESS ", kind: icmp}]", 0, 0, "of direction egress has no kind" },
+		{ "limits: [{" EGRESS ", vips: [v]}]\n"
+		  "vips: [{name: v, address: 203.0.113.1, port: 80}]",
+		  0, 0, "never passes this host" },
+		{ "limits: [{" EGRESS "}]\n"
+		  "vips: [{name: v, address: 203.0.113.1, port: 80, limit: a}]",
+		  0, 0, "limit a is of direction egress" },
+		{ "responses: [{" DNS "}]", 0, 0, "factor" },
+		{ "responses: [{" DNS ", factor: 0}]", 0, 0, "from 1 to 1000" },
+		{ "responses: [{" DNS ", factor: 2}, {name: b, address: 203.0.113.1, port: 53, "
+		  "factor: 3}]",
+		  0, 0, "another response has this address and port" },
+		{ "responses: [{name: a, address: 0.0.0.0, port: 53, factor: 2}]", 0, 0,
+		  "give the address that clients are answered from" },
+		{ "responses: [{" DNS ", factor: 2}]\n"
+		  "vips: [{name: v, address: 203.0.113.1, port: 53, protocol: udp}]",
+		  0, 0, "this is vip v, whose backends answer clients directly" },
+	};
+	struct conf *conf;
+
+	(void)state;
+	CHECK_WRONG(rows);
+	/* The same prefix, once in each direction; TCP at the address of a response. */
+	conf = conf_fixture("limits: [{" EGRESS ", sources: [10.0.0.0/8]},\n"
+			    " {" LIMIT_B ", sources: [10.0.0.0/8]}]\n"
+			    "responses: [{" DNS ", factor: 2}]\n"
+			    "vips: [{name: v, address: 203.0.113.1, port: 53}]");
+	assert_int_equal(conf->limits[0].direction, CONF_EGRESS);
+	assert_int_equal(conf->limits[1].direction, CONF_INGRESS);
+	assert_int_equal(conf->responses[0].factor, 2);
+	conf_free(conf);
+}
+
 static void test_what_a_limit_selects_is_read(void **state)
 {
 	struct conf *conf = conf_fixture(
@@ -201,6 +240,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_limits_that_cannot_be_held_are_refused),
 		cmocka_unit_test(test_limits_of_the_same_traffic_are_refused),
+		cmocka_unit_test(test_what_cannot_be_seen_going_out_is_refused),
 		cmocka_unit_test(test_what_a_limit_selects_is_read),
 		cmocka_unit_test(test_limits_are_read_back_from_a_dump),
 		cmocka_unit_test(test_more_than_255_limits_are_refused),

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <time.h>
 
 #include <cmocka.h>
@@ -273,9 +274,77 @@ static void test_a_refusal_names_limits_that_do_clash(void **state)
 	}
 }
 
+static const char *const both_ways =
+	"limits:\n"
+	"  - {name: in, sources: [0.0.0.0/0], " RATE
+	"  - {name: out, direction: egress, sources: [0.0.0.0/0], " RATE
+	"  - {name: out-net, direction: egress, sources: [10.0.0.0/8], " RATE
+	"  - {name: web-in, protocol: tcp, ports: [80], " RATE
+	"  - {name: web-out, direction: egress, protocol: tcp, ports: [80], " RATE
+	"  - {name: tcp-out, direction: egress, protocol: tcp, " RATE;
+
+static void expect_at(const struct limit_compiled *c, const struct conf *conf, const char *source,
+		      uint8_t service, const char *want)
+{
+	struct addr a = addr(source);
+	const uint8_t *set = c->set[limit_compile_group(c, &a) * c->n_services + service];
+	char text[256] = "";
+
+	for (size_t i = 0; i < LIMIT_SET_CLASSES && set[i]; i++) {
+		strcat(text, i ? " " : "");
+		strcat(text, conf->limits[set[i] - 1].name);
+	}
+	assert_string_equal(text, want);
+}
+
+static void test_no_limit_meets_both_directions(void **state)
+{
+	static const struct {
+		const char *source;
+		enum limit_port_table table;
+		uint16_t port;
+		const char *want;
+	} rows[] = {
+		{ "192.0.2.1", LIMIT_PORT_TCP, 80, "web-in in" },
+		{ "192.0.2.1", LIMIT_PORT_UDP, 80, "in" },
+		{ "192.0.2.1", LIMIT_PORT_EGRESS_TCP, 80, "web-out tcp-out out" },
+		{ "192.0.2.1", LIMIT_PORT_EGRESS_TCP, 81, "tcp-out out" },
+		{ "10.0.0.1", LIMIT_PORT_EGRESS_TCP, 0, "tcp-out out-net" },
+		{ "192.0.2.1", LIMIT_PORT_EGRESS_UDP, 80, "out" },
+		{ "10.0.0.1", LIMIT_PORT_EGRESS_OTHER, 0, "out-net" },
+		{ "2001:db8::1", LIMIT_PORT_EGRESS_UDP, 53, "" },
+		{ "10.0.0.1", LIMIT_PORT_TCP, 81, "in" },
+	};
+	struct conf *conf = conf_fixture(both_ways);
+	struct limit_compiled *c = compiled(conf);
+
+	(void)state;
+	assert_true(c->has_egress);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		expect_at(c, conf, rows[i].source, c->port[rows[i].table][rows[i].port],
+			  rows[i].want);
+	limit_compile_free(c);
+	conf_free(conf);
+}
+
+static void test_without_egress_there_are_no_services_of_it(void **state)
+{
+	struct conf *conf = conf_fixture(lists);
+	struct limit_compiled *c = compiled(conf);
+
+	(void)state;
+	assert_false(c->has_egress);
+	for (size_t p = 0; p < 65536; p++)
+		assert_int_equal(c->port[LIMIT_PORT_EGRESS_TCP][p], 0);
+	limit_compile_free(c);
+	conf_free(conf);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_no_limit_meets_both_directions),
+		cmocka_unit_test(test_without_egress_there_are_no_services_of_it),
 		cmocka_unit_test(test_each_packet_meets_the_longest_of_each_selector),
 		cmocka_unit_test(test_prefixes_of_one_meaning_are_one_group),
 		cmocka_unit_test(test_more_groups_than_there_are_ids_are_refused),
