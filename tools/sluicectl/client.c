@@ -149,7 +149,8 @@ int client_call_fd(struct client *c, const json_t *request, int fd, json_t **ret
 	free(text);
 	if (!err)
 		err = client_send(c, "\n", 1);
-	return err ? err : client_next(c, ret);
+	/* Who refuses the connection says why before he closes it. */
+	return err && err != -EPIPE ? err : client_next(c, ret);
 }
 
 /* One NUL-separated file of /proc, NUL-terminated; NULL when it cannot be read. */

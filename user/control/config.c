@@ -8,56 +8,8 @@
 #include <string.h>
 
 #include "base/addr.h"
+#include "guard.h"
 #include "request.h"
-
-static bool denies(const struct conf *conf, const struct addr *a)
-{
-	for (size_t i = 0; i < conf->acl.n_allow; i++)
-		if (prefix_contains(&conf->acl.allow[i], a))
-			return false;
-	for (size_t i = 0; i < conf->acl.n_deny; i++)
-		if (prefix_contains(&conf->acl.deny[i], a))
-			return true;
-	return false;
-}
-
-static bool limits(const struct conf *conf, const struct addr *a)
-{
-	for (size_t i = 0; i < conf->acl.n_allow; i++)
-		if (prefix_contains(&conf->acl.allow[i], a))
-			return false;
-	for (size_t i = 0; i < conf->n_limits; i++)
-		for (size_t j = 0; j < conf->limits[i].n_sources; j++)
-			if (prefix_contains(&conf->limits[i].sources[j], a))
-				return true;
-	return false;
-}
-
-/* A file may not newly deny or limit the address that the operator's own session comes from. */
-static int guard_file(struct control_request *r, const char *text)
-{
-	const struct conf *now = supervisor_conf(r->s);
-	struct conf_errors *errors;
-	struct conf *want;
-	int err = 0;
-
-	if (!r->has_ssh || r->force)
-		return 0;
-	errors = calloc(1, sizeof(*errors));
-	if (!errors)
-		return -ENOMEM;
-	if (conf_parse(text, strlen(text), &want, errors) == 0) {
-		if ((denies(want, &r->ssh) && !denies(now, &r->ssh)) ||
-		    (limits(want, &r->ssh) && !limits(now, &r->ssh)))
-			err = errmsg_set(&r->err, -EPERM,
-					 "the file denies or limits the address of your own SSH "
-					 "session, which the running one does not: repeat with "
-					 "--force, or put it into acl.allow");
-		conf_free(want);
-	}
-	free(errors); /* a file that does not parse is refused by the apply itself */
-	return err;
-}
 
 static int config_apply(struct control_request *r, bool check_only)
 {

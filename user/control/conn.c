@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -16,13 +17,16 @@
 #include "dispatch.h"
 #include "sluice/ctl/ctl.h"
 
-#define CONTROL_FDS_MAX 4 /* more than these the kernel closes */
+#define CONTROL_READ_BYTES (64U << 10)
+#define CONTROL_FDS_MAX	   4 /* more than these the kernel closes */
 
 struct control_conn {
 	struct control_conn *next, **prev;
 	struct control_server *server;
 	struct watch watch;
 	struct deferred free_later;
+	struct deferred next_turn;
+	struct timer idle;
 	struct buf in;
 	struct buf out;
 	size_t scanned; /* bytes of in that hold no end of line */
@@ -33,8 +37,7 @@ struct control_conn {
 	bool waiting; /* for control_conn_answer */
 	void (*gone)(void *ctx);
 	void *gone_ctx;
-	struct deferred go_on; /* with requests that waited */
-	int passed_fd;	       /* came with bytes that were read last; -1 */
+	int passed_fd; /* came with bytes that were read last; -1 */
 	struct supervisor_listener listener;
 	struct control_stream *stream; /* NULL: none */
 	uint64_t skipped_events;
@@ -58,7 +61,8 @@ static void conn_close(struct control_conn *c)
 	c->closed = true;
 	if (c->waiting)
 		c->gone(c->gone_ctx);
-	loop_undefer(&c->go_on);
+	timer_stop(&c->idle);
+	loop_undefer(&c->next_turn);
 	cleanup_fd(&c->passed_fd);
 	c->passed_fd = -1;
 	if (c->subscribed)
@@ -76,6 +80,20 @@ static void conn_close(struct control_conn *c)
 	loop_defer(loop, &c->free_later);
 }
 
+/* Who waits for events, packets or an answer is idle by right. */
+static void conn_idle(struct timer *t)
+{
+	struct control_conn *c = container_of(t, struct control_conn, idle);
+
+	if (!c->subscribed && !c->stream && !c->waiting)
+		conn_close(c);
+}
+
+static void conn_rest(struct control_conn *c)
+{
+	timer_start(supervisor_loop(c->server->s), &c->idle, CONTROL_IDLE_MS);
+}
+
 static void conn_send(struct control_conn *c)
 {
 	while (buf_len(&c->out) > 0) {
@@ -90,10 +108,9 @@ static void conn_send(struct control_conn *c)
 			return;
 		}
 		buf_consume(&c->out, (size_t)n);
+		conn_rest(c);
 	}
 	buf_trim(&c->out);
-	if (c->read_ended && !c->subscribed && !c->stream && !c->waiting)
-		conn_close(c);
 }
 
 static int conn_queue(struct control_conn *c, json_t *answer)
@@ -148,6 +165,8 @@ int control_conn_attach(struct control_conn *c, struct control_stream *stream)
 void control_conn_detach(struct control_conn *c)
 {
 	c->stream = NULL;
+	if (!c->closed)
+		conn_rest(c);
 }
 
 bool control_conn_push(struct control_conn *c, json_t *line)
@@ -181,10 +200,16 @@ static void conn_answer(struct control_conn *c, const char *line, size_t len)
 	c->passed_fd = -1;
 }
 
-/* Answer all whole lines that are in the buffer. */
-static void conn_lines(struct control_conn *c)
+/*
+ * Answer whole lines that are in the buffer, *budget at most, and none while an answer waits for its
+ * reader: what a client has to gain from sending ahead is its own time, nobody else's.
+ * Returns whether there may be more to answer.
+ */
+static bool conn_lines(struct control_conn *c, unsigned int *budget)
 {
-	while (!c->closed && !c->waiting) {
+	uint64_t end_ns = clock_now_ns() + CONTROL_TURN_NS;
+
+	while (!c->closed && !c->waiting && buf_len(&c->out) == 0) {
 		struct str in = buf_str(&c->in);
 		const char *end = in.ptr && in.len > c->scanned
 					  ? memchr(in.ptr + c->scanned, '\n', in.len - c->scanned)
@@ -192,12 +217,19 @@ static void conn_lines(struct control_conn *c)
 
 		if (!end) {
 			c->scanned = in.len;
-			return;
+			return false;
 		}
+		if (!*budget || clock_now_ns() > end_ns)
+			return true;
+		--*budget;
+		conn_rest(c);
 		conn_answer(c, in.ptr, (size_t)(end - in.ptr));
 		buf_consume(&c->in, (size_t)(end - in.ptr) + 1);
 		c->scanned = 0;
+		if (!c->closed)
+			conn_send(c);
 	}
+	return false;
 }
 
 void control_conn_later(struct control_conn *c, void (*gone)(void *ctx), void *ctx)
@@ -207,22 +239,12 @@ void control_conn_later(struct control_conn *c, void (*gone)(void *ctx), void *c
 	c->gone_ctx = ctx;
 }
 
-static void conn_go_on(struct deferred *d)
-{
-	struct control_conn *c = container_of(d, struct control_conn, go_on);
-
-	conn_lines(c);
-	buf_trim(&c->in);
-	if (!c->closed)
-		conn_send(c);
-}
-
 void control_conn_answer(struct control_conn *c, json_t *answer)
 {
 	c->waiting = false;
 	conn_queue_answer(c, answer);
-	c->go_on.run = conn_go_on;
-	loop_defer(supervisor_loop(c->server->s), &c->go_on);
+	conn_rest(c);
+	loop_defer(supervisor_loop(c->server->s), &c->next_turn);
 }
 
 int control_conn_take_fd(struct control_conn *c)
@@ -255,44 +277,62 @@ static ssize_t conn_recv(struct control_conn *c, char *room, size_t len)
 	return n;
 }
 
-static void conn_receive(struct control_conn *c)
+/* One read. false: there is nothing more for now, or the connection is closed. */
+static bool conn_receive(struct control_conn *c)
 {
-	while (!c->read_ended) {
-		char *room = buf_reserve(&c->in, 64 << 10);
-		ssize_t n;
+	char *room = c->read_ended ? NULL : buf_reserve(&c->in, CONTROL_READ_BYTES);
+	ssize_t n;
 
-		if (!room) {
-			log_warn("control.request_too_large",
-				 LOG_U64("max_bytes", CTL_REQUEST_MAX_BYTES));
-			conn_close(c);
-			return;
-		}
-		n = conn_recv(c, room, 64 << 10);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
-			break;
-		if (n < 0) {
-			conn_close(c);
-			return;
-		}
-		c->read_ended = n == 0;
-		buf_commit(&c->in, (size_t)n);
+	if (c->read_ended)
+		return false;
+	if (!room) {
+		log_warn("control.request_too_large", LOG_U64("max_bytes", CTL_REQUEST_MAX_BYTES));
+		conn_close(c);
+		return false;
 	}
-	conn_lines(c);
+	do {
+		n = conn_recv(c, room, CONTROL_READ_BYTES);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0) {
+		if (errno != EAGAIN && errno != EWOULDBLOCK)
+			conn_close(c);
+		return false;
+	}
+	c->read_ended = n == 0;
+	buf_commit(&c->in, (size_t)n);
+	return n > 0;
+}
+
+/* All that one turn of the loop does for a connection; what is left waits for the next. */
+static void conn_turn(struct deferred *d)
+{
+	struct control_conn *c = container_of(d, struct control_conn, next_turn);
+	unsigned int budget = CONTROL_TURN_LINES;
+	bool more = true;
+
+	conn_send(c);
+	while (more && !c->closed) {
+		if (conn_lines(c, &budget)) {
+			loop_defer(supervisor_loop(c->server->s), &c->next_turn);
+			return;
+		}
+		more = !c->closed && !c->waiting && buf_len(&c->out) == 0 && conn_receive(c);
+	}
+	if (c->closed || c->waiting)
+		return;
 	buf_trim(&c->in);
+	/* A subscriber that shut its side has gone away: there is nothing else it could mean. */
+	if (c->read_ended && (buf_len(&c->out) == 0 || c->subscribed || c->stream))
+		conn_close(c);
 }
 
 static void conn_ready(struct watch *w, uint32_t events)
 {
 	struct control_conn *c = container_of(w, struct control_conn, watch);
 
-	if (events & (LOOP_READ | LOOP_HUP))
-		conn_receive(c);
-	if (!c->closed)
-		conn_send(c);
-	/* A subscriber that shut its side has gone away: there is nothing else it could mean. */
-	if (!c->closed && c->read_ended && (c->subscribed || c->stream || events & LOOP_HUP))
+	conn_turn(&c->next_turn);
+	/* Nothing is read meanwhile, so that nothing else would show that the peer has gone. */
+	if (!c->closed && c->waiting && events & LOOP_HUP)
 		conn_close(c);
 }
 
@@ -311,11 +351,24 @@ static void conn_refused(struct control_server *server)
 	server->n_refused = 0;
 }
 
+/* It fits into an empty socket buffer; who does not read it has lost nothing. */
+static void conn_tell_full(int fd)
+{
+	char line[128];
+	int n = snprintf(line, sizeof(line),
+			 "{\"ok\":false,\"error\":\"%d connections are open; close some\"}\n",
+			 CONTROL_CONNS_MAX);
+
+	(void)send(fd, line, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
 void control_conn_open(struct control_server *server, int fd)
 {
 	struct control_conn *c = calloc(1, sizeof(*c));
 	socklen_t len = sizeof(c->peer);
 
+	if (server->n_conns >= CONTROL_CONNS_MAX)
+		conn_tell_full(fd);
 	if (!c || server->n_conns >= CONTROL_CONNS_MAX ||
 	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &c->peer, &len)) {
 		conn_refused(server);
@@ -329,6 +382,8 @@ void control_conn_open(struct control_server *server, int fd)
 	buf_init(&c->out, CTL_ANSWER_MAX_BYTES);
 	c->watch.fd = fd;
 	c->watch.on_event = conn_ready;
+	c->next_turn.run = conn_turn;
+	c->idle.on_due = conn_idle;
 	if (loop_add(supervisor_loop(server->s), &c->watch)) {
 		close(fd);
 		free(c);
@@ -340,6 +395,7 @@ void control_conn_open(struct control_server *server, int fd)
 		c->next->prev = &c->next;
 	server->conns = c;
 	server->n_conns++;
+	conn_rest(c);
 }
 
 void control_conn_close_all(struct control_server *server)

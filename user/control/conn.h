@@ -10,6 +10,9 @@
 #include "../event/loop.h"
 
 #define CONTROL_CONNS_MAX	 64
+#define CONTROL_TURN_LINES	 16 /* requests of one connection before others have their turn */
+#define CONTROL_TURN_NS		 (5 * NS_PER_MS) /* and how long they may take, the last aside */
+#define CONTROL_IDLE_MS		 30000 /* without a request, when nothing is being sent to it */
 #define CONTROL_REFUSED_LOG_NS	 (10 * NS_PER_S)
 #define CONTROL_EVENTS_MAX_BYTES (1U << 20) /* queued for a slow reader; then events are skipped */
 
@@ -24,7 +27,7 @@ struct control_server {
 	uint64_t refused_logged_ns;
 };
 
-/* Take over an accepted socket; closed at once when there are too many or its peer is unknown. */
+/* Take over an accepted socket; told why and closed when there are too many or its peer is unknown. */
 void control_conn_open(struct control_server *server, int fd);
 void control_conn_close_all(struct control_server *server);
 

@@ -195,6 +195,7 @@ static int limit_set(struct control_request *r)
 					      "dry_run",
 					      NULL };
 	const struct conf_limit *limit = limit_named(r);
+	struct prefix whole = { .len_bits = 128, .addr = r->ssh };
 	char what[128];
 	json_t *edit;
 	int err;
@@ -207,8 +208,8 @@ static int limit_set(struct control_request *r)
 				  "packets.rate=200/s");
 	err = request_check_set(r, fields);
 	snprintf(what, sizeof(what), "limit %s", limit->name);
-	for (size_t i = 0; i < limit->n_sources && !err; i++)
-		err = request_guard(r, &limit->sources[i], what);
+	if (!err && r->has_ssh && request_limit_meets(limit, &r->ssh))
+		err = request_guard(r, &whole, what);
 	if (err)
 		return err;
 	edit = json_pack("{s:s,s:s,s:s}", "kind", "limit", "op", "set", "name", limit->name);

@@ -2,10 +2,14 @@
 #include "request.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/addr.h"
+#include "sluice/abi/limit.h"
 #include "sluice/ctl/ctl.h"
 
 const char *request_arg_opt(const struct control_request *r, const char *name)
@@ -99,6 +103,21 @@ static bool is_exempt(const struct conf *conf, const struct addr *a)
 	return false;
 }
 
+int request_guarded(struct control_request *r, const char *fmt, ...)
+{
+	char text[sizeof(r->err.text)], line[sizeof(text) + 16];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	if (!r->dry_run)
+		return errmsg_set(&r->err, -EPERM, "%s", text);
+	snprintf(line, sizeof(line), "warning: %s", text);
+	request_lines(r, str_of(line));
+	return 0;
+}
+
 int request_guard(struct control_request *r, const struct prefix *p, const char *what)
 {
 	char text[ADDR_TEXT_MAX];
@@ -107,11 +126,21 @@ int request_guard(struct control_request *r, const struct prefix *p, const char 
 		return 0;
 	if (is_exempt(supervisor_conf(r->s), &r->ssh))
 		return 0;
-	return errmsg_set(
-		&r->err, -EPERM,
+	return request_guarded(
+		r,
 		"%s matches %s, the address of your own SSH session: repeat with --force, "
 		"or exempt it first (sluicectl acl add allow %s)",
 		what, addr_format(&r->ssh, text), text);
+}
+
+bool request_limit_meets(const struct conf_limit *limit, const struct addr *a)
+{
+	if (limit->kind != LIMIT_KIND_NONE || limit->protocol == IPPROTO_UDP || limit->n_vips > 0)
+		return false;
+	for (size_t i = 0; i < limit->n_sources; i++)
+		if (prefix_contains(&limit->sources[i], a))
+			return true;
+	return limit->n_sources == 0 && limit->n_ports > 0;
 }
 
 /* Would a deny or a limit meet the address, if no allow prefix exempted it? */
@@ -121,9 +150,8 @@ static bool is_concerned(const struct conf *conf, const struct addr *a)
 		if (prefix_contains(&conf->acl.deny[i], a))
 			return true;
 	for (size_t i = 0; i < conf->n_limits; i++)
-		for (size_t j = 0; j < conf->limits[i].n_sources; j++)
-			if (prefix_contains(&conf->limits[i].sources[j], a))
-				return true;
+		if (request_limit_meets(&conf->limits[i], a))
+			return true;
 	return false;
 }
 
@@ -139,10 +167,11 @@ int request_guard_allow(struct control_request *r, const struct prefix *p)
 		others += prefix_contains(&conf->acl.allow[i], &r->ssh);
 	if (others > 1 || !is_concerned(conf, &r->ssh))
 		return 0;
-	return errmsg_set(&r->err, -EPERM,
-			  "it is what exempts %s, the address of your own SSH session, from a deny "
-			  "or a limit: repeat with --force",
-			  addr_format(&r->ssh, text));
+	return request_guarded(
+		r,
+		"it is what exempts %s, the address of your own SSH session, from a deny "
+		"or a limit: repeat with --force",
+		addr_format(&r->ssh, text));
 }
 
 void request_lines(struct control_request *r, struct str text)

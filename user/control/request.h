@@ -58,11 +58,18 @@ struct dataplane *request_dataplane(struct control_request *r);
 /*
  * An operator must not lock himself out: -EPERM when prefix covers the address of the caller's SSH
  * session, no allow prefix exempts it, and --force was not given. what: "deny 10.0.0.0/8".
+ * A dry run is not refused: it gets the reason as a line of its answer.
  */
 int request_guard(struct control_request *r, const struct prefix *p, const char *what);
 
 /* The same for taking an allow prefix away that the session's address needs. */
 int request_guard_allow(struct control_request *r, const struct prefix *p);
+
+/* Refuse, or with --dry-run warn: what both of them do, with a text of one's own. */
+__attribute__((format(printf, 2, 3))) int request_guarded(struct control_request *r,
+							  const char *fmt, ...);
+/* May the limit meet TCP between the address and this host itself? (A vip is not this host.) */
+bool request_limit_meets(const struct conf_limit *limit, const struct addr *a);
 
 /* Apply an edit (conf_edit's form; stolen), with --dry-run, diff and error lines into the answer. */
 int request_edit(struct control_request *r, json_t *edit);

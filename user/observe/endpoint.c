@@ -29,7 +29,8 @@ struct endpoint_server {
 	struct watch watch;
 	const struct endpoint *table;
 	void *ctx;
-	struct endpoint_conn *conns;
+	struct endpoint_conn *conns; /* the youngest first */
+	struct endpoint_conn *last;
 	uint32_t n_conns;
 };
 
@@ -48,6 +49,10 @@ static void conn_close(struct endpoint_conn *c)
 	*c->prev = c->next;
 	if (c->next)
 		c->next->prev = c->prev;
+	else
+		c->server->last = c->prev == &c->server->conns
+					  ? NULL
+					  : container_of(c->prev, struct endpoint_conn, next);
 	c->server->n_conns--;
 	c->free_later.run = conn_free;
 	loop_defer(c->server->loop, &c->free_later);
@@ -162,8 +167,9 @@ static void conn_open(struct endpoint_server *s, int fd)
 {
 	struct endpoint_conn *c = calloc(1, sizeof(*c));
 
-	if (!c || s->n_conns >= ENDPOINT_CONNS_MAX) {
-		free(c);
+	if (c && s->n_conns >= ENDPOINT_CONNS_MAX)
+		conn_close(s->last); /* so that who only connects locks nobody out of /readyz */
+	if (!c) {
 		close(fd);
 		return;
 	}
@@ -179,6 +185,8 @@ static void conn_open(struct endpoint_server *s, int fd)
 	c->prev = &s->conns;
 	if (c->next)
 		c->next->prev = &c->next;
+	else
+		s->last = c;
 	s->conns = c;
 	s->n_conns++;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A small HTTP/1.1 server for the internal listener: GET and HEAD of fixed paths, one answer a
- * connection, at most ENDPOINT_CONNS_MAX at once, each at most ENDPOINT_TIMEOUT_MS long.
+ * connection, at most ENDPOINT_CONNS_MAX at once, each at most ENDPOINT_TIMEOUT_MS long. One more ends
+ * the oldest.
  */
 #pragma once
 
