@@ -14,16 +14,6 @@ enum tc_action {
 #define TC_HEADER_BYTES 256
 #define TC_TAG_BYTES	4
 
-/* A guest may say how long the packets are that it merged, and not how many (virtio). */
-static __always_inline __u32 tc_packets(const struct __sk_buff *ctx)
-{
-	__u32 bytes = ctx->gso_size;
-
-	if (ctx->gso_segs || !bytes)
-		return ctx->gso_segs ? ctx->gso_segs : 1;
-	return (ctx->len + bytes - 1) / bytes;
-}
-
 __noinline int tc_parse(struct __sk_buff *ctx, struct pkt *p)
 {
 	__u32 want = ctx->len < TC_HEADER_BYTES ? ctx->len : TC_HEADER_BYTES;
@@ -36,7 +26,7 @@ __noinline int tc_parse(struct __sk_buff *ctx, struct pkt *p)
 	p->frame_bytes = ctx->len;
 	p->tag_bytes = ctx->vlan_present ? TC_TAG_BYTES : 0;
 	p->segment_bytes = ctx->gso_size;
-	p->packets = tc_packets(ctx);
+	p->packets = ctx->gso_segs ? ctx->gso_segs : 1; /* or more: parse_merged */
 	p->ifindex = ctx->ifindex;
 	return stage_parse(p, (void *)(long)ctx->data, (void *)(long)ctx->data_end);
 }

@@ -67,6 +67,20 @@ static void open_policy(struct plane *p)
 	plane_limit_state_set(p, &state);
 }
 
+static void open_planted(struct plane *p, const struct plane_settings *s)
+{
+	struct planted *bug = planted__open();
+
+	assert_non_null(bug);
+	SETTLE(bug, s);
+	bug->rodata->planted = s->planted;
+	assert_int_equal(planted__load(bug), 0);
+	p->skeleton = bug;
+	p->object = bug->obj;
+	p->prog_fd = bpf_program__fd(bug->progs.xdp_ingress);
+	p->now_ns = &bug->bss->test_now_ns;
+}
+
 void plane_open(struct plane *p, enum plane_hook hook, const struct plane_settings *settings)
 {
 	static const struct plane_settings defaults;
@@ -76,17 +90,8 @@ void plane_open(struct plane *p, enum plane_hook hook, const struct plane_settin
 	p->hook = hook;
 	p->planted = s->planted;
 	if (p->planted) {
-		struct planted *bug = planted__open();
-
-		assert_non_null(bug);
 		assert_int_equal(hook, PLANE_XDP);
-		SETTLE(bug, s);
-		bug->rodata->planted = s->planted;
-		assert_int_equal(planted__load(bug), 0);
-		p->skeleton = bug;
-		p->object = bug->obj;
-		p->prog_fd = bpf_program__fd(bug->progs.xdp_ingress);
-		p->now_ns = &bug->bss->test_now_ns;
+		open_planted(p, s);
 	} else if (hook == PLANE_XDP) {
 		struct xdp_ingress *xdp = xdp_ingress__open();
 

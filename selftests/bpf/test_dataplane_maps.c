@@ -263,6 +263,7 @@ static void a_packet_meets_the_limit_of_its_port_and_of_its_kind(void **state)
 	struct conf_limit limits[] = { burst("net", 20, &net), burst("dns", 5, NULL),
 				       burst("many", 8, &net), burst("ping", 3, NULL) };
 	struct addr a = lab_addr("10.1.0.1");
+	uint8_t classes[LIMIT_CLASSES];
 	struct limit_explain e[4];
 	struct world *w = *state;
 	uint8_t service;
@@ -290,6 +291,7 @@ static void a_packet_meets_the_limit_of_its_port_and_of_its_kind(void **state)
 	assert_true(e[0].unit[LIMIT_PACKETS].next_ns > 900 * NS_PER_S);
 	assert_false(e[0].unit[LIMIT_BYTES].limited);
 	assert_false(e[0].exact);
+	assert_int_equal(limit_map_classes(w->dp, &a, classes), 4);
 	/* Without them everybody is free again. */
 	apply_limits(w, NULL, 0);
 	assert_int_equal(passed_to(w, "10.1.0.1", 17, 53, 10), 10);

@@ -2,7 +2,7 @@
 /* The order of the steps, and what the one exit counts. */
 #include <string.h>
 
-#include "model.h"
+#include "model_step.h"
 
 enum model_fate model_drop(struct model_packet *p, enum drop_reason reason)
 {

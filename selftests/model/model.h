@@ -145,17 +145,3 @@ struct model_packet {
 
 /* One packet: its fate and where it goes. A packet that is sent on is rewritten in place. */
 enum model_fate model_run(struct model *m, struct model_frame *frame, struct model_packet *ret);
-
-/* The steps, in their order; each MODEL_NEXT or what becomes of the packet. */
-enum model_fate model_parse(const struct model_policy *policy, struct model_packet *p);
-enum model_fate model_l4(const struct model_policy *policy, struct model_packet *p, uint32_t at,
-			 uint32_t end);
-enum model_fate model_acl(const struct model_policy *policy, struct model_packet *p);
-enum model_fate model_verdict(struct model_policy *policy, struct model_packet *p);
-enum model_fate model_vip_find(const struct model_policy *policy, struct model_packet *p);
-enum model_fate model_limit(struct model *m, struct model_packet *p);
-enum model_fate model_vip(const struct model_policy *policy, struct model_packet *p);
-
-enum model_fate model_drop(struct model_packet *p, enum drop_reason reason);
-/* The source's address masked to what policy knows: /32 or /64, or wide: /24 or /48. */
-struct addr model_unit(const struct model_packet *p, bool wide);

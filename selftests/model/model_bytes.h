@@ -2,7 +2,7 @@
 /* What headers hold, for model_parse.c and model_l4.c. */
 #pragma once
 
-#include "model.h"
+#include "model_step.h"
 
 static inline uint32_t bytes_16(const uint8_t *at)
 {

@@ -2,7 +2,7 @@
 /* Limits: which classes a packet meets, what their meters say, who gets meters of his own. */
 #include <string.h>
 
-#include "model.h"
+#include "model_step.h"
 #include "model_meter.h"
 
 /* Searches for proof that a CPU makes, of TCP and of all else: one in so many nanoseconds. */

@@ -2,7 +2,7 @@
 /* Lists, verdicts and vips: each a list that is searched from end to end. */
 #include <string.h>
 
-#include "model.h"
+#include "model_step.h"
 #include "sluice/abi/flow_hash.h"
 
 static bool covers(const struct prefix *prefix, const struct model_packet *p)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * harness: timeout=120
+ * harness: timeout=180
  * The programs do what the reference model says, and the comparison finds bugs that are planted in
  * the XDP program. `make fuzz-dataplane` is the long run; docs/CONTRIBUTING.md says how to read it.
  */
@@ -23,19 +23,27 @@ static void run(struct fuzz_options *o, struct fuzz_result *r)
 	fuzz_run(o, r);
 }
 
-/* LIMIT_CONTENDED takes two CPUs, INTERNAL maps that are too small. */
+/* LIMIT_CONTENDED takes two CPUs, INTERNAL maps that are too small; later ones are the way out's. */
 static void expect_all_reached(const struct fuzz_result *r)
 {
 	uint32_t i;
 
-	for (i = 1; i < DROP_REASON_COUNT; i++) {
+	for (i = 1; i <= DROP_LIMIT_TOTAL; i++) {
 		if (i != DROP_LIMIT_CONTENDED && i != DROP_INTERNAL && r->dropped[i] < 20)
 			fail_msg("drop reason %u was met %llu times", i,
 				 (unsigned long long)r->dropped[i]);
 	}
-	for (i = 0; i < STATS_ACTIONS; i++)
+	for (i = STATS_PASS; i <= STATS_FORWARD; i++)
 		assert_true(r->action[i] > 1000);
 	assert_true(r->admitted > 1000 && r->would_drop > 1000);
+}
+
+/* Fewer on kernels that may be emulated; more when all is run at full size. */
+static uint64_t new_packets(void)
+{
+	if (getenv("SLUICE_SLOWER"))
+		return 20000;
+	return getenv("SLUICE_LONG") ? 3000000 : 200000;
 }
 
 /* Always the same packets, and some that nobody has tried yet. */
@@ -57,7 +65,7 @@ static void the_programs_do_what_the_model_says(void **state)
 		assert_int_equal(r.packets[PLANE_TC], o.packets);
 		expect_all_reached(&r);
 		o.seed = (uint64_t)time(NULL);
-		o.packets = 200000;
+		o.packets = new_packets();
 	}
 }
 

@@ -211,15 +211,18 @@ size_t limit_map_classes(struct dataplane *dp, const struct addr *source,
 			 uint8_t ret[LIMIT_CLASSES])
 {
 	const struct limit_set *sets = pinned_map_mem(dp, "limit_set");
+	const struct limit_state *state = pinned_map_mem(dp, "limit_state");
 	uint8_t group = answer_of(dp, source);
 	bool met[LIMIT_CLASSES] = { false };
 	size_t n = 0;
 
-	if (!sets || group > SOURCE_GROUP_MAX)
+	if (!sets || !state || group > SOURCE_GROUP_MAX)
 		return 0;
 	for (size_t s = 0; s < LIMIT_SERVICES; s++)
 		for (int i = 0; i < LIMIT_SET_CLASSES; i++)
 			met[sets[group].service[s].limit_class[i]] = true;
+	for (size_t kind = 0; kind < LIMIT_KINDS; kind++)
+		met[state->kind_class[kind]] = true;
 	for (size_t id = 1; id < LIMIT_CLASSES; id++)
 		if (met[id])
 			ret[n++] = (uint8_t)id;

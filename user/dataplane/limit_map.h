@@ -86,7 +86,7 @@ uint8_t limit_map_port_service(struct dataplane *dp, uint8_t protocol, uint16_t 
  */
 int limit_map_prove(struct dataplane *dp, const struct addr *source, const uint8_t *classes,
 		    size_t n, enum client_proof proof);
-/* All classes that packets of the source's group can meet, by their kind aside; how many. */
+/* All classes that packets of the source can meet, wherever they go and of whatever kind; how many. */
 size_t limit_map_classes(struct dataplane *dp, const struct addr *source,
 			 uint8_t ret[LIMIT_CLASSES]);
 /* Its own meters in a class, or that it was proven (LIMIT_CLASS_NONE). -ENOENT */

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What model.c puts in order. */
+#pragma once
+
+#include "model.h"
+
+/* The steps, in their order; each MODEL_NEXT or what becomes of the packet. */
+enum model_fate model_parse(const struct model_policy *policy, struct model_packet *p);
+enum model_fate model_l4(const struct model_policy *policy, struct model_packet *p, uint32_t at,
+			 uint32_t end);
+enum model_fate model_acl(const struct model_policy *policy, struct model_packet *p);
+enum model_fate model_verdict(struct model_policy *policy, struct model_packet *p);
+enum model_fate model_vip_find(const struct model_policy *policy, struct model_packet *p);
+enum model_fate model_limit(struct model *m, struct model_packet *p);
+enum model_fate model_vip(const struct model_policy *policy, struct model_packet *p);
+
+enum model_fate model_drop(struct model_packet *p, enum drop_reason reason);
+/* The source's address masked to what policy knows: /32 or /64, or wide: /24 or /48. */
+struct addr model_unit(const struct model_packet *p, bool wide);
