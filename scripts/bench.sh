@@ -12,6 +12,9 @@ found=
 
 mkdir -p "$build/bench"
 export SLUICE_ROOT="$root" SLUICE_BUILD="$build"
+TEST_TMPDIR=$(mktemp -d) && chmod 711 "$TEST_TMPDIR" || exit 1
+trap 'rm -rf -- "$TEST_TMPDIR"' EXIT
+export TEST_TMPDIR
 export SLUICED="$build/sluiced" SLUICECTL="$build/sluicectl"
 if [ "$(id -u)" != 0 ]; then
 	echo "bench: needs root: the programs are measured in the kernel" >&2
