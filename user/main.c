@@ -19,6 +19,7 @@
 #include "conf/conf.h"
 #include "control/control.h"
 #include "dataplane/dataplane.h"
+#include "dataplane/limit_memory.h"
 #include "monitor/monitor.h"
 
 #define DEFAULT_CONFIG "/etc/sluice/sluice.yaml"
@@ -226,13 +227,18 @@ static struct conf *load(const char *path, bool host)
 	return NULL;
 }
 
-/* One line for a person and for a log of deployments. */
+/* One line for a person and for a log of deployments, and what tables in the kernel take. */
 static void print_summary(const struct conf *conf, const char *path)
 {
+	CLEANUP(buf_clear) struct buf memory;
+
 	printf("%s: ok: %zu listeners, %zu routes, %zu clusters, %zu consumers, %zu plans, %zu "
 	       "limits, %zu vips, %zu devices\n",
 	       path, conf->n_listeners, conf->n_routes, conf->n_clusters, conf->n_consumers,
 	       conf->n_plans, conf->n_limits, conf->n_vips, conf->dataplane.n_devices);
+	buf_init(&memory, 1U << 14);
+	if (!limit_memory_format(&conf->dataplane, &memory) && buf_len(&memory))
+		fwrite(buf_head(&memory), 1, buf_len(&memory), stdout);
 }
 
 static int print_with(int (*write_to)(struct buf *out))

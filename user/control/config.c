@@ -8,8 +8,26 @@
 #include <string.h>
 
 #include "base/addr.h"
+#include "dataplane/limit_memory.h"
 #include "guard.h"
 #include "request.h"
+
+/* What the text's tables would take; it has been checked. */
+static void memory_lines(struct control_request *r, const char *text)
+{
+	struct conf_errors *errors = calloc(1, sizeof(*errors));
+	struct conf *conf;
+	struct buf out;
+
+	buf_init(&out, 1U << 14);
+	if (errors && !conf_parse(text, strlen(text), &conf, errors)) {
+		if (!limit_memory_format(&conf->dataplane, &out))
+			request_lines(r, buf_str(&out));
+		conf_free(conf);
+	}
+	buf_clear(&out);
+	free(errors);
+}
 
 static int config_apply(struct control_request *r, bool check_only)
 {
@@ -40,6 +58,8 @@ static int config_apply(struct control_request *r, bool check_only)
 				   "changed");
 	} else {
 		request_lines(r, buf_str(&diff));
+		if (check_only)
+			memory_lines(r, text);
 		snprintf(r->text, sizeof(r->text), "%s",
 			 buf_len(&diff) == 0 ? "no difference to the running configuration"
 			 : dry_run	     ? "checks; would change the lines above"

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "limit_memory.h"
 
+#include <inttypes.h>
+#include <stdlib.h>
+#include <unistd.h>
+
 #include "sluice/abi/client.h"
 #include "sluice/abi/limit.h"
 #include "sluice/abi/source.h"
@@ -74,4 +78,42 @@ size_t limit_memory(const struct conf_dataplane *conf, unsigned int cpus, struct
 			ret[i] = all[i];
 	}
 	return n;
+}
+
+static int by_bytes(const void *a, const void *b)
+{
+	const struct limit_memory *x = a, *y = b;
+
+	return (x->bytes < y->bytes) - (x->bytes > y->bytes);
+}
+
+static uint64_t mib(uint64_t bytes)
+{
+	return (bytes + (1 << 19)) >> 20;
+}
+
+int limit_memory_format(const struct conf_dataplane *conf, struct buf *out)
+{
+	const long cpus = sysconf(_SC_NPROCESSORS_CONF), pages = sysconf(_SC_PHYS_PAGES);
+	const uint64_t machine = pages > 0 ? (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
+	struct limit_memory rows[LIMIT_MEMORY_ROWS];
+	uint64_t sum;
+	size_t n;
+	int err;
+
+	if (!conf->enabled)
+		return 0;
+	n = limit_memory(conf, cpus > 0 ? (unsigned int)cpus : 1, rows, LIMIT_MEMORY_ROWS, &sum);
+	qsort(rows, n, sizeof(*rows), by_bytes);
+	err = buf_printf(out, "memory of limits and lists in the kernel: at most %" PRIu64 " MiB\n",
+			 mib(sum));
+	for (size_t i = 0; i < n && !err && mib(rows[i].bytes); i++)
+		err = buf_printf(out, "  %-20s %8" PRIu64 " MiB of %" PRIu64 " entries\n",
+				 rows[i].map, mib(rows[i].bytes), rows[i].entries);
+	if (!err && machine && sum > machine)
+		err = buf_printf(out,
+				 "warning: this machine has %" PRIu64
+				 " MiB; lower the sizes of dataplane\n",
+				 mib(machine));
+	return err;
 }
