@@ -63,7 +63,7 @@ const struct command commands[] = {
 	  { "?list=allow|deny|feed" },
 	  "from max",
 	  false,
-	  "allow and deny prefixes; feed: what is denied by import, by files and by places. At most "
+	  "allow and deny prefixes; feed: what is denied by import, by files and by places; at most "
 	  "max= (1000), the next ones by from=",
 	  print_acl,
 	  "sluicectl acl list feed from=192.0.2.0/24 max=10000" },
@@ -81,7 +81,7 @@ const struct command commands[] = {
 	  "format=auto|lines|nft|csv column",
 	  true,
 	  "deny the prefixes of a file (-: of standard input) beside those that were imported before; "
-	  "with --replace, instead of them. Nothing changes where a line is wrong",
+	  "with --replace, instead of them; nothing changes where a line is wrong",
 	  NULL,
 	  "sluicectl acl import deny feed.txt --replace" },
 	{ "acl",
