@@ -115,16 +115,16 @@ static void push_blocks(struct reader *r, uint64_t first, uint64_t last, uint32_
 
 static const char *range_item(struct reader *r, char *text, char *dash)
 {
+	const char *second = dash + 1;
 	struct addr first, last;
 	bool v4;
 	uint64_t from, to;
 
-	*dash = '\0';
-	while (dash > text && isspace((unsigned char)dash[-1]))
-		*--dash = '\0';
-	for (dash++; !*dash || isspace((unsigned char)*dash); dash++) /* the dash is a NUL by now */
-		;
-	if (addr_parse(text, &first) || addr_parse(dash, &last))
+	for (*dash = '\0'; dash > text && isspace((unsigned char)dash[-1]); dash--)
+		dash[-1] = '\0';
+	while (isspace((unsigned char)*second))
+		second++;
+	if (addr_parse(text, &first) || addr_parse(second, &last))
 		return "is not a range: write e.g. 192.0.2.10-192.0.2.20";
 	v4 = addr_is_v4(&first);
 	if (v4 != addr_is_v4(&last))
