@@ -71,7 +71,7 @@ void print_limit(json_t *data, FILE *out)
 	static const char *const selectors[] = { "direction", "sources", "vips", "protocol",
 						 "ports",     "kind",	 "per",	 "rows" };
 	const json_t *source = json_object_get(data, "source");
-	char a[512], b[64], c[64];
+	char a[512], b[128], c[64];
 
 	fprintf(out, "%-12s %s (class %s)%s\n", "limit", table_cell(data, "name", a, sizeof(a)),
 		table_cell(data, "class", b, sizeof(b)),
@@ -79,7 +79,11 @@ void print_limit(json_t *data, FILE *out)
 	for (size_t i = 0; i < sizeof(selectors) / sizeof(selectors[0]); i++)
 		fprintf(out, "%-12s %s\n", selectors[i],
 			table_cell(data, selectors[i], a, sizeof(a)));
-	if (source)
+	if (json_object_get(source, "aside"))
+		fprintf(out, "%-12s %s: %s\n", "source",
+			table_cell(source, "address", a, sizeof(a)),
+			table_cell(source, "aside", b, sizeof(b)));
+	else if (source)
 		fprintf(out, "%-12s %s, meters: %s, proof: %s\n", "source",
 			table_cell(source, "address", a, sizeof(a)),
 			table_cell(source, "meters", b, sizeof(b)),

@@ -195,7 +195,9 @@ static int call(const struct command *c, const struct options *o, json_t *args, 
 		return EXIT_REFUSED;
 	}
 	if (err) {
-		fprintf(stderr, "sluicectl: %s: %s\n", o->socket, strerror(-err));
+		fprintf(stderr, "sluicectl: %s: %s%s\n", o->socket, strerror(-err),
+			err == -EACCES ? "; use sudo, or join the group of agent.control_group"
+				       : "");
 		return EXIT_REFUSED;
 	}
 	request = build_request(c, o, args);

@@ -24,9 +24,10 @@ enum monitor_message {
 				    the start any more */
 	MONITOR_KEEP,		 /* path: a name, fd: hold it for the next supervisor, in place of
 				    what had that name; without fd: forget it */
-	MONITOR_LIBXDP, /* libxdp: attach or detach one device, or name the program on it; by a
+	MONITOR_LIBXDP,	  /* libxdp: attach or detach one device, or name the program on it; by a
 			    child that ends itself. path: the text of an error, or the name */
-	MONITOR_KILL,	/* slot, pid: end this worker, if it is that one */
+	MONITOR_KILL,	  /* slot, pid: end this worker, if it is that one */
+	MONITOR_STOPPING, /* ms: tell systemd that the stop may take this long from now on */
 	/* monitor -> supervisor */
 	MONITOR_KEPT,	/* path, fd: told to a new supervisor, as MONITOR_WORKER is */
 	MONITOR_WORKER, /* slot, pid, fd: a worker that lives */
@@ -48,6 +49,7 @@ struct monitor_request {
 	uint16_t slots;
 	uint32_t slot;
 	int32_t pid;
+	uint64_t ms;		      /* STOPPING */
 	int32_t status;		      /* answer: 0 or a negative errno; EXIT: wait status */
 	struct libxdp_request libxdp; /* LIBXDP; checked in the child (dataplane/libxdp_way.h) */
 	char path[MESSAGE_PATH_MAX];

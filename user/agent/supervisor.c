@@ -16,7 +16,8 @@
 
 #define TICK_MS	       1000
 #define AUDIT_STOP_MS  2000
-#define DRAIN_GRACE_MS 1000 /* for workers to end after they cut what was left */
+#define STOP_MARGIN_MS 15000 /* for the end of workers and what storage still writes */
+#define DRAIN_GRACE_MS 1000  /* for workers to end after they cut what was left */
 
 struct loop *supervisor_loop(struct supervisor *s)
 {
@@ -233,6 +234,8 @@ static void on_drain_due(struct timer *t)
 void supervisor_drain(struct supervisor *s)
 {
 	const struct conf_agent *c = &s->revision->conf->agent;
+	struct monitor_request stopping = { 0 };
+	int err;
 
 	if (s->draining)
 		return;
@@ -240,6 +243,11 @@ void supervisor_drain(struct supervisor *s)
 	log_info("drain.begin", LOG_U64("delay_ms", c->drain_delay_ms),
 		 LOG_U64("timeout_ms", c->drain_timeout_ms));
 	timer_start(s->loop, &s->drain, c->drain_delay_ms);
+	/* systemd would kill a drain that is longer than its TimeoutStopSec= */
+	stopping.ms = c->drain_delay_ms + c->drain_timeout_ms + STOP_MARGIN_MS;
+	err = monitor_link_ask(&s->monitor, MONITOR_STOPPING, &stopping, -1, NULL, NULL);
+	if (err)
+		log_warn("drain.extend", LOG_STR("error", strerror(-err)));
 }
 
 static void on_refusals(uint32_t slot, struct worker_refusal *r, size_t n, void *ctx)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Listeners: the kernel's sampled drops and the agent's own decisions, as JSON objects. */
 #include <arpa/inet.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <time.h>
 
@@ -85,10 +86,24 @@ static const char *limit_name(struct supervisor *s, uint32_t limit_class)
 	return "";
 }
 
+/* By what is attached: a device that went meanwhile is "if7". */
+static const char *device_name(struct supervisor *s, uint32_t ifindex, char text[IF_NAMESIZE])
+{
+	const struct dataplane_device *devices;
+	size_t n = dataplane_devices(s->kernel.dp, &devices);
+
+	for (size_t i = 0; i < n; i++) {
+		if (devices[i].ifindex == ifindex)
+			return devices[i].name;
+	}
+	snprintf(text, IF_NAMESIZE, "if%u", ifindex);
+	return text;
+}
+
 /* At most events_per_s of these for each reason, so that names may be searched for. */
 static void on_kernel_event(const struct event *e, void *ctx)
 {
-	char source[ADDR_TEXT_MAX], destination[ADDR_TEXT_MAX];
+	char source[ADDR_TEXT_MAX], destination[ADDR_TEXT_MAX], device[IF_NAMESIZE];
 	struct supervisor *s = ctx;
 
 	if (!s->kernel.dp || e->time_ns < s->events_since_ns)
@@ -96,13 +111,13 @@ static void on_kernel_event(const struct event *e, void *ctx)
 	addr_format_port(&e->flow.src, ntohs(e->flow.sport), source);
 	addr_format_port(&e->flow.dst, ntohs(e->flow.dport), destination);
 	supervisor_emit(s,
-			json_pack("{s:s,s:s,s:s,s:s,s:i,s:I,s:I,s:s,s:s}", "type",
+			json_pack("{s:s,s:s,s:s,s:s,s:i,s:s,s:I,s:s,s:s}", "type",
 				  e->type == EVENT_WOULD_DROP ? "would_drop" : "drop", "reason",
 				  reason_name(e->reason), "source", source, "destination",
-				  destination, "protocol", (int)e->flow.proto, "ifindex",
-				  (json_int_t)e->ifindex, "bytes", (json_int_t)e->length_bytes,
-				  "vip", vip_name(s, e->vip_id), "limit",
-				  limit_name(s, e->limit_class)),
+				  destination, "protocol", (int)e->flow.proto, "device",
+				  device_name(s, e->ifindex, device), "bytes",
+				  (json_int_t)e->length_bytes, "vip", vip_name(s, e->vip_id),
+				  "limit", limit_name(s, e->limit_class)),
 			e->time_ns);
 }
 

@@ -17,12 +17,33 @@
 static const char *const list_names
 	[] = { [ACL_LIST_ALLOW] = "allow", [ACL_LIST_DENY] = "deny", [ACL_LIST_FEED] = "feed" };
 
+/* The prefix that was meant by one whose address has more bits than its length; NULL: who knows. */
+static const char *acl_masked(const char *word, char text[ADDR_TEXT_MAX])
+{
+	const char *slash = strchr(word, '/');
+	char address[ADDR_TEXT_MAX];
+	struct prefix p;
+	int n = snprintf(address, sizeof(address), "%.*s", slash ? (int)(slash - word) : 0, word);
+
+	if (n < 0 || (size_t)n >= sizeof(address) || !slash || addr_parse(address, &p.addr))
+		return NULL;
+	p.len_bits = (uint32_t)strtoul(slash + 1, NULL, 10);
+	if (addr_is_v4(&p.addr))
+		p.len_bits += ADDR_V4_BITS;
+	if (p.len_bits > 128)
+		return NULL;
+	p.addr = addr_mask(&p.addr, p.len_bits);
+	return prefix_format(&p, text);
+}
+
 static int acl_prefix(struct control_request *r, const char *word, struct prefix *ret)
 {
 	int err = prefix_parse(word, ret);
+	char text[ADDR_TEXT_MAX];
 
-	if (err == -ERANGE)
-		return errmsg_set(&r->err, err, "'%.64s' has bits set behind its length", word);
+	if (err == -ERANGE && acl_masked(word, text))
+		return errmsg_set(&r->err, err, "'%.64s' has bits set behind its length: write %s",
+				  word, text);
 	if (err)
 		return errmsg_set(&r->err, err, "'%.64s' is not a prefix: write e.g. 192.0.2.0/24",
 				  word);

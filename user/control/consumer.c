@@ -98,12 +98,21 @@ static int consumer_write(struct control_request *r)
 	if (err)
 		return err;
 	if (!add && !conf_consumer(supervisor_conf(r->s), name))
-		return errmsg_set(&r->err, -ENOENT, "there is no consumer '%.64s'", name);
+		return errmsg_set(&r->err, -ENOENT,
+				  "there is no consumer '%.64s'; see sluicectl consumer list",
+				  name);
 	if (add && conf_consumer(supervisor_conf(r->s), name))
 		return errmsg_set(&r->err, -EEXIST,
 				  "consumer '%.64s' is there already: use "
 				  "consumer set",
 				  name);
+	if (add && !plan)
+		return errmsg_set(&r->err, -EINVAL,
+				  "consumer add needs plan=NAME; see sluicectl plan list");
+	if (!add && !set)
+		return errmsg_set(&r->err, -EINVAL,
+				  "consumer set needs a field: plan=NAME, or key=new for a fresh "
+				  "key");
 	edit = json_pack("{s:s,s:s,s:s}", "kind", "consumer", "op", r->verb, "name", name);
 	if (!edit)
 		return -EINVAL;
@@ -132,7 +141,9 @@ int control_consumer(struct control_request *r)
 		if (!name)
 			return -EINVAL;
 		if (!conf_consumer(supervisor_conf(r->s), name))
-			return errmsg_set(&r->err, -ENOENT, "there is no consumer '%.64s'", name);
+			return errmsg_set(
+				&r->err, -ENOENT,
+				"there is no consumer '%.64s'; see sluicectl consumer list", name);
 		return request_edit(r, json_pack("{s:s,s:s,s:s}", "kind", "consumer", "op", "del",
 						 "name", name));
 	}

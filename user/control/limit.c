@@ -8,8 +8,12 @@
 #include <string.h>
 
 #include "base/addr.h"
+#include "dataplane/acl_map.h"
 #include "limit_explain.h"
 #include "request.h"
+#include "sluice/abi/source.h"
+
+#define LIMITS_MET_MAX 8
 
 /* The rate that the meter's fixed point makes of the configured one. */
 static double realised_per_s(const struct gcra_rate *rate)
@@ -135,14 +139,63 @@ static json_t *limit_json(struct dataplane *dp, const struct conf *conf,
 	return row;
 }
 
-/* What one source has left, spending nothing. */
-static json_t *source_json(struct dataplane *dp, const struct addr *source, uint32_t id)
+/* The service that packets of a limit's selectors are of: 0 where it selects by source alone. */
+static uint8_t limit_service(struct dataplane *dp, const struct conf *conf,
+			     const struct conf_limit *limit)
 {
+	json_t *vips = vips_json(conf, limit);
+	const char *vip = json_string_value(json_array_get(vips, 0));
+	uint8_t service = 0;
+
+	if (vip)
+		service = limit_map_service(dp, vip);
+	else if (limit->n_ports > 0)
+		service = limit_map_port_service(
+			dp, limit->protocol ? limit->protocol : IPPROTO_TCP, limit->ports[0].first);
+	json_decref(vips);
+	return service;
+}
+
+/*
+ * NULL: the limit decides about packets of the source that it selects. Otherwise a JSON string that
+ * says who does, or that nobody does.
+ */
+static json_t *limit_aside(struct dataplane *dp, const struct conf *conf,
+			   const struct conf_limit *limit, const struct addr *source)
+{
+	struct limit_explain e[LIMITS_MET_MAX];
+	uint8_t answer = acl_map_answer(dp, source);
+	int n;
+
+	if (answer == SOURCE_ALLOW)
+		return json_string("exempt (acl.allow)");
+	if (answer == SOURCE_DENY)
+		return json_string("denied (acl.deny)");
+	if (limit->direction == CONF_EGRESS)
+		return NULL;
+	n = limit_map_explain(dp, source, limit_service(dp, conf, limit),
+			      (enum limit_kind)limit->kind, e, LIMITS_MET_MAX);
+	for (int i = 0; i < n; i++)
+		if (e[i].limit_class == limit_map_class(dp, limit->name))
+			return NULL;
+	if (n > 0 && limit_map_name(dp, e[0].limit_class))
+		return json_sprintf("governed by limit %s", limit_map_name(dp, e[0].limit_class));
+	return json_string("not covered");
+}
+
+/* What one source has left, spending nothing. */
+static json_t *source_json(struct dataplane *dp, const struct conf *conf, const struct addr *source,
+			   const struct conf_limit *limit)
+{
+	json_t *aside = limit_aside(dp, conf, limit, source);
 	struct limit_explain e;
 	char text[ADDR_TEXT_MAX];
-	json_t *row = json_pack("{s:s}", "address", addr_format(source, text));
+	json_t *row = json_pack("{s:s,s:b}", "address", addr_format(source, text), "governs",
+				aside == NULL);
 
-	if (limit_map_explain_class(dp, source, id, &e) == 0)
+	if (aside)
+		json_object_set_new(row, "aside", aside);
+	else if (limit_map_explain_class(dp, source, limit_map_class(dp, limit->name), &e) == 0)
 		limit_explain_add(row, &e);
 	return row;
 }
@@ -168,11 +221,14 @@ static int limit_show(struct control_request *r)
 	if (!limit || !dp)
 		return -ENOENT;
 	if (source && addr_parse(source, &address))
-		return errmsg_set(&r->err, -EINVAL, "'%.64s' is not an address", source);
+		return errmsg_set(
+			&r->err, -EINVAL,
+			"'%.64s' is not an address: write one without a length, e.g. 192.0.2.7",
+			source);
 	r->data = limit_json(dp, supervisor_conf(r->s), limit);
 	if (source)
 		json_object_set_new(r->data, "source",
-				    source_json(dp, &address, limit_map_class(dp, limit->name)));
+				    source_json(dp, supervisor_conf(r->s), &address, limit));
 	return 0;
 }
 

@@ -123,8 +123,10 @@ static int backend_set(struct control_request *r)
 		return -ENOENT;
 	for (size_t i = 0;; i++) {
 		if (i == vip->n_backends)
-			return errmsg_set(&r->err, -ENOENT, "vip %s has no backend '%.64s'",
-					  vip->name, name);
+			return errmsg_set(
+				&r->err, -ENOENT,
+				"vip %s has no backend '%.64s'; see sluicectl backend list %s",
+				vip->name, name, vip->name);
 		if (!strcmp(vip->backends[i].name, name))
 			break;
 	}

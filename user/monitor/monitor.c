@@ -134,6 +134,9 @@ static void serve(const struct ipc_msg *msg)
 		monitor.ready = true;
 		r.status = notify_send("READY=1\n");
 		break;
+	case MONITOR_STOPPING:
+		r.status = notify_stopping(r.ms);
+		break;
 	case MONITOR_LIBXDP:
 		r.status = libxdp_child_run(monitor.bpffs_fd, &r.libxdp, &err);
 		break;

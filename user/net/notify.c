@@ -39,3 +39,14 @@ void notify_reloading(void)
 		 (unsigned long long)(clock_now_ns() / 1000));
 	notify_send(state);
 }
+
+int notify_stopping(uint64_t ms)
+{
+	char state[64];
+
+	if (ms > UINT64_MAX / 1000)
+		ms = UINT64_MAX / 1000;
+	snprintf(state, sizeof(state), "STOPPING=1\nEXTEND_TIMEOUT_USEC=%llu\n",
+		 (unsigned long long)(ms * 1000));
+	return notify_send(state);
+}
