@@ -27,9 +27,14 @@ const volatile bool xdp_frags = true;
 /* Sources a second and CPU, refused by a row, whose connection is looked for among this host's. */
 const volatile __u32 proofs_per_s = 20000;
 
+/* The kernel can make SYN cookies for its listeners; it can make them without a socket (6.0). */
+const volatile bool guard_own = true;
+const volatile bool guard_vips = true;
+
 /* Stages that run. Parsing and counting always do. For measuring what each costs. */
 const volatile bool acl_enabled = true;
 const volatile bool verdict_enabled = true;
+const volatile bool guard_enabled = true;
 const volatile bool limit_enabled = true;
 const volatile bool vip_enabled = true;
 const volatile bool response_enabled = true;

@@ -17,6 +17,7 @@
 #include "config.h"
 #include "sluice/abi/addr.h"
 #include "sluice/abi/drop_reason.h"
+#include "sluice/abi/guard.h"
 #include "sluice/abi/limit.h"
 #include "sluice/abi/vip.h"
 
@@ -24,7 +25,8 @@ enum stage_result {
 	STAGE_NEXT, /* ask the next stage */
 	STAGE_PASS, /* to the host */
 	STAGE_DROP,
-	STAGE_TX, /* rewritten, to pkt.egress_ifindex */
+	STAGE_TX,    /* rewritten, to pkt.egress_ifindex */
+	STAGE_REPLY, /* turned around, back to where it came from */
 };
 
 /* What a limit said about the packet. */
@@ -58,6 +60,8 @@ enum pkt_flag {
 	PKT_EGRESS = 32,  /* on the way out */
 	PKT_ECT = 64,	  /* it can be told of congestion: only read on the way out */
 	PKT_MARKED = 128, /* and was */
+	PKT_RST = 256,	  /* TCP's flags of these names, in a whole packet or a first fragment */
+	PKT_ACK = 512,
 };
 
 /* Starts as all zero: before 6.3, the verifier wants all of it written before it is handed over. */
@@ -71,7 +75,7 @@ struct pkt_facts {
 
 	/* Of the parser. */
 	__u32 wire_bytes;   /* as sent, without FCS: tags and every segment's headers included */
-	__u32 header_bytes; /* link to the end of the transport header; of merged packets only */
+	__u32 header_bytes; /* link to the end of the transport header */
 	__u32 l2_bytes;
 	__u32 l3_bytes;	      /* as the IP header says */
 	__u32 flags;	      /* enum pkt_flag */
@@ -89,6 +93,7 @@ struct pkt_facts {
 	__u8 exempt;  /* 1: an allow prefix has the source */
 	__u8 group;   /* of its source: what limits it meets; abi/source.h */
 	__u8 service; /* of the vip: what limits it has; abi/limit.h */
+	__u32 guard;  /* enum guard_count */
 	struct limit_answer limit[LIMIT_SCOPES];
 };
 

@@ -4,11 +4,13 @@
  * be many, and its VLAN tag may be beside it instead of in it.
  */
 #include "pipeline.h"
+#include "lib/frame_tc.h"
 #include "stage/parse.h"
 #include "stage/parse_l4.h"
 #include "stage/parse_tc.h"
 #include "stage/acl.h"
 #include "stage/verdict.h"
+#include "stage/guard.h"
 #include "stage/limit.h"
 #include "stage/response.h"
 #include "stage/vip.h"
@@ -23,6 +25,8 @@ static __always_inline int tc_end(const struct pkt *p, enum stage_result result)
 {
 	if (result == STAGE_DROP)
 		return TC_DROP;
+	if (result == STAGE_REPLY)
+		return bpf_redirect(p->ifindex, 0);
 	return result == STAGE_TX ? bpf_redirect(p->egress_ifindex, 0) : TC_NEXT;
 }
 
@@ -62,6 +66,8 @@ int tc_ingress(struct __sk_buff *ctx)
 		result = stage_verdict(&p);
 	if (result == STAGE_NEXT)
 		result = stage_vip_find(&p);
+	if (result == STAGE_NEXT)
+		result = stage_guard(&p);
 	if (result == STAGE_NEXT)
 		result = stage_limit(&p);
 	if (result == STAGE_NEXT)

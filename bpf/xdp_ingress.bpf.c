@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The packet path at the driver. The same stages run in tc_ingress.bpf.c. */
 #include "pipeline.h"
+#include "lib/frame_xdp.h"
 #include "stage/parse.h"
 #include "stage/parse_l4.h"
 #include "stage/acl.h"
 #include "stage/verdict.h"
+#include "stage/guard.h"
 #include "stage/limit.h"
 #include "stage/response.h"
 #include "stage/vip.h"
@@ -47,6 +49,8 @@ static __always_inline int xdp_end(const struct pkt *p, enum stage_result result
 {
 	if (result == STAGE_DROP)
 		return XDP_DROP;
+	if (result == STAGE_REPLY)
+		return XDP_TX;
 	if (result != STAGE_TX)
 		return XDP_PASS;
 	return p->egress_ifindex == p->ifindex ? XDP_TX : bpf_redirect(p->egress_ifindex, 0);
@@ -84,6 +88,8 @@ int xdp_ingress(struct xdp_md *ctx)
 		result = stage_verdict(&p);
 	if (result == STAGE_NEXT)
 		result = stage_vip_find(&p);
+	if (result == STAGE_NEXT)
+		result = stage_guard(&p);
 	if (result == STAGE_NEXT)
 		result = stage_limit(&p);
 	if (result == STAGE_NEXT)

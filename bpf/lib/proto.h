@@ -39,7 +39,9 @@ enum proto {
 
 /* Flag byte of TCP, the 14th of the header. */
 #define TCP_FLAG_BYTE 13
+#define TCP_FIN_FLAG  0x01
 #define TCP_SYN	      0x02
+#define TCP_RST_FLAG  0x04
 #define TCP_ACK	      0x10
 
 static inline bool ether_is_vlan(__u16 type)
@@ -63,6 +65,11 @@ static inline bool icmpv6_quotes(__u8 type)
 static inline bool icmpv6_is_discovery(__u8 type)
 {
 	return type >= 133 && type <= 137;
+}
+
+static inline bool tcp_is_listening(__u32 state)
+{
+	return state == 10;
 }
 
 /* States of a TCP socket in which the peer's address has been proven (include/net/tcp_states.h). */

@@ -45,6 +45,14 @@ struct {
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } stats_backend SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 64);
+	__type(key, __u32);
+	__type(value, struct stats_guard);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} stats_guard SEC(".maps");
+
 static __always_inline void stats_add(const struct pkt *p, struct stats_count *count)
 {
 	count->packets += p->packets;
@@ -64,11 +72,21 @@ static __always_inline void stats_add_vip(const struct pkt *p, enum stage_result
 	__u32 id = p->vip_id;
 	struct stats_vip *vip = bpf_map_lookup_elem(&stats_vip, &id);
 
-	if (!vip)
+	/* A reply never got as far as being the vip's traffic. */
+	if (!vip || result == STAGE_REPLY)
 		return;
 	stats_add(p, result == STAGE_DROP ? &vip->dropped : &vip->forwarded);
 	if (result == STAGE_TX && (p->flags & PKT_SYN))
 		vip->connections++;
+}
+
+static __always_inline void stats_add_guard(const struct pkt *p)
+{
+	__u32 id = p->vip_id;
+	struct stats_guard *guard = bpf_map_lookup_elem(&stats_guard, &id);
+
+	if (guard)
+		guard->packets[p->guard & 15]++;
 }
 
 static __always_inline void stats_add_limit(const struct pkt *p, const struct limit_answer *answer)
@@ -106,14 +124,17 @@ static __always_inline void stats_add_limits(const struct pkt *p, enum stage_res
 
 static __always_inline void stats_exit(const struct pkt *p, enum stage_result result)
 {
-	__u32 action = result == STAGE_TX     ? STATS_FORWARD
-		       : result == STAGE_DROP ? STATS_DROP
-					      : STATS_PASS;
+	__u32 action = result == STAGE_TX      ? STATS_FORWARD
+		       : result == STAGE_DROP  ? STATS_DROP
+		       : result == STAGE_REPLY ? STATS_REPLY
+					       : STATS_PASS;
 
 	stats_add_at(p, &stats_drop, DROP_NONE);
 	stats_add_at(p, &stats_action, action);
 	if (p->vip_id)
 		stats_add_vip(p, result);
+	if (p->guard)
+		stats_add_guard(p);
 	stats_add_limits(p, result);
 	if (result == STAGE_TX)
 		stats_add_at(p, &stats_backend, p->backend_id);

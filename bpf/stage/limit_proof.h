@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "../lib/socket.h"
 #include "limit_meter.h"
 
 /* What packets buy looks for proof with; none can use up those of another. */
@@ -40,19 +41,7 @@ static __always_inline bool limit_has_socket(const struct pkt *p)
 
 	if (p->proto != PROTO_TCP || (p->flags & (PKT_SYN | PKT_FRAGMENT | PKT_QUOTES)))
 		return false;
-	if (p->flags & PKT_IPV6) {
-		bytes = sizeof(tuple.ipv6);
-		__builtin_memcpy(tuple.ipv6.saddr, p->flow.src.w, 16);
-		__builtin_memcpy(tuple.ipv6.daddr, p->flow.dst.w, 16);
-		tuple.ipv6.sport = p->flow.sport;
-		tuple.ipv6.dport = p->flow.dport;
-	} else {
-		bytes = sizeof(tuple.ipv4);
-		tuple.ipv4.saddr = p->flow.src.w[3];
-		tuple.ipv4.daddr = p->flow.dst.w[3];
-		tuple.ipv4.sport = p->flow.sport;
-		tuple.ipv4.dport = p->flow.dport;
-	}
+	bytes = socket_tuple(&p->flow, p->flags & PKT_IPV6, &tuple);
 	sk = bpf_sk_lookup_tcp(p->ctx, &tuple, bytes, BPF_F_CURRENT_NETNS, 0);
 	if (!sk)
 		return false;

@@ -194,7 +194,6 @@ static __always_inline enum stage_result parse_ipv6(struct pkt *p, struct cursor
  */
 static __always_inline void parse_merged(struct pkt *p, __u32 header_bytes)
 {
-	p->header_bytes = header_bytes;
 	if (p->packets == 1 && p->segment_bytes && p->frame_bytes > header_bytes)
 		p->packets = (p->frame_bytes - header_bytes - 1) / p->segment_bytes + 1;
 	p->wire_bytes += (p->packets - 1) * (header_bytes + p->tag_bytes);
@@ -218,7 +217,8 @@ static __always_inline enum stage_result stage_parse(struct pkt *p, void *data, 
 		result = parse_ipv6(p, &c);
 	else
 		return STAGE_PASS;
+	p->header_bytes = p->l2_bytes + p->l3_bytes - c.left;
 	if ((p->segment_bytes || p->packets > 1) && result == STAGE_NEXT)
-		parse_merged(p, p->l2_bytes + p->l3_bytes - c.left);
+		parse_merged(p, p->header_bytes);
 	return result;
 }

@@ -92,6 +92,8 @@ static __always_inline enum stage_result parse_tcp(struct pkt *p, struct cursor 
 	flags = ((const __u8 *)tcp)[TCP_FLAG_BYTE];
 	if ((flags & (TCP_SYN | TCP_ACK)) == TCP_SYN)
 		p->flags |= PKT_SYN;
+	p->flags |= (flags & TCP_RST_FLAG) * (PKT_RST / TCP_RST_FLAG) |
+		    (flags & TCP_ACK) * (PKT_ACK / TCP_ACK);
 	p->flow.sport = tcp->source;
 	p->flow.dport = tcp->dest;
 	return STAGE_NEXT;

@@ -22,8 +22,8 @@ static json_t *count_json(const struct stats_count *c)
 
 static int stats_kernel(struct dataplane *dp, json_t *into)
 {
-	static const char *const actions[STATS_ACTIONS] = { "pass", "drop", "forward",
-							    "egress_pass", "egress_drop" };
+	static const char *const actions[STATS_ACTIONS] = { "pass",	   "drop",	  "forward",
+							    "egress_pass", "egress_drop", "reply" };
 	struct stats_count drops[DROP_REASON_COUNT], counts[STATS_ACTIONS];
 	json_t *by_reason = json_object();
 	uint64_t suppressed = 0;

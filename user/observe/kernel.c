@@ -15,8 +15,8 @@
 
 #define DROP_LABEL(id, label, doc) label,
 static const char *const drop_labels[] = { DROP_REASONS(DROP_LABEL) };
-static const char *const action_labels[STATS_ACTIONS] = { "pass", "drop", "forward", "egress_pass",
-							  "egress_drop" };
+static const char *const action_labels[STATS_ACTIONS] = { "pass",	 "drop",	"forward",
+							  "egress_pass", "egress_drop", "reply" };
 static const char *const unit_labels[LIMIT_UNITS] = { "packets", "bytes", "connections" };
 
 static void write_actions(struct dataplane *dp, struct text *t)

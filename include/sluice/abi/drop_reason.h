@@ -25,7 +25,11 @@
 	  "a limit is over its total, and the source takes more than its share")               \
 	X(EGRESS_LIMIT, "egress_limit", "on the way out: the client is over a limit")          \
 	X(RESPONSE_FACTOR, "response_factor",                                                  \
-	  "on the way out: more than the factor allows for what the client sent")
+	  "on the way out: more than the factor allows for what the client sent")              \
+	X(GUARD_COOKIE, "guard_cookie",                                                        \
+	  "an acknowledgement to a guarded listener, of no connection and without a cookie")   \
+	X(GUARD_SYN, "guard_syn",                                                              \
+	  "a SYN to a guarded vip with data, a fragment or odd headers: not answerable")
 
 enum drop_reason {
 #define DROP_REASON_ENUM(id, label, doc) DROP_##id,

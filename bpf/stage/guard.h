@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * New connections under a flood of SYNs. While the guard of a vip or of this host's listeners is on,
+ * nobody's SYN is believed until its source has answered something that only it can have seen:
+ *
+ *   listeners of this host  the SYN is answered by the kernel's own SYN cookie, from here; the
+ *                           acknowledgement goes to the kernel, which makes the connection of it. One
+ *                           that a listener gets without a valid cookie is dropped here.
+ *   vips (the backend       the SYN is answered by a SYN-ACK whose acknowledgement number nobody asked
+ *   answers directly)       for; the source resets that by it (RFC 9293 s3.10.7.3), which proves it,
+ *                           and repeats its SYN, which is let through. Or, if so configured, by an
+ *                           ordinary one: the acknowledgement proves the source and goes to the
+ *                           backend, which resets it.
+ *
+ * Nothing is kept per SYN. A source that was proven, in this way or another, is left alone.
+ *
+ * When it is on: guard_switch.h. What a SYN is answered by: guard_reply.h.
+ */
+#pragma once
+
+#include "../client.h"
+#include "../lib/socket.h"
+#include "guard_reply.h"
+#include "guard_switch.h"
+
+static __always_inline bool guard_is_proven(const struct pkt *p)
+{
+	struct client_key key = { .limit_class = LIMIT_CLASS_NONE };
+
+	client_unit(&p->facts, &key.source);
+	return bpf_map_lookup_elem(&clients, &key) != NULL;
+}
+
+/* A global function: its record and key are no part of the stack of who calls it. */
+__noinline int guard_prove(struct pkt_facts *p)
+{
+	struct client_key key = { .limit_class = LIMIT_CLASS_NONE };
+	struct client c = { .proof = CLIENT_PROVEN_COOKIE };
+
+	if (!p) /* never; a global function's argument may be, for the verifier */
+		return 0;
+	client_unit(p, &key.source);
+	c.proven_ns = pkt_now(p);
+	bpf_map_update_elem(&clients, &key, &c, BPF_NOEXIST);
+	return 0;
+}
+
+/*
+ * Read the TCP header, of which there are `bytes`: whether it is there, alone behind an IP header
+ * without options.
+ */
+static __always_inline bool guard_load(const struct pkt *p, struct guard_tcp *t)
+{
+	__u32 l2 = p->l2_bytes, l4 = l2 + (p->flags & PKT_IPV6 ? 40 : 20);
+	__u32 bytes = p->header_bytes - l4;
+	__u8 ip[8];
+
+	if (p->flags & PKT_FRAGMENT)
+		return false;
+	/* clang would compare something else, from which the verifier learns no bound. */
+	barrier_var(bytes);
+	if (bytes < sizeof(struct tcphdr) || bytes > GUARD_TCP_MAX)
+		return false;
+	if (frame_load(p->ctx, l2, ip, sizeof(ip)))
+		return false;
+	if (p->flags & PKT_IPV6 ? ip[6] != PROTO_TCP : ip[0] != 0x45)
+		return false;
+	t->bytes = bytes;
+	return frame_load(p->ctx, l4, t->byte, bytes) == 0;
+}
+
+/* Can this SYN be answered? Not with data: the answer has the length of what it answers. */
+static __always_inline bool guard_load_syn(const struct pkt *p, struct guard_tcp *t)
+{
+	return p->l2_bytes + p->l3_bytes == p->header_bytes && guard_load(p, t) &&
+	       (t->byte[TCP_FLAG_BYTE] & (TCP_FIN_FLAG | TCP_SYN | TCP_RST_FLAG | TCP_ACK)) ==
+		       TCP_SYN;
+}
+
+static __always_inline struct bpf_sock *guard_socket(const struct pkt *p)
+{
+	struct bpf_sock_tuple tuple = {};
+	__u32 bytes = socket_tuple(&p->flow, p->flags & PKT_IPV6, &tuple);
+
+	return bpf_skc_lookup_tcp(p->ctx, &tuple, bytes, BPF_F_CURRENT_NETNS, 0);
+}
+
+#define GUARD_AF_INET  2
+#define GUARD_AF_INET6 10
+
+/*
+ * Is the packet for an address of this host, and not on its way through? A listener at the wildcard
+ * address is found for all. Where nothing is forwarded, nothing is on its way through.
+ */
+static __noinline bool guard_is_local(const struct pkt *p)
+{
+	struct bpf_fib_lookup fib = { .ifindex = p->ifindex, .l4_protocol = PROTO_TCP };
+	long found;
+
+	if (p->flags & PKT_IPV6) {
+		fib.family = GUARD_AF_INET6;
+		__builtin_memcpy(fib.ipv6_src, p->flow.src.w, 16);
+		__builtin_memcpy(fib.ipv6_dst, p->flow.dst.w, 16);
+	} else {
+		fib.family = GUARD_AF_INET;
+		fib.ipv4_src = p->flow.src.w[3];
+		fib.ipv4_dst = p->flow.dst.w[3];
+	}
+	found = bpf_fib_lookup(p->ctx, &fib, sizeof(fib), 0);
+	return found == BPF_FIB_LKUP_RET_NOT_FWDED || found == BPF_FIB_LKUP_RET_FWD_DISABLED;
+}
+
+/* A SYN for a listener of this host. What is not, or cannot be answered, is the host's. */
+static __always_inline enum stage_result guard_own_syn(struct pkt *p, const struct guard *g)
+{
+	struct guard_work *w = guard_work_get();
+	struct bpf_sock *sk;
+	__s64 cookie = -1;
+	__u32 bytes;
+
+	p->guard = GUARD_COUNT_HOST;
+	if (!w || !guard_load_syn(p, &w->t))
+		return STAGE_NEXT;
+	bytes = w->t.bytes;
+	barrier_var(bytes);
+	guard_ip_make(&p->facts, w, bytes, false);
+	sk = guard_socket(p);
+	if (!sk)
+		return STAGE_NEXT;
+	if (tcp_is_listening(sk->state) && bytes >= sizeof(w->t.tcp) && bytes <= GUARD_TCP_MAX)
+		cookie = bpf_tcp_gen_syncookie(sk, &w->ip, sizeof(w->ip), &w->t.tcp, bytes);
+	bpf_sk_release(sk);
+	if (cookie < 0 || !guard_is_local(p))
+		return STAGE_NEXT;
+	p->guard = GUARD_COUNT_COOKIE_MADE;
+	w->answer.seq = (__u32)cookie;
+	w->answer.ack = bpf_ntohl(w->t.tcp.seq) + 1;
+	w->answer.window = GUARD_WINDOW;
+	w->answer.options = g->options;
+	return guard_reply(p, w);
+}
+
+/* An acknowledgement: of a connection, or the third packet of one that a cookie stands for? */
+static __always_inline enum stage_result guard_own_ack(struct pkt *p)
+{
+	struct guard_work *w = guard_work_get();
+	struct bpf_sock *sk;
+	bool bad = false, ok = false;
+
+	if (!w || !guard_load(p, &w->t) || (w->t.byte[TCP_FLAG_BYTE] & (TCP_SYN | TCP_RST_FLAG)))
+		return STAGE_NEXT;
+	guard_ip_make(&p->facts, w, sizeof(w->t.tcp), false);
+	sk = guard_socket(p);
+	if (!sk)
+		return STAGE_NEXT;
+	if (tcp_is_listening(sk->state)) {
+		ok = bpf_tcp_check_syncookie(sk, &w->ip, sizeof(w->ip), &w->t.tcp,
+					     sizeof(w->t.tcp)) == 0;
+		bad = !ok;
+	}
+	bpf_sk_release(sk);
+	if (ok) {
+		p->guard = GUARD_COUNT_COOKIE_OK;
+		guard_prove(&p->facts);
+	}
+	if (!bad || !guard_is_local(p))
+		return STAGE_NEXT;
+	p->guard = GUARD_COUNT_COOKIE_BAD;
+	return drop(p, DROP_GUARD_COOKIE);
+}
+
+/*
+ * The kernel's cookie of a connection that begins at 0: what comes back to a vip has no sequence
+ * number that would tell where the client's began. False: none could be made.
+ */
+static __always_inline bool guard_cookie_make(struct pkt *p, struct guard_work *w, __u32 *ret)
+{
+	struct tcphdr tcp = { .source = p->flow.sport, .dest = p->flow.dport, .doff = 5, .syn = 1 };
+	__s64 cookie;
+
+	guard_ip_make(&p->facts, w, sizeof(tcp), false);
+	if (p->flags & PKT_IPV6)
+		cookie = bpf_tcp_raw_gen_syncookie_ipv6(&w->ip.v6, &tcp, sizeof(tcp));
+	else
+		cookie = bpf_tcp_raw_gen_syncookie_ipv4(&w->ip.v4, &tcp, sizeof(tcp));
+	*ret = (__u32)cookie;
+	return cookie >= 0;
+}
+
+static __always_inline bool guard_cookie_is_ours(struct pkt *p, struct guard_work *w, __u32 cookie)
+{
+	struct tcphdr tcp = { .source = p->flow.sport,
+			      .dest = p->flow.dport,
+			      .seq = bpf_htonl(1),
+			      .ack_seq = bpf_htonl(cookie + 1),
+			      .doff = 5,
+			      .ack = 1 };
+
+	guard_ip_make(&p->facts, w, sizeof(tcp), false);
+	if (p->flags & PKT_IPV6)
+		return bpf_tcp_raw_check_syncookie_ipv6(&w->ip.v6, &tcp) == 0;
+	return bpf_tcp_raw_check_syncookie_ipv4(&w->ip.v4, &tcp) == 0;
+}
+
+/* A SYN for a vip. What cannot be answered is dropped: it would be the way around the guard. */
+static __always_inline enum stage_result guard_vip_syn(struct pkt *p, const struct guard *g)
+{
+	__u32 cookie = 0, next;
+	struct guard_work *w = guard_work_get();
+
+	p->guard = GUARD_COUNT_REFUSED;
+	if (!w || !guard_load_syn(p, &w->t) || !guard_cookie_make(p, w, &cookie))
+		return drop(p, DROP_GUARD_SYN);
+	next = bpf_ntohl(w->t.tcp.seq) + 1;
+	/* The one acknowledgement in 2^32 that would be right; the cookie changes every minute. */
+	if (g->reset == GUARD_CHALLENGE && cookie == next)
+		return drop(p, DROP_GUARD_SYN);
+	p->guard = GUARD_COUNT_CHALLENGE;
+	/* No window: nobody shall send data to who has not decided to listen. */
+	w->answer.seq = cookie;
+	w->answer.ack = g->reset == GUARD_CHALLENGE ? cookie : next;
+	return guard_reply(p, w);
+}
+
+/* What may be the answer to a check. Whatever it is, it goes on. */
+static __always_inline enum stage_result guard_vip_answer(struct pkt *p, const struct guard *g)
+{
+	struct guard_work *w = guard_work_get();
+	__u32 cookie;
+
+	if (g->reset == GUARD_CHALLENGE ? !(p->flags & PKT_RST) : !!(p->flags & PKT_RST))
+		return STAGE_NEXT;
+	if (guard_is_proven(p) || !w || !guard_load(p, &w->t))
+		return STAGE_NEXT;
+	cookie = g->reset == GUARD_CHALLENGE ? bpf_ntohl(w->t.tcp.seq)
+					     : bpf_ntohl(w->t.tcp.ack_seq) - 1;
+	if (!guard_cookie_is_ours(p, w, cookie))
+		return STAGE_NEXT;
+	p->guard = GUARD_COUNT_CHALLENGE_OK;
+	guard_prove(&p->facts);
+	return STAGE_NEXT;
+}
+
+static __noinline int guard_on_syn(struct pkt *p)
+{
+	__u32 id = p->vip_id;
+	struct guard *g = bpf_map_lookup_elem(&guards, &id);
+
+	if (!g || g->mode == GUARD_OFF || !guard_decide(g, pkt_now_coarse(&p->facts)))
+		return STAGE_NEXT;
+	if (guard_is_proven(p)) {
+		p->guard = GUARD_COUNT_PROVEN;
+		return STAGE_NEXT;
+	}
+	if (id == GUARD_OWN)
+		return guard_own ? guard_own_syn(p, g) : STAGE_NEXT;
+	return guard_vips ? guard_vip_syn(p, g) : STAGE_NEXT;
+}
+
+/* Acknowledgements and resets while a guard is on, or was not long ago. */
+static __noinline int guard_on_answer(struct pkt *p)
+{
+	__u64 now = pkt_now_coarse(&p->facts);
+	__u32 id = p->vip_id;
+	struct guard *g;
+
+	if (now > guard_until_ns) {
+		guard_until_ns = 0;
+		return STAGE_NEXT;
+	}
+	g = bpf_map_lookup_elem(&guards, &id);
+	if (!g || !guard_is_on(g, now))
+		return STAGE_NEXT;
+	if (id != GUARD_OWN)
+		return guard_vips ? guard_vip_answer(p, g) : STAGE_NEXT;
+	return guard_own && !(p->flags & PKT_RST) ? guard_own_ack(p) : STAGE_NEXT;
+}
+
+static __always_inline enum stage_result stage_guard(struct pkt *p)
+{
+	if (!guard_enabled || p->exempt)
+		return STAGE_NEXT;
+	if (p->flags & PKT_SYN)
+		return guard_on_syn(p);
+	if ((p->flags & (PKT_ACK | PKT_RST)) && *(volatile __u64 *)&guard_until_ns)
+		return guard_on_answer(p);
+	return STAGE_NEXT;
+}
