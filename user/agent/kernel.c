@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "dataplane/acl_map.h"
+#include "dataplane/guard_map.h"
 #include "dataplane/limit_map.h"
 #include "dataplane/response_map.h"
 #include "dataplane/vip_map.h"
@@ -175,6 +176,10 @@ static int apply_rooms(struct kernel *k, const struct conf *from, const struct c
 	if (!ret) { /* always: it refers to the configuration's memory */
 		what = "vips";
 		ret = vip_map_apply(k->dp, k->loop, to, err);
+	}
+	if (!ret) { /* always: vips may have other ids, and the host other settings */
+		what = "guard";
+		ret = guard_map_apply(k->dp, to, err);
 	}
 	if (ret && !err->text[0])
 		errmsg_set(err, ret, "%s: %s", what, strerror(-ret));

@@ -242,6 +242,18 @@ static void check_key_lifetime(const struct conf_dataplane *conf, struct conf_no
 		conf_node_fail(errors, node, "is less than 1m; 0s keeps the key");
 }
 
+static void check_guard(const struct conf_guard *guard, struct conf_node *node,
+			struct conf_errors *errors)
+{
+	struct conf_node *off = conf_node_get(node, "off_per_s");
+
+	if (off && !off->bad && !conf_node_is_bad(node, "on_per_s") &&
+	    guard->off_per_s > guard->on_per_s)
+		conf_node_fail(errors, off,
+			       "%u is over on_per_s (%u); it has to be less or the same",
+			       guard->off_per_s, guard->on_per_s);
+}
+
 int conf_check_kernel(const struct conf *conf, struct conf_node *root, struct conf_arena *scratch,
 		      struct conf_errors *errors)
 {
@@ -255,6 +267,7 @@ int conf_check_kernel(const struct conf *conf, struct conf_node *root, struct co
 			       conf->dataplane.ring_size);
 	check_key_lifetime(&conf->dataplane, conf_node_get(dataplane, "limit_key_lifetime"),
 			   errors);
+	check_guard(&conf->guard, conf_node_get(root, "guard"), errors);
 	err = check_devices(&conf->dataplane, dataplane, scratch, errors);
 	if (!err)
 		err = check_acl(conf, conf_node_get(root, "acl"), scratch, errors);

@@ -152,6 +152,11 @@ static const struct conf_row root_rows[] = {
 	  ROOT_SUB(geoip, &conf_table_geoip),
 	  .tier = CONF_TIER_DATA,
 	  .help = "Databases that say where sources are, read at start, reload and import." },
+	{ .name = "guard",
+	  ROOT_SUB(guard, &conf_table_guard),
+	  .tier = CONF_TIER_DATA,
+	  .help = "What answers SYNs while there are too many of them: SYN cookies for listeners "
+		  "of this host, a check of the source for vips." },
 	{ .name = "limits",
 	  ROOT_SUBS(limits, n_limits, &conf_table_limit),
 	  .tier = CONF_TIER_DATA,

@@ -96,9 +96,12 @@ extern const struct conf_table conf_table_root;
 
 /* Tables of the kernel half (conf_rows_kernel.c) and of the gateway (conf_rows_gateway.c). */
 extern const struct conf_table conf_table_dataplane, conf_table_acl, conf_table_geoip,
-	conf_table_limit, conf_table_response, conf_table_vip;
+	conf_table_guard, conf_table_limit, conf_table_response, conf_table_vip;
 extern const struct conf_table conf_table_listener, conf_table_cluster, conf_table_route,
 	conf_table_plan, conf_table_consumer, conf_table_pushdown;
+
+/* When a guard is on; of a vip too. */
+extern const struct conf_word conf_guard_words[];
 
 #define CONF_TABLE(noun, list, type, ...)                                              \
 	{                                                                              \

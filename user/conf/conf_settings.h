@@ -148,6 +148,7 @@ struct conf {
 	struct conf_dataplane dataplane;
 	struct conf_acl acl;
 	struct conf_geoip geoip;
+	struct conf_guard guard;
 	struct conf_limit *limits;
 	size_t n_limits;
 	struct conf_response *responses;

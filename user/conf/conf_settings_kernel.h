@@ -14,6 +14,7 @@ enum conf_hook { CONF_HOOK_XDP, CONF_HOOK_TC };
 enum conf_xdp_mode { CONF_XDP_AUTO, CONF_XDP_NATIVE, CONF_XDP_GENERIC };
 enum conf_attach { CONF_ATTACH_AUTO, CONF_ATTACH_LINK, CONF_ATTACH_LIBXDP };
 enum conf_unknown_l4 { CONF_L4_PASS, CONF_L4_DROP };
+enum conf_guard_mode { CONF_GUARD_INHERIT, CONF_GUARD_OFF, CONF_GUARD_AUTO, CONF_GUARD_ALWAYS };
 enum conf_per { CONF_PER_SOURCE, CONF_PER_PREFIX };
 enum conf_direction { CONF_INGRESS, CONF_EGRESS };
 
@@ -83,6 +84,16 @@ struct conf_geoip {
 	char *asn;
 };
 
+/* What happens to SYNs in a flood of them; of vips, and of the listeners of this host. */
+struct conf_guard {
+	enum conf_guard_mode mode; /* of all that inherit it */
+	enum conf_guard_mode listeners;
+	uint32_t on_per_s;
+	uint32_t off_per_s; /* at most on_per_s */
+	uint64_t hold_ms;
+	uint32_t reset; /* enum guard_reset */
+};
+
 /* A port, or a range with both its ends. */
 struct conf_ports {
 	uint16_t first;
@@ -139,6 +150,7 @@ struct conf_vip {
 	uint16_t port;
 	uint8_t protocol; /* IPPROTO_TCP, IPPROTO_UDP */
 	char *limit;	  /* name of a limit, per source of this vip; NULL */
+	enum conf_guard_mode guard;
 	struct conf_backend *backends;
 	size_t n_backends;
 };

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "dataplane/guard_map.h"
 #include "dataplane/vip_map.h"
 #include "request.h"
 #include "status.h"
@@ -71,6 +72,45 @@ static json_t *status_maps(struct dataplane *dp)
 						(json_int_t)maps[i].entries, "max_entries",
 						(json_int_t)maps[i].max_entries, "memory_bytes",
 						(json_int_t)maps[i].memory_bytes));
+	return list;
+}
+
+static void status_guard(struct dataplane *dp, json_t *list, const char *name, uint32_t id)
+{
+	static const char *const modes[] = { "off", "auto", "always" };
+	struct guard_state s;
+
+	if (guard_map_state(dp, id, &s) || s.mode == GUARD_OFF)
+		return;
+	json_array_append_new(list,
+			      json_pack("{s:s,s:s,s:b,s:I,s:I,s:I,s:I}", "guard", name, "mode",
+					modes[s.mode < 3 ? s.mode : 0], "on", s.on, "turns",
+					(json_int_t)s.turns, "answered",
+					(json_int_t)(s.counts.packets[GUARD_COUNT_COOKIE_MADE] +
+						     s.counts.packets[GUARD_COUNT_CHALLENGE]),
+					"proved",
+					(json_int_t)(s.counts.packets[GUARD_COUNT_COOKIE_OK] +
+						     s.counts.packets[GUARD_COUNT_CHALLENGE_OK]),
+					"refused",
+					(json_int_t)(s.counts.packets[GUARD_COUNT_COOKIE_BAD] +
+						     s.counts.packets[GUARD_COUNT_REFUSED])));
+}
+
+/* Those that are not off. */
+static json_t *status_guards(struct control_request *r, struct dataplane *dp)
+{
+	const struct conf *conf = supervisor_conf(r->s);
+	json_t *list = json_array();
+
+	if (!dp)
+		return list;
+	status_guard(dp, list, "listeners", GUARD_OWN);
+	for (size_t i = 0; i < conf->n_vips; i++) {
+		uint32_t id = vip_map_id(dp, conf->vips[i].name);
+
+		if (id)
+			status_guard(dp, list, conf->vips[i].name, id);
+	}
 	return list;
 }
 
@@ -157,6 +197,11 @@ static json_t *status_warnings(struct control_request *r, struct dataplane *dp)
 	for (size_t i = 0; i < n; i++)
 		add_warning(list, texts[i]);
 	if (dp) {
+		char guard[GUARD_WARNINGS_MAX][256];
+
+		n = guard_map_warnings(dp, guard, GUARD_WARNINGS_MAX);
+		for (size_t i = 0; i < n; i++)
+			add_warning(list, guard[i]);
 		status_device_warnings(dp, list);
 		status_vip_warnings(r, dp, list);
 	}
@@ -179,18 +224,21 @@ int control_status(struct control_request *r)
 {
 	const char *not_ready = "";
 	struct dataplane *dp = supervisor_dataplane(r->s, NULL);
-	char kernel[600];
+	char kernel[600], guard[200] = "";
 	bool ready = supervisor_ready(r->s, &not_ready);
 
 	status_kernel(r->s, kernel, sizeof(kernel));
+	if (dp)
+		guard_map_describe(dp, guard, sizeof(guard));
 	r->data = json_pack(
-		"{s:s,s:I,s:I,s:b,s:s,s:s,s:o,s:s,s:b,s:o,s:o,s:o,s:o}", "version", SLUICE_VERSION,
-		"revision", (json_int_t)supervisor_revision(r->s), "uptime_s",
+		"{s:s,s:I,s:I,s:b,s:s,s:s,s:o,s:s,s:b,s:o,s:o,s:s,s:o,s:o,s:o}", "version",
+		SLUICE_VERSION, "revision", (json_int_t)supervisor_revision(r->s), "uptime_s",
 		(json_int_t)((clock_now_ns() - supervisor_started_ns(r->s)) / NS_PER_S), "ready",
 		ready, "not_ready", ready || !not_ready ? "" : not_ready, "config",
 		supervisor_config_path(r->s), "workers", status_workers(r->s), "dataplane", kernel,
 		"adopted", dp && dataplane_adopted(dp), "devices",
 		dp ? status_devices(dp) : json_array(), "maps", dp ? status_maps(dp) : json_array(),
-		"limit_key", status_limit_key(r), "warnings", status_warnings(r, dp));
+		"guard", guard, "guards", status_guards(r, dp), "limit_key", status_limit_key(r),
+		"warnings", status_warnings(r, dp));
 	return r->data ? 0 : -ENOMEM;
 }

@@ -55,6 +55,10 @@ struct dataplane {
 
 	uint64_t verdicts_refused;
 	bool verdict_filter_exact; /* it has no bit that no verdict needs */
+	bool guard_own;		   /* the kernel has what SYN cookies for its listeners need */
+	bool guard_vips;	   /* and what checks for vips need */
+	bool guard_is_used;
+	bool guard_own_is_used;
 	uint64_t meters_refused;
 	uint64_t limit_flipped_ns; /* when a limit class was flipped last */
 	struct libxdp_way way;

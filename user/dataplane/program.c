@@ -12,6 +12,7 @@
 
 #include "base/cleanup.h"
 #include "dataplane_state.h"
+#include "guard_map.h"
 #include "program.h"
 
 #pragma GCC diagnostic push
@@ -162,6 +163,8 @@ static int set_settings(const struct dataplane *dp, struct bpf_object *obj, stru
 		{ "ring_stride", &dp->conf.ring_size, 4 },
 		{ "events_per_s", &dp->conf.events_per_s, 4 },
 		{ "unknown_l4_drop", &drop, sizeof(drop) },
+		{ "guard_own", &dp->guard_own, sizeof(dp->guard_own) },
+		{ "guard_vips", &dp->guard_vips, sizeof(dp->guard_vips) },
 	};
 	size_t i;
 
@@ -193,6 +196,8 @@ static uint32_t configured_size(const struct conf_dataplane *c, const char *name
 		{ "verdict_flow", c->max_verdicts },
 		{ "vips", c->max_vips },
 		{ "stats_vip", c->max_vips },
+		{ "guards", c->max_vips },
+		{ "stats_guard", c->max_vips },
 		{ "vip_ring", slots < UINT32_MAX ? (uint32_t)slots : UINT32_MAX },
 		{ "backends", c->max_backends },
 		{ "stats_backend", c->max_backends },
@@ -273,6 +278,8 @@ int program_open(struct dataplane *dp, struct program_set *ret, struct errmsg *e
 	int i, e;
 
 	program_quiet();
+	guard_map_probe(dp);
+	program_complaint_clear();
 	for (i = 0; i < PROGRAM_OBJECTS; i++) {
 		ret->obj[i] = open_object((enum program_object)i);
 		if (!ret->obj[i])

@@ -228,6 +228,7 @@ void kernel_write(const struct prometheus_source *src, struct text *t)
 	write_limits(src, t, true);
 	write_limit_marked(src, t);
 	write_responses(src, t);
+	guard_write(src, t);
 	write_maps(src, t);
 	if (event_map_suppressed(src->dataplane, &suppressed))
 		return;
