@@ -59,7 +59,7 @@ int feed_file_read(const char *path, size_t max_bytes, char **ret, size_t *ret_l
 {
 	CLEANUP_FD int fd = open(path, OPEN_FLAGS);
 	CLEANUP_FREE char *data = NULL;
-	struct stat st;
+	struct stat st = { 0 };
 	size_t len = 0;
 	int e = check(fd, path, max_bytes, &st, err);
 
