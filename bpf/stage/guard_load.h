@@ -39,13 +39,16 @@ static __always_inline bool guard_load(const struct pkt *p, struct guard_tcp *t)
 
 	if (p->flags & PKT_FRAGMENT)
 		return false;
-	/* clang would compare something else, from which the verifier learns no bound. */
-	barrier_var(bytes);
-	if (bytes < sizeof(struct tcphdr) || bytes > GUARD_TCP_MAX)
-		return false;
 	if (frame_load(p->ctx, l2, ip, sizeof(ip)))
 		return false;
 	if (p->flags & PKT_IPV6 ? ip[6] != PROTO_TCP : ip[0] != 0x45)
+		return false;
+	/*
+	 * Here and not above: what is on the stack during a call has no bounds for older verifiers.
+	 * And clang would compare something else, from which they learn none.
+	 */
+	barrier_var(bytes);
+	if (bytes < sizeof(struct tcphdr) || bytes > GUARD_TCP_MAX)
 		return false;
 	t->bytes = bytes;
 	return frame_load(p->ctx, l4, t->byte, bytes) == 0;
