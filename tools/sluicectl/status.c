@@ -55,8 +55,8 @@ void print_status(json_t *data, FILE *out)
 		fprintf(out, "key of the limits' rows: since %s%s\n",
 			table_cell(key, "since", a, sizeof(a)),
 			json_is_true(json_object_get(key, "rotating")) ? ", being changed" : "");
-	if (*table_cell(data, "guard", a, sizeof(a)))
-		fprintf(out, "guard: %s\n", a);
+	if (json_string_length(json_object_get(data, "guard")))
+		fprintf(out, "guard: %s\n", table_cell(data, "guard", a, sizeof(a)));
 	if (json_array_size(json_object_get(data, "guards"))) {
 		fputc('\n', out);
 		table_print(json_object_get(data, "guards"), guards, out);

@@ -6,6 +6,7 @@
 
 #include "dataplane_state.h"
 #include "limit_class.h"
+#include "limit_row.h"
 #include "meter_map.h"
 #include "vip_state.h"
 
@@ -45,7 +46,9 @@ static uint64_t limit_rows(struct dataplane *dp)
 	uint64_t n = 0;
 
 	for (uint32_t id = LIMIT_CLASS_NONE + 1; classes && id < LIMIT_CLASSES; id++)
-		n += classes[id].row_bits ? 2ULL << classes[id].row_bits : 0;
+		n += classes[id].row_bits && limit_row_has_rates(&classes[id])
+			     ? 2ULL << classes[id].row_bits
+			     : 0;
 	return n;
 }
 
