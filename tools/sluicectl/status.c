@@ -3,39 +3,40 @@
 #include "command.h"
 #include "table.h"
 
+static const struct table_column devices[] = {
+	{ "DEVICE", "device" },
+	{ "MODE", "mode" },
+	{ "ATTACH", "attach" },
+	{ "ADOPTED", "adopted" },
+	{ "PROGRAM", "program_id" },
+	{ "ERROR", "error" },
+	{ 0 },
+};
+static const struct table_column workers[] = {
+	{ "WORKER", "slot" },	    { "PID", "pid" },
+	{ "REVISION", "revision" }, { "CONNECTIONS", "connections" },
+	{ "RESTARTS", "restarts" }, { 0 },
+};
+static const struct table_column maps[] = {
+	{ "MAP", "map" },
+	{ "ENTRIES", "entries" },
+	{ "MAX", "max_entries" },
+	{ "BYTES", "memory_bytes" },
+	{ 0 },
+};
+static const struct table_column guards[] = {
+	{ "GUARD", "guard" },
+	{ "MODE", "mode" },
+	{ "ON", "on" },
+	{ "TURNS", "turns" },
+	{ "ANSWERED", "answered" },
+	{ "PROVED", "proved" },
+	{ "REFUSED", "refused" },
+	{ 0 },
+};
+
 void print_status(json_t *data, FILE *out)
 {
-	static const struct table_column devices[] = {
-		{ "DEVICE", "device" },
-		{ "MODE", "mode" },
-		{ "ATTACH", "attach" },
-		{ "ADOPTED", "adopted" },
-		{ "PROGRAM", "program_id" },
-		{ "ERROR", "error" },
-		{ 0 },
-	};
-	static const struct table_column workers[] = {
-		{ "WORKER", "slot" },	    { "PID", "pid" },
-		{ "REVISION", "revision" }, { "CONNECTIONS", "connections" },
-		{ "RESTARTS", "restarts" }, { 0 },
-	};
-	static const struct table_column maps[] = {
-		{ "MAP", "map" },
-		{ "ENTRIES", "entries" },
-		{ "MAX", "max_entries" },
-		{ "BYTES", "memory_bytes" },
-		{ 0 },
-	};
-	static const struct table_column guards[] = {
-		{ "GUARD", "guard" },
-		{ "MODE", "mode" },
-		{ "ON", "on" },
-		{ "TURNS", "turns" },
-		{ "ANSWERED", "answered" },
-		{ "PROVED", "proved" },
-		{ "REFUSED", "refused" },
-		{ 0 },
-	};
 	bool ready = json_is_true(json_object_get(data, "ready"));
 	char a[256], b[64], c[64];
 	json_t *warning, *key;
