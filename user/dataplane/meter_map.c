@@ -218,7 +218,8 @@ uint32_t meter_map_used(const struct dataplane *dp)
 {
 	uint32_t n = 0;
 
-	for (uint32_t i = METER_SLOT_NONE + 1; dp->meter && dp->meter->used && i < dp->meter->n; i++)
+	for (uint32_t i = METER_SLOT_NONE + 1; dp->meter && dp->meter->used && i < dp->meter->n;
+	     i++)
 		n += dp->meter->used[i] != 0;
 	return n;
 }
