@@ -3,39 +3,40 @@
 #include "command.h"
 #include "table.h"
 
+static const struct table_column devices[] = {
+	{ "DEVICE", "device" },
+	{ "MODE", "mode" },
+	{ "ATTACH", "attach" },
+	{ "ADOPTED", "adopted" },
+	{ "PROGRAM", "program_id" },
+	{ "ERROR", "error" },
+	{ 0 },
+};
+static const struct table_column workers[] = {
+	{ "WORKER", "slot" },	    { "PID", "pid" },
+	{ "REVISION", "revision" }, { "CONNECTIONS", "connections" },
+	{ "RESTARTS", "restarts" }, { 0 },
+};
+static const struct table_column maps[] = {
+	{ "MAP", "map" },
+	{ "ENTRIES", "entries" },
+	{ "MAX", "max_entries" },
+	{ "BYTES", "memory_bytes" },
+	{ 0 },
+};
+static const struct table_column guards[] = {
+	{ "GUARD", "guard" },
+	{ "MODE", "mode" },
+	{ "ON", "on" },
+	{ "TURNS", "turns" },
+	{ "ANSWERED", "answered" },
+	{ "PROVED", "proved" },
+	{ "REFUSED", "refused" },
+	{ 0 },
+};
+
 void print_status(json_t *data, FILE *out)
 {
-	static const struct table_column devices[] = {
-		{ "DEVICE", "device" },
-		{ "MODE", "mode" },
-		{ "ATTACH", "attach" },
-		{ "ADOPTED", "adopted" },
-		{ "PROGRAM", "program_id" },
-		{ "ERROR", "error" },
-		{ 0 },
-	};
-	static const struct table_column workers[] = {
-		{ "WORKER", "slot" },	    { "PID", "pid" },
-		{ "REVISION", "revision" }, { "CONNECTIONS", "connections" },
-		{ "RESTARTS", "restarts" }, { 0 },
-	};
-	static const struct table_column maps[] = {
-		{ "MAP", "map" },
-		{ "ENTRIES", "entries" },
-		{ "MAX", "max_entries" },
-		{ "BYTES", "memory_bytes" },
-		{ 0 },
-	};
-	static const struct table_column guards[] = {
-		{ "GUARD", "guard" },
-		{ "MODE", "mode" },
-		{ "ON", "on" },
-		{ "TURNS", "turns" },
-		{ "ANSWERED", "answered" },
-		{ "PROVED", "proved" },
-		{ "REFUSED", "refused" },
-		{ 0 },
-	};
 	bool ready = json_is_true(json_object_get(data, "ready"));
 	char a[256], b[64], c[64];
 	json_t *warning, *key;
@@ -55,8 +56,8 @@ void print_status(json_t *data, FILE *out)
 		fprintf(out, "key of the limits' rows: since %s%s\n",
 			table_cell(key, "since", a, sizeof(a)),
 			json_is_true(json_object_get(key, "rotating")) ? ", being changed" : "");
-	if (*table_cell(data, "guard", a, sizeof(a)))
-		fprintf(out, "guard: %s\n", a);
+	if (json_string_length(json_object_get(data, "guard")))
+		fprintf(out, "guard: %s\n", table_cell(data, "guard", a, sizeof(a)));
 	if (json_array_size(json_object_get(data, "guards"))) {
 		fputc('\n', out);
 		table_print(json_object_get(data, "guards"), guards, out);

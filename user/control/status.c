@@ -67,11 +67,12 @@ static json_t *status_maps(struct dataplane *dp)
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < n; i++)
-		json_array_append_new(list,
-				      json_pack("{s:s,s:I,s:I,s:I}", "map", maps[i].name, "entries",
-						(json_int_t)maps[i].entries, "max_entries",
-						(json_int_t)maps[i].max_entries, "memory_bytes",
-						(json_int_t)maps[i].memory_bytes));
+		json_array_append_new(
+			list,
+			json_pack("{s:s,s:o,s:I,s:I}", "map", maps[i].name, "entries",
+				  maps[i].counted ? json_integer(maps[i].entries) : json_null(),
+				  "max_entries", (json_int_t)maps[i].max_entries, "memory_bytes",
+				  (json_int_t)maps[i].memory_bytes));
 	return list;
 }
 

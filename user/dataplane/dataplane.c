@@ -16,6 +16,7 @@
 #include "limit_map.h"
 #include "link.h"
 #include "meter_map.h"
+#include "map_entries.h"
 #include "pin.h"
 #include "program.h"
 #include "resize.h"
@@ -342,7 +343,9 @@ size_t dataplane_maps(struct dataplane *dp, struct dataplane_map *ret, size_t ma
 		ret[i].max_entries = m->shape.max_entries;
 		ret[i].memory_bytes = pinned_map_memory(m->fd);
 		if (is_countable(m->shape.type))
-			pinned_map_count(m->fd, sample, &ret[i].entries);
+			ret[i].counted = pinned_map_count(m->fd, sample, &ret[i].entries) == 0;
+		else
+			ret[i].counted = map_entries_count(dp, m->name, &ret[i].entries) == 0;
 	}
 	return i;
 }

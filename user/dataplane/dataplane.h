@@ -33,10 +33,11 @@ struct dataplane_device {
 	char error[256]; /* why it is not attached, or not to what goes out */
 };
 
-/* How full a map is. entries is counted for hashes and 0 where the question makes no sense. */
+/* How full a map is, where that can be known: of hashes, and of arrays that the agent fills. */
 struct dataplane_map {
 	char name[24];
 	uint32_t max_entries;
+	bool counted; /* entries is known */
 	uint32_t entries;
 	uint64_t memory_bytes;
 };

@@ -25,8 +25,7 @@ static uint64_t size_of(uint32_t row_bits)
 	return row_bits ? 2ULL << row_bits : 0;
 }
 
-/* Without rates it is a limit that is gone. */
-static bool has_rates(const struct limit_class *c)
+bool limit_row_has_rates(const struct limit_class *c)
 {
 	const struct limit_rates *r = &c->rates[c->active & 1];
 
@@ -43,7 +42,8 @@ static struct region region_of(const struct limit_class *c)
 
 static bool holds(const struct place *p, const struct limit_class *c)
 {
-	return has_rates(c) && c->row_bits && c->row_bits < 32 && region_of(c).end <= p->n_cells;
+	return limit_row_has_rates(c) && c->row_bits && c->row_bits < 32 &&
+	       region_of(c).end <= p->n_cells;
 }
 
 static bool is_free(const struct place *p, uint64_t first, uint64_t end)

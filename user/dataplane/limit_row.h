@@ -18,6 +18,8 @@ struct limit_row_want {
 	uint32_t row_bits;
 };
 
+/* Without rates it is a limit that is gone, and its cells are free. */
+bool limit_row_has_rates(const struct limit_class *c);
 /* -ENOSPC and *err: they need more than there are. */
 int limit_row_check(const struct limit_row_want *want, size_t n, uint32_t n_cells,
 		    struct errmsg *err);

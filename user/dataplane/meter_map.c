@@ -214,6 +214,16 @@ int meter_map_sweep(struct dataplane *dp, bool (*keep)(const char *name, void *c
 	return err ? err : freed;
 }
 
+uint32_t meter_map_used(const struct dataplane *dp)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = METER_SLOT_NONE + 1; dp->meter && dp->meter->used && i < dp->meter->n;
+	     i++)
+		n += dp->meter->used[i] != 0;
+	return n;
+}
+
 uint64_t meter_map_refused(const struct dataplane *dp)
 {
 	return dp->meters_refused;

@@ -18,6 +18,8 @@ int meter_map_slot(struct dataplane *dp, const char *name);
  * ask for the slots of all consumers before the first sweep.
  */
 int meter_map_sweep(struct dataplane *dp, bool (*keep)(const char *name, void *ctx), void *ctx);
+/* How many slots are given out. */
+uint32_t meter_map_used(const struct dataplane *dp);
 /* How many names found no slot since dataplane_open. */
 uint64_t meter_map_refused(const struct dataplane *dp);
 /* Give up what dataplane_open's owner holds for slots: called by dataplane_close. */

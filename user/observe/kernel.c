@@ -190,8 +190,9 @@ static void write_maps(const struct prometheus_source *src, struct text *t)
 
 	text_family(t, "sluice_kernel_map_entries", "gauge", "Entries in use, by map.");
 	for (size_t i = 0; i < n; i++)
-		text_sample(t, "sluice_kernel_map_entries", maps[i].entries, "map", maps[i].name,
-			    NULL);
+		if (maps[i].counted)
+			text_sample(t, "sluice_kernel_map_entries", maps[i].entries, "map",
+				    maps[i].name, NULL);
 	text_family(t, "sluice_kernel_map_max_entries", "gauge", "Entries at most, by map.");
 	for (size_t i = 0; i < n; i++)
 		text_sample(t, "sluice_kernel_map_max_entries", maps[i].max_entries, "map",
