@@ -73,7 +73,8 @@ static __always_inline enum stage_result guard_own_syn(struct pkt *p, const stru
 	if (!sk)
 		return STAGE_NEXT;
 	if (tcp_is_listening(sk->state) && bytes >= sizeof(w->t.tcp) && bytes <= GUARD_TCP_MAX)
-		cookie = bpf_tcp_gen_syncookie(sk, &w->ip, sizeof(w->ip), &w->t.tcp, bytes);
+		cookie = bpf_tcp_gen_syncookie(sk, &w->ip, sizeof(w->ip), &w->t.tcp,
+					       guard_bound(bytes));
 	bpf_sk_release(sk);
 	if (cookie < 0 || !guard_is_local(p))
 		return STAGE_NEXT;

@@ -43,15 +43,10 @@ static __always_inline bool guard_load(const struct pkt *p, struct guard_tcp *t)
 		return false;
 	if (p->flags & PKT_IPV6 ? ip[6] != PROTO_TCP : ip[0] != 0x45)
 		return false;
-	/*
-	 * Here and not above: what is on the stack during a call has no bounds for older verifiers.
-	 * And clang would compare something else, from which they learn none.
-	 */
-	barrier_var(bytes);
 	if (bytes < sizeof(struct tcphdr) || bytes > GUARD_TCP_MAX)
 		return false;
 	t->bytes = bytes;
-	return frame_load(p->ctx, l4, t->byte, bytes) == 0;
+	return frame_load(p->ctx, l4, t->byte, guard_bound(bytes)) == 0;
 }
 
 /* Can this SYN be answered? Not with data: the answer has the length of what it answers. */

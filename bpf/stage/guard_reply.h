@@ -47,6 +47,17 @@ static __always_inline struct guard_work *guard_work_get(void)
 	return w;
 }
 
+/*
+ * A length of 20..60 as one of 1..64, which every verifier understands: older ones forget what a
+ * comparison told about a number that was on the stack since. w->t has that much behind it.
+ */
+static __always_inline __u32 guard_bound(__u32 bytes)
+{
+	bytes -= 1;
+	barrier_var(bytes);
+	return (bytes & 63) + 1;
+}
+
 /* The IP header of what came, or of its answer. */
 static __always_inline void guard_ip_fill(const struct pkt_facts *p, union guard_ip *ip,
 					  __u32 tcp_bytes, bool answer)
@@ -173,7 +184,7 @@ static __always_inline enum stage_result guard_reply(struct pkt *p, struct guard
 	if (bytes < sizeof(struct tcphdr) || bytes > GUARD_TCP_MAX)
 		return drop(p, DROP_INTERNAL);
 	if (guard_swap_macs(p) || frame_store(p->ctx, l2, &w->ip, ip_bytes) ||
-	    frame_store_tcp(p->ctx, l2 + ip_bytes, &w->t.tcp, bytes, &w->sums))
+	    frame_store_tcp(p->ctx, l2 + ip_bytes, &w->t.tcp, guard_bound(bytes), &w->sums))
 		return drop(p, DROP_INTERNAL);
 	return STAGE_REPLY;
 }
