@@ -65,26 +65,24 @@ static __always_inline __u32 limit_peek(const struct limit_scope *s)
 
 /*
  * Of two rows, one admits and is spent, the other is charged. Both rise by what is admitted, so the
- * less used one bounds what the source gets.
+ * less used one bounds what the source gets. The other one first: else a second CPU finds room there
+ * between the two writes, and what each of them charges the other's row with is lost at its brim.
  */
 static __always_inline enum gcra_result limit_spend_unit(const struct limit_scope *s, __u32 unit)
 {
 	const struct gcra_rate *rate = &s->rates->unit[unit];
-	__u64 *a = &s->a->tat[unit], *b = &s->b->tat[unit];
-	enum gcra_result result;
+	__u64 *spend = &s->a->tat[unit], *charge = &s->b->tat[unit], *swap;
 	__u32 n = s->units[unit];
 
-	result = limit_spend(a, rate, s->now_fp, n);
-	if (s->is_exact)
-		return result;
-	if (result == GCRA_ADMIT) {
-		gcra_charge(b, rate, s->now_fp, n, LIMIT_CHARGE_TRIES);
-		return result;
+	if (!s->is_exact) {
+		if (!gcra_ask(spend, rate, s->now_fp, n, 0)) {
+			swap = spend;
+			spend = charge;
+			charge = swap;
+		}
+		gcra_charge(charge, rate, s->now_fp, n, LIMIT_CHARGE_TRIES);
 	}
-	result = limit_spend(b, rate, s->now_fp, n);
-	if (result == GCRA_ADMIT)
-		gcra_charge(a, rate, s->now_fp, n, LIMIT_CHARGE_TRIES);
-	return result;
+	return limit_spend(spend, rate, s->now_fp, n);
 }
 
 static __always_inline __u32 limit_charge(const struct limit_scope *s)

@@ -66,7 +66,7 @@ $(HARNESS_BINS): $(BUILD)/harness/%: $(BUILD)/obj/selftests/harness/%.o
 
 # Fuzz targets: clang throughout, the library instrumented for coverage.
 FUZZ_SAN    := address,undefined
-FUZZ_CFLAGS  = $(LANGUAGE) -g -O1 -fno-omit-frame-pointer $(INCLUDES) -Ibpf -Iselftests -Iscripts/gen -I$(BUILD)/gen \
+FUZZ_CFLAGS  = $(LANGUAGE) -fms-extensions -Wno-microsoft-anon-tag -g -O1 -fno-omit-frame-pointer $(INCLUDES) -Ibpf -Iselftests -Iscripts/gen -I$(BUILD)/gen \
 	$(LIB_CFLAGS) -Wall -Wextra -Werror -fno-sanitize-recover=undefined -MMD -MP \
 	-DSLUICE_VERSION='"fuzz"' $(CFLAGS)
 FUZZ_LIB_OBJS := $(patsubst $(BUILD)/obj/%,$(BUILD)/fuzz/obj/%,$(LIB_OBJS))

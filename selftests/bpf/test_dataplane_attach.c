@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* harness: alone */
 /* Attach, adopt, refuse and detach, on a veth. */
 #include "dataplane_lab.h"
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* harness: alone */
 /* Pinned maps of other layouts, of others, and of other sizes. */
 #include "dataplane_lab.h"
 

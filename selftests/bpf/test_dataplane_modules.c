@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Devices and losses that come as modules: VLAN devices (8021q) and netem.
- * harness: may-skip
+ * harness: may-skip alone
  * Kernels built without modules may lack them; `make test-kernels` runs this on kernels that have them.
  */
 #include "dataplane_lab.h"

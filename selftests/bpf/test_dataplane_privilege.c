@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* harness: alone */
 /* The supervisor is not root: an O_PATH descriptor and three capabilities have to be enough. */
 #include "dataplane_lab.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * One device, two owners: our program in libxdp's dispatcher beside somebody else's.
- * harness: may-skip
+ * harness: may-skip alone
  * The dispatcher takes programs of type EXT on XDP (freplace), which some kernels are built without;
  * `make test-kernels` runs this on kernels that have them.
  */

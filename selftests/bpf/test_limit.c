@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* harness: alone */
 /* Limits: what a source gets is burst + rate * window, to the packet, on any number of CPUs. */
 #include <pthread.h>
 #include <sched.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* harness: alone */
 /*
  * Real frames over a veth pair, in a network namespace of this process: what BPF_PROG_TEST_RUN
  * cannot make, since the stack takes a VLAN tag out of the frame before TC sees it.

@@ -50,7 +50,7 @@ def _cmocka(ctx, suite, sources, folder, timeout_s, needs, alone):
         words = _header(source)
         yield Program(suite, name, [os.path.join(ctx.build, folder, name)],
                       float(words.get("timeout", timeout_s)), _needs(words, needs),
-                      may_skip=not needs or "may-skip" in words, alone=alone)
+                      may_skip=not needs or "may-skip" in words, alone=alone or "alone" in words)
 
 
 def unit(ctx):
@@ -65,9 +65,10 @@ def san(ctx):
 
 
 def bpf(ctx):
+    """Those that say `harness: alone` load all CPUs, or share what the machine has one of."""
     for folder in ("bpf", "model"):
-        yield from _cmocka(ctx, "bpf", f"selftests/{folder}/test_*.c", "bpf-tests", 120,
-                           DATA_PLANE, True)
+        yield from _cmocka(ctx, "bpf", f"selftests/{folder}/test_*.c", "bpf-tests", 180,
+                           DATA_PLANE, False)
 
 
 def fuzz(ctx):
@@ -103,7 +104,7 @@ def _scripts(ctx, folder):
 def _features(ctx, suite, folder, wanted):
     for path in _scripts(ctx, folder + "/*"):
         words = _header(path)
-        if wanted not in words and wanted:
+        if wanted not in words and wanted or "long" in words and not ctx.long:
             continue
         name = os.path.relpath(path, os.path.join(ctx.root, folder))
         yield Program(suite, name, [path], float(words.get("timeout", 90)),
