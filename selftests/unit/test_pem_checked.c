@@ -92,7 +92,7 @@ static void one_that_expired_since_is_tried_and_named(void **state)
 		usleep(50000);
 	}
 	assert_non_null(strstr(err.text, "soon: the certificate expired"));
-	assert_int_equal(c.tried, 2);
+	assert_in_range(c.tried, 2, 3); /* in the second that it ends with, it is tried and good */
 	pem_checked_clear(&c);
 	tls_pems_free(&pem);
 }
