@@ -76,6 +76,8 @@ static __always_inline enum gcra_result limit_spend_unit(const struct limit_scop
 
 	if (!s->is_exact) {
 		if (!gcra_ask(spend, rate, s->now_fp, n, 0)) {
+			if (!gcra_ask(charge, rate, s->now_fp, n, 0))
+				return GCRA_REFUSE;
 			swap = spend;
 			spend = charge;
 			charge = swap;
