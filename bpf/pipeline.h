@@ -84,7 +84,8 @@ struct pkt_facts {
 	struct flow_key flow; /* the packet's, or for an ICMP error that of the packet it quotes */
 
 	/* Of the stages. */
-	__u32 reason; /* enum drop_reason */
+	__u16 reason; /* enum drop_reason */
+	__u16 guard;  /* enum guard_count */
 	__u64 now_ns; /* 0: the clock was not read yet */
 	__u32 vip_id;
 	__u32 backend_id;
@@ -93,7 +94,6 @@ struct pkt_facts {
 	__u8 exempt;  /* 1: an allow prefix has the source */
 	__u8 group;   /* of its source: what limits it meets; abi/source.h */
 	__u8 service; /* of the vip: what limits it has; abi/limit.h */
-	__u32 guard;  /* enum guard_count */
 	struct limit_answer limit[LIMIT_SCOPES];
 };
 

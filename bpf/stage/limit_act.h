@@ -67,24 +67,31 @@ static __always_inline __u32 limit_peek(const struct limit_scope *s)
  * Of two rows, one admits and is spent, the other is charged. Both rise by what is admitted, so the
  * less used one bounds what the source gets. The other one first: else a second CPU finds room there
  * between the two writes, and what each of them charges the other's row with is lost at its brim.
+ * A global function: its stack is its own, and the verifier walks its loops once.
  */
+__noinline int limit_spend_rows(__u64 *a, __u64 *b, const struct gcra_rate *rate, __u64 now_fp,
+				__u32 n)
+{
+	if (!a || !b || !rate) /* never; but the verifier wants to be told */
+		return GCRA_REFUSE;
+	if (gcra_ask(a, rate, now_fp, n, 0)) {
+		gcra_charge(b, rate, now_fp, n, LIMIT_CHARGE_TRIES);
+		return gcra_spend(a, rate, now_fp, n, LIMIT_TRIES);
+	}
+	if (!gcra_ask(b, rate, now_fp, n, 0))
+		return GCRA_REFUSE;
+	gcra_charge(a, rate, now_fp, n, LIMIT_CHARGE_TRIES);
+	return gcra_spend(b, rate, now_fp, n, LIMIT_TRIES);
+}
+
 static __always_inline enum gcra_result limit_spend_unit(const struct limit_scope *s, __u32 unit)
 {
 	const struct gcra_rate *rate = &s->rates->unit[unit];
-	__u64 *spend = &s->a->tat[unit], *charge = &s->b->tat[unit], *swap;
-	__u32 n = s->units[unit];
+	__u64 *a = &s->a->tat[unit], *b = &s->b->tat[unit];
 
-	if (!s->is_exact) {
-		if (!gcra_ask(spend, rate, s->now_fp, n, 0)) {
-			if (!gcra_ask(charge, rate, s->now_fp, n, 0))
-				return GCRA_REFUSE;
-			swap = spend;
-			spend = charge;
-			charge = swap;
-		}
-		gcra_charge(charge, rate, s->now_fp, n, LIMIT_CHARGE_TRIES);
-	}
-	return limit_spend(spend, rate, s->now_fp, n);
+	if (s->is_exact)
+		return limit_spend(a, rate, s->now_fp, s->units[unit]);
+	return limit_spend_rows(a, b, rate, s->now_fp, s->units[unit]);
 }
 
 static __always_inline __u32 limit_charge(const struct limit_scope *s)
