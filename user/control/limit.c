@@ -152,6 +152,8 @@ static uint8_t limit_service(struct dataplane *dp, const struct conf *conf,
 	else if (limit->n_ports > 0)
 		service = limit_map_port_service(
 			dp, limit->protocol ? limit->protocol : IPPROTO_TCP, limit->ports[0].first);
+	else if (limit->protocol) /* which a limit of a port could not be in the way of: port 0 */
+		service = limit_map_port_service(dp, limit->protocol, 0);
 	json_decref(vips);
 	return service;
 }
