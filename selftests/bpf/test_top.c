@@ -176,8 +176,10 @@ static void test_windows(struct plane *p, const void *row)
 }
 
 /*
- * 200,000 packets, each from another source but 2 % of one: it is first in both lists, by a factor,
- * and what was sampled is within a quarter of what was sent.
+ * 200,000 packets, each from another source but 2 % of one: it is first in both lists, by a factor.
+ * 1,024 samples in strata of each length up to 64 packets and 550 of 128 packets find it with a
+ * standard deviation of 13 % of what it sent: within five of them is what a test may ask. That
+ * there is no bias is for the sampler's unit test.
  */
 static void test_flood(struct plane *p, const void *row)
 {
@@ -208,7 +210,7 @@ static void test_flood(struct plane *p, const void *row)
 		assert_ptr_equal(entry_of(&list, "198.51.100.7"), &list.entry[0]);
 		assert_true(list.entry[0].per_s > 3 * list.entry[1].per_s);
 		share = list.entry[0].per_s / list.per_s * n / sent;
-		assert_true(share > 0.75 && share < 1.25);
+		assert_true(share > 0.35 && share < 1.65);
 		top_list_clear(&list);
 	}
 }
