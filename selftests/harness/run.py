@@ -24,6 +24,7 @@ from probe import probe
 from tap import Result
 
 TAIL_LINES = 40
+WAITING_JOBS = 2  # times as many programs at once where each waits for most of its time
 
 
 @dataclass
@@ -208,7 +209,10 @@ def run_all(ctx, programs, available, args, reports):
                 and not programs[i + len(batch)].alone:
             batch.append(programs[i + len(batch)])
         i += len(batch)
-        with concurrent.futures.ThreadPoolExecutor(args.jobs if len(batch) > 1 else 1) as pool:
+        jobs = args.jobs if len(batch) > 1 else 1
+        if all(p.waits for p in batch):
+            jobs *= WAITING_JOBS
+        with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
             work = [pool.submit(run_one, ctx, p, available, args.deadline) for p in batch]
             try:
                 for done in concurrent.futures.as_completed(work):

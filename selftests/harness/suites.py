@@ -18,6 +18,7 @@ class Program:
     needs: tuple = ()
     may_skip: bool = True
     alone: bool = True  # nothing else runs beside it
+    waits: bool = False  # for most of its time
     env: dict = field(default_factory=dict)
     fuzz: bool = False
 
@@ -108,16 +109,18 @@ def _features(ctx, suite, folder, wanted):
             continue
         name = os.path.relpath(path, os.path.join(ctx.root, folder))
         yield Program(suite, name, [path], float(words.get("timeout", 90)),
-                      _needs(words, DATA_PLANE), may_skip="may-skip" in words)
+                      _needs(words, DATA_PLANE), may_skip="may-skip" in words,
+                      alone="beside" not in words, waits=True)
 
 
 def e2e(ctx):
-    return _features(ctx, "e2e", "selftests/e2e", "")
+    """Those that say `harness: beside` come last: neighbours share the cores."""
+    return sorted(_features(ctx, "e2e", "selftests/e2e", ""), key=lambda p: not p.alone)
 
 
 def e2e_san(ctx):
     """Those that say `harness: sanitize`, once more, with the sanitized agent."""
-    for p in _features(ctx, "e2e-san", "selftests/e2e", "sanitize"):
+    for p in sorted(_features(ctx, "e2e-san", "selftests/e2e", "sanitize"), key=lambda p: p.alone):
         p.timeout_s *= 2
         # No leak check: it needs ptrace, which a process that is not dumpable refuses.
         where = f"log_path={ctx.reports}/report"
