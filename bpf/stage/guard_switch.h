@@ -34,39 +34,50 @@ static __always_inline bool guard_is_on(const struct guard *g, __u64 now)
 	       (g->mode == GUARD_AUTO && now < *(volatile __u64 *)&g->until_ns);
 }
 
-/* How many SYNs this second has had, this one included. */
-static __always_inline __u64 guard_count_syn(struct guard *g, __u64 now)
+/*
+ * How many SYNs this second has had, this one included, as far as it matters: `enough` of them decide,
+ * and what comes after those only reads. All CPUs share the word, so a flood may not write it.
+ */
+static __always_inline __u64 guard_count_syn(struct guard *g, __u64 now, __u64 enough)
 {
-	__u64 start = *(volatile __u64 *)&g->window_ns;
+	__u64 start = *(volatile __u64 *)&g->window_ns, seen = *(volatile __u64 *)&g->syns;
 
 	if (now - start < GUARD_SECOND_NS)
-		return __sync_fetch_and_add(&g->syns, 1) + 1;
+		return seen >= enough ? seen : __sync_fetch_and_add(&g->syns, 1) + 1;
 	if (__sync_val_compare_and_swap(&g->window_ns, start, now) == start)
 		*(volatile __u64 *)&g->syns = 0;
 	return __sync_fetch_and_add(&g->syns, 1) + 1;
 }
 
+/* The same words, written when they change: with the coarse clock, each of its ticks. */
+static __always_inline void guard_raise_until(__u64 until)
+{
+	if (guard_until_ns < until)
+		guard_until_ns = until;
+}
+
 /* Count a SYN and decide: is the guard on for it? */
 static __always_inline bool guard_decide(struct guard *g, __u64 now)
 {
-	__u64 syns;
+	__u64 enough;
 	bool on;
 
 	if (g->mode == GUARD_ALWAYS) {
-		guard_until_ns = GUARD_FOREVER;
+		guard_raise_until(GUARD_FOREVER);
 		return true;
 	}
 	if (g->mode != GUARD_AUTO)
 		return false;
 	on = guard_is_on(g, now);
-	syns = guard_count_syn(g, now);
-	if (syns >= (on ? g->off_per_s : g->on_per_s)) {
-		*(volatile __u64 *)&g->until_ns = now + g->hold_ns;
+	enough = on ? g->off_per_s : g->on_per_s;
+	if (guard_count_syn(g, now, enough) >= enough) {
+		if (g->until_ns != now + g->hold_ns)
+			*(volatile __u64 *)&g->until_ns = now + g->hold_ns;
 		if (!on)
 			__sync_fetch_and_add(&g->turns, 1);
 		on = true;
 	}
-	if (on && guard_until_ns < g->until_ns)
-		guard_until_ns = g->until_ns;
+	if (on)
+		guard_raise_until(g->until_ns);
 	return on;
 }

@@ -79,6 +79,7 @@ static void open_planted(struct plane *p, const struct plane_settings *s)
 	p->object = bug->obj;
 	p->prog_fd = bpf_program__fd(bug->progs.xdp_ingress);
 	p->now_ns = &bug->bss->test_now_ns;
+	p->guard_until_ns = &bug->bss->guard_until_ns;
 }
 
 void plane_open(struct plane *p, enum plane_hook hook, const struct plane_settings *settings)
@@ -102,6 +103,7 @@ void plane_open(struct plane *p, enum plane_hook hook, const struct plane_settin
 		p->object = xdp->obj;
 		p->prog_fd = bpf_program__fd(xdp->progs.xdp_ingress);
 		p->now_ns = &xdp->bss->test_now_ns;
+		p->guard_until_ns = &xdp->bss->guard_until_ns;
 	} else {
 		struct tc_ingress *tc = tc_ingress__open();
 
@@ -112,6 +114,7 @@ void plane_open(struct plane *p, enum plane_hook hook, const struct plane_settin
 		p->object = tc->obj;
 		p->prog_fd = bpf_program__fd(tc->progs.tc_ingress);
 		p->now_ns = &tc->bss->test_now_ns;
+		p->guard_until_ns = &tc->bss->guard_until_ns;
 	}
 	*p->now_ns = 1000 * PLANE_SECOND;
 	open_policy(p);

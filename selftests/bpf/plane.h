@@ -44,6 +44,7 @@ struct plane {
 	struct bpf_object *object;
 	int prog_fd;
 	volatile __u64 *now_ns;
+	volatile __u64 *guard_until_ns; /* of the way in: what bpf/stage/guard_switch.h keeps */
 	struct source_table *sources;
 	struct source_group_prefix groups[8]; /* the group of a class is its id */
 	size_t n_groups;

@@ -4,9 +4,11 @@
  * has to find. Each is one that others shipped, or nearly.
  */
 #include "pipeline.h"
+#include "lib/frame_xdp.h"
 #include "stage/parse.h"
 #include "stage/acl.h"
 #include "stage/verdict.h"
+#include "stage/guard.h"
 #include "stage/limit.h"
 #include "stage/vip.h"
 #include "stage/forward.h"
@@ -23,6 +25,15 @@ static __always_inline enum stage_result planted_acl(struct pkt *p)
 	if (planted == 2)
 		p->wire_bytes -= p->l2_bytes - sizeof(struct ethhdr);
 	return stage_acl(p);
+}
+
+static __always_inline enum stage_result planted_guard(struct pkt *p)
+{
+	/* 7: an acknowledgement that brings data is from somebody who is connected, isn't he? */
+	if (planted == 7 && (p->flags & PKT_ACK) && guard_until_ns &&
+	    p->header_bytes < p->l2_bytes + p->l3_bytes)
+		guard_prove(&p->facts);
+	return stage_guard(p);
 }
 
 static __always_inline enum stage_result planted_limit(struct pkt *p)
@@ -53,6 +64,7 @@ static __always_inline enum stage_result planted_forward(struct pkt *p)
 }
 
 #define stage_acl     planted_acl
+#define stage_guard   planted_guard
 #define stage_limit   planted_limit
 #define stage_vip     planted_vip
 #define stage_forward planted_forward

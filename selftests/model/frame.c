@@ -36,12 +36,50 @@ static uint8_t proto_of(struct draw *d, bool ipv6)
 	return any[draw(d, 8)];
 }
 
+/* Some that stacks send, in orders that none does, and at times broken ones. */
+static uint32_t tcp_options(struct draw *d, uint8_t *at, uint32_t most)
+{
+	static const uint8_t known[][11] = { { 4, 2, 4, 5, 0xb4 },
+					     { 4, 2, 4, 2, 0x18 },
+					     { 2, 4, 2 },
+					     { 3, 3, 3, 7 },
+					     { 10, 8, 10, 1, 2, 3, 4, 0, 0, 0, 0 },
+					     { 1, 1 },
+					     { 1, 1 },
+					     { 4, 34, 4, 9, 9 } };
+	uint32_t i, n = draw(d, 8), bytes = 0;
+
+	for (i = 0; i < n; i++) {
+		const uint8_t *option = known[draw_one_in(d, 3) ? draw(d, 2) : draw(d, 8)];
+
+		if (bytes + option[0] > most)
+			break;
+		memcpy(at + bytes, option + 1, option[0]);
+		if (option[1] == 3)
+			at[bytes + 2] = (uint8_t)draw(d, 20);
+		if (option[1] != 1 && draw_one_in(d, 16))
+			at[bytes + 1] = (uint8_t)draw(d, 12);
+		bytes += option[0];
+	}
+	while (bytes % 4)
+		at[bytes++] = (uint8_t)draw(d, 2);
+	return bytes;
+}
+
 static void tcp(struct draw *d, struct frame *f)
 {
 	static const uint8_t flags[] = { 0x02, 0x02, 0x10, 0x12, 0x18, 0x04, 0x11 };
-	uint32_t options = draw_one_in(d, 4) ? draw(d, 11) : 0;
+	uint8_t known[40] = { 0 };
+	uint32_t options = draw_one_in(d, 4)   ? draw(d, 11)
+			   : draw_one_in(d, 2) ? tcp_options(d, known, 40) / 4
+					       : 0;
 	uint8_t *at = push(f, 20 + 4 * options);
 	uint16_t sport = world_sport(d), dport = world_dport(d);
+	uint64_t numbers = draw_64(d), window = draw_64(d);
+
+	memcpy(at + 4, &numbers, 8);
+	memcpy(at + 14, &window, 6);
+	memcpy(at + 20, known, 4 * options);
 
 	memcpy(at, &sport, 2);
 	memcpy(at + 2, &dport, 2);
@@ -115,7 +153,8 @@ static void transport(struct draw *d, struct frame *f, uint8_t proto, bool ipv6,
 		udp(d, f, payload_bytes);
 	else if (proto == 1 || proto == 58)
 		icmp(d, f, ipv6, dst);
-	push(f, payload_bytes);
+	if (proto != 6 || draw(d, 2)) /* as most SYNs have none */
+		push(f, payload_bytes);
 }
 
 static void ipv4(struct draw *d, struct frame *f, uint8_t proto)

@@ -8,7 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "lane.h"
+#include "lane_net.h"
+#include "trace.h"
 #include "world.h"
 
 #define ROUND_PACKETS 5000
@@ -39,29 +40,6 @@ static uint64_t round_seed(const struct job *job, uint64_t round)
 {
 	return round == 0 ? job->options->seed
 			  : draw_from(job->options->seed + round * 0x632be59bd9b4e019ULL).state;
-}
-
-static void next_packet(struct draw *d, struct lane_packet *p)
-{
-	uint32_t kind = draw(d, 1000);
-
-	if (kind == 0)
-		p->now_ns += draw(d, 86400) * SECOND_NS;
-	else if (kind < 10)
-		p->now_ns += draw_64(d) % (10 * SECOND_NS);
-	else if (kind < 400)
-		p->now_ns += draw_magnitude(d, 20);
-	else if (kind < 410) /* from a CPU whose clock is behind */
-		p->now_ns -= draw(d, 1000000);
-	p->segments = 0;
-	p->segment_bytes = 0;
-	if (draw_one_in(d, 10)) {
-		p->segments = draw(d, draw(d, 2) ? 65 : 2);
-		p->segment_bytes = 1 + draw(d, 1500);
-	}
-	frame_make(d, &p->frame);
-	if (draw_one_in(d, 3))
-		frame_mutate(d, &p->frame);
 }
 
 static void fail(struct worker *w, struct lane *l, uint64_t seed, uint64_t nth,
@@ -98,7 +76,7 @@ static uint64_t play(struct lane *l, uint64_t seed, uint64_t n, uint32_t every, 
 	world_make(&d, p.now_ns, &l->model.policy);
 	lane_begin(l);
 	for (i = 1; i <= n; i++) {
-		next_packet(&d, &p);
+		trace_next(&d, l, &p);
 		*ret = p.frame;
 		changes = i % CHANGE_EVERY == 0;
 		if (!lane_run(l, &p) || ((i % every == 0 || i == n) && !lane_check_counters(l)) ||
@@ -168,6 +146,9 @@ static void add_up(struct fuzz_result *r, const struct lane *l)
 			r->would_drop += c->limit[i].would_drop[unit].packets -
 					 begin->limit[i].would_drop[unit].packets;
 	}
+	for (i = 0; i < MODEL_VIPS * GUARD_COUNT_COUNT; i++)
+		r->guarded[i / MODEL_VIPS] += c->guard[i % MODEL_VIPS].packets[i / MODEL_VIPS] -
+					      begin->guard[i % MODEL_VIPS].packets[i / MODEL_VIPS];
 }
 
 static void play_hook(struct worker *w, enum plane_hook hook, uint64_t seed, uint64_t n)
@@ -226,7 +207,9 @@ void fuzz_run(const struct fuzz_options *options, struct fuzz_result *ret)
 	struct job job = { .options = options, .result = ret };
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN), n = cpus * THREADS_A_CPU, i;
 	struct worker *workers;
+	struct lane_net net;
 
+	lane_net_open(&net);
 	memset(ret, 0, sizeof(*ret));
 	pthread_mutex_init(&job.lock, NULL);
 	if (options->threads)
@@ -247,5 +230,6 @@ void fuzz_run(const struct fuzz_options *options, struct fuzz_result *ret)
 	for (i = 0; i < n; i++)
 		close_lanes(&workers[i]);
 	free(workers);
+	lane_net_close(&net);
 	pthread_mutex_destroy(&job.lock);
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "bpf/plane.h"
+#include "sluice/abi/guard.h"
 
 struct fuzz_options {
 	uint64_t seed;	  /* of the first round */
@@ -20,6 +21,7 @@ struct fuzz_result {
 	uint64_t dropped[DROP_REASON_COUNT];
 	uint64_t action[STATS_ACTIONS];
 	uint64_t admitted, would_drop; /* by limit classes */
+	uint64_t guarded[GUARD_COUNT_COUNT];
 	bool failed;
 	/* Of the first failure found. */
 	enum plane_hook hook;

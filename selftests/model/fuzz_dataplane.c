@@ -65,6 +65,12 @@ static const char *const reasons[] = {
 #undef REASON_LABEL
 };
 
+static const char *const guarded[] = {
+#define GUARD_LABEL(id, label, doc) label,
+	GUARD_COUNTS(GUARD_LABEL)
+#undef GUARD_LABEL
+};
+
 /* How much of what can happen did happen. */
 static void print_reached(const struct fuzz_result *r)
 {
@@ -74,6 +80,10 @@ static void print_reached(const struct fuzz_result *r)
 	       (unsigned long long)r->action[STATS_PASS],
 	       (unsigned long long)r->action[STATS_FORWARD], (unsigned long long)r->admitted,
 	       (unsigned long long)r->would_drop);
+	printf("guard: ");
+	for (i = 1; i < GUARD_COUNT_COUNT; i++)
+		printf("%s %llu%s", guarded[i], (unsigned long long)r->guarded[i],
+		       i + 1 < GUARD_COUNT_COUNT ? ", " : "\n");
 	for (i = 1; i < DROP_REASON_COUNT; i++)
 		printf("%s %llu%s", reasons[i], (unsigned long long)r->dropped[i],
 		       i + 1 < DROP_REASON_COUNT ? ", " : "\n");

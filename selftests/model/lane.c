@@ -6,19 +6,23 @@
 
 #include <bpf/bpf.h>
 
-#include "lane.h"
+#include "lane_part.h"
 
 /* BPF_PROG_TEST_RUN refuses to make an skb of less than a whole IP header. */
 #define TC_LEAST_BYTES (14 + 40)
 
-static const char *const fate_name[] = { "next", "pass", "drop", "send on" };
+static const char *const fate_name[] = { "next", "pass", "drop", "send on", "reply" };
 
 /* What a program returns for a fate: XDP_PASS.. and TC_ACT_UNSPEC, _SHOT, _REDIRECT. */
 static uint32_t returned_for(const struct lane *l, enum model_fate fate,
 			     const struct model_packet *p)
 {
+	bool leaves = fate == MODEL_TX || fate == MODEL_REPLY;
+
 	if (l->plane.hook == PLANE_TC)
-		return fate == MODEL_DROP ? 2 : fate == MODEL_TX ? 7 : (uint32_t)-1;
+		return fate == MODEL_DROP ? 2 : leaves ? 7 : (uint32_t)-1;
+	if (fate == MODEL_REPLY)
+		return 3;
 	if (fate == MODEL_TX)
 		return p->backend->ifindex == PLANE_LOOPBACK ? 3 : 4;
 	return fate == MODEL_DROP ? 1 : 2;
@@ -50,7 +54,8 @@ bool lane_run(struct lane *l, struct lane_packet *p)
 				 .len = p->frame.len,
 				 .readable = p->frame.len,
 				 .ifindex = PLANE_LOOPBACK,
-				 .now_ns = p->now_ns };
+				 .now_ns = p->now_ns,
+				 .keeps_checksum = l->plane.hook == PLANE_TC };
 	struct __sk_buff skb = { .gso_segs = p->segments, .gso_size = p->segment_bytes };
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = p->frame.bytes,
 		    .data_size_in = p->frame.len, .data_out = out, .data_size_out = sizeof(out),
@@ -73,8 +78,12 @@ bool lane_run(struct lane *l, struct lane_packet *p)
 		snprintf(l->said, sizeof(l->said), "BPF_PROG_TEST_RUN: %d", err);
 		return false;
 	}
+	l->model.kernel.sent = out;
+	l->model.kernel.sent_bytes = opts.data_size_out;
 	fate = model_run(&l->model, &f, &want);
-	return compare(l, &want, fate, opts.retval, out, opts.data_size_out);
+	if (!compare(l, &want, fate, opts.retval, out, opts.data_size_out))
+		return false;
+	return fate != MODEL_REPLY || lane_guard_replied(l, &want);
 }
 
 /* The first n elements of a per-CPU array, summed over CPUs. */
@@ -107,6 +116,8 @@ void lane_read_counters(const struct lane *l, struct model_counters *ret)
 		(uint64_t *)ret->limit);
 	sum_all(l, "stats_vip", MODEL_VIPS, sizeof(struct stats_vip) / 8, (uint64_t *)ret->vip);
 	sum_all(l, "stats_backend", MODEL_BACKENDS, 2, (uint64_t *)ret->backend);
+	sum_all(l, "stats_guard", MODEL_VIPS, sizeof(struct stats_guard) / 8,
+		(uint64_t *)ret->guard);
 }
 
 /* Where in which counters; all of them are words. */
@@ -126,6 +137,7 @@ static void say_counter(struct lane *l, const struct model_counters *found)
 		{ "stats_vip", offsetof(struct model_counters, vip), sizeof(want->vip[0]) },
 		{ "stats_backend", offsetof(struct model_counters, backend),
 		  sizeof(want->backend[0]) },
+		{ "stats_guard", offsetof(struct model_counters, guard), sizeof(want->guard[0]) },
 	};
 	size_t i, k;
 
@@ -232,5 +244,5 @@ bool lane_check_state(struct lane *l)
 				return false;
 		}
 	}
-	return check_clients(l) && check_verdicts(l);
+	return check_clients(l) && check_verdicts(l) && lane_guard_check(l);
 }

@@ -10,6 +10,14 @@
 #include "model.h"
 
 #define LANE_RING_STRIDE PLANE_RING
+#define LANE_REPLIES	 16
+
+/* A SYN that was answered: as it went out, and what would bring the cookie back. */
+struct lane_reply {
+	struct model_cookie made;
+	uint32_t l3_at, len;
+	uint8_t bytes[256];
+};
 
 struct lane {
 	struct plane plane;
@@ -23,6 +31,10 @@ struct lane {
 	struct limit_amplifier *amplifier;
 	uint64_t *ring; /* elements are rounded up to 8 bytes */
 	struct verdict_filter *filter;
+	struct guard *guards;
+	struct cookie_check *cookies; /* asks the kernel about cookies */
+	struct lane_reply reply[LANE_REPLIES];
+	uint32_t n_reply; /* so far; the last LANE_REPLIES are kept */
 	struct model_counters
 		begin;	   /* what the round began with: counters are only ever added to */
 	uint32_t n_client; /* of the model's, those that map `clients` was told */

@@ -7,9 +7,9 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
-#include "lane.h"
+#include "lane_part.h"
 
-static void *map_memory(const struct lane *l, const char *name, size_t bytes)
+void *lane_map_memory(const struct lane *l, const char *name, size_t bytes)
 {
 	void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, plane_map(&l->plane, name),
 			0);
@@ -17,6 +17,12 @@ static void *map_memory(const struct lane *l, const char *name, size_t bytes)
 	if (at == MAP_FAILED)
 		abort();
 	return at;
+}
+
+void lane_unmap(void *memory, size_t bytes)
+{
+	if (munmap(memory, bytes))
+		abort();
 }
 
 #define CLASSES_BYTES (MODEL_CLASSES * sizeof(struct limit_class))
@@ -34,26 +40,28 @@ void lane_open(struct lane *l, enum plane_hook hook, bool unknown_l4_drop, uint3
 	plane_open(&l->plane, hook, &settings);
 	l->model.policy.unknown_l4_drop = unknown_l4_drop;
 	l->cpus = (uint32_t)libbpf_num_possible_cpus();
-	l->classes = map_memory(l, "limit_class", CLASSES_BYTES);
-	l->rows = map_memory(l, "limit_rows", ROWS_BYTES);
-	l->sets = map_memory(l, "limit_set", SETS_BYTES);
-	l->state = map_memory(l, "limit_state", sizeof(*l->state));
-	l->ports = map_memory(l, "limit_port", 2 * sizeof(*l->ports));
-	l->amplifier = map_memory(l, "limit_amplifier", sizeof(*l->amplifier));
-	l->ring = map_memory(l, "vip_ring", RING_BYTES);
-	l->filter = map_memory(l, "verdict_filter", sizeof(*l->filter));
+	l->classes = lane_map_memory(l, "limit_class", CLASSES_BYTES);
+	l->rows = lane_map_memory(l, "limit_rows", ROWS_BYTES);
+	l->sets = lane_map_memory(l, "limit_set", SETS_BYTES);
+	l->state = lane_map_memory(l, "limit_state", sizeof(*l->state));
+	l->ports = lane_map_memory(l, "limit_port", 2 * sizeof(*l->ports));
+	l->amplifier = lane_map_memory(l, "limit_amplifier", sizeof(*l->amplifier));
+	l->ring = lane_map_memory(l, "vip_ring", RING_BYTES);
+	l->filter = lane_map_memory(l, "verdict_filter", sizeof(*l->filter));
+	lane_guard_open(l);
 }
 
 void lane_close(struct lane *l)
 {
-	munmap(l->classes, CLASSES_BYTES);
-	munmap(l->rows, ROWS_BYTES);
-	munmap(l->sets, SETS_BYTES);
-	munmap(l->state, sizeof(*l->state));
-	munmap(l->ports, 2 * sizeof(*l->ports));
-	munmap(l->amplifier, sizeof(*l->amplifier));
-	munmap(l->ring, RING_BYTES);
-	munmap(l->filter, sizeof(*l->filter));
+	lane_unmap(l->classes, CLASSES_BYTES);
+	lane_unmap(l->rows, ROWS_BYTES);
+	lane_unmap(l->sets, SETS_BYTES);
+	lane_unmap(l->state, sizeof(*l->state));
+	lane_unmap(l->ports, 2 * sizeof(*l->ports));
+	lane_unmap(l->amplifier, sizeof(*l->amplifier));
+	lane_unmap(l->ring, RING_BYTES);
+	lane_unmap(l->filter, sizeof(*l->filter));
+	lane_guard_close(l);
 	plane_close(&l->plane);
 }
 
@@ -150,6 +158,7 @@ void lane_write(struct lane *l)
 	*l->state = l->model.policy.state;
 	write_verdicts(l);
 	write_vips(l);
+	lane_guard_write(l);
 	for (; l->n_client < s->n_client; l->n_client++)
 		put(l, "clients", &s->client[l->n_client].key, &s->client[l->n_client].client);
 }
@@ -171,6 +180,7 @@ static void forget(struct lane *l)
 	empty(l, "clients");
 	l->n_client = 0;
 	memset(l->filter, 0, sizeof(*l->filter));
+	lane_guard_forget(l);
 	lane_read_counters(l, &l->begin);
 	l->model.counters = l->begin;
 }

@@ -19,6 +19,17 @@ struct addr model_unit(const struct model_packet *p, bool wide)
 	return unit;
 }
 
+struct model_client *model_client_find(struct model_state *s, const struct client_key *key)
+{
+	uint32_t i;
+
+	for (i = 0; i < s->n_client; i++) {
+		if (memcmp(&s->client[i].key, key, sizeof(*key)) == 0)
+			return &s->client[i];
+	}
+	return NULL;
+}
+
 static void count(const struct model_packet *p, struct stats_count *c)
 {
 	c->packets += p->packets;
@@ -50,9 +61,13 @@ static void count_all(struct model_counters *c, const struct model_packet *p, en
 		count(p, &c->drop[p->reason]);
 		count(p, &c->action[STATS_DROP]);
 	} else {
-		count(p, &c->action[fate == MODEL_TX ? STATS_FORWARD : STATS_PASS]);
+		count(p, &c->action[fate == MODEL_TX	  ? STATS_FORWARD
+				    : fate == MODEL_REPLY ? STATS_REPLY
+							  : STATS_PASS]);
 	}
-	if (p->vip) {
+	if (p->guard.count)
+		c->guard[p->vip ? p->vip->id : GUARD_OWN].packets[p->guard.count]++;
+	if (p->vip && fate != MODEL_REPLY) {
 		struct stats_vip *v = &c->vip[p->vip->id];
 
 		count(p, fate == MODEL_DROP ? &v->dropped : &v->forwarded);
@@ -72,6 +87,8 @@ static enum model_fate decide(struct model *m, struct model_packet *p)
 		fate = model_verdict(&m->policy, p);
 	if (fate == MODEL_NEXT)
 		fate = model_vip_find(&m->policy, p);
+	if (fate == MODEL_NEXT)
+		fate = model_guard(m, p);
 	if (fate == MODEL_NEXT)
 		fate = model_limit(m, p);
 	if (fate == MODEL_NEXT)

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "model_guard.h"
 #include "sluice/abi/client.h"
 #include "sluice/abi/drop_reason.h"
 #include "sluice/abi/limit.h"
@@ -28,7 +29,7 @@
 #define MODEL_VIP_KEYS	 8
 #define MODEL_BACKENDS	 8
 #define MODEL_RING	 251
-#define MODEL_CLIENTS	 256
+#define MODEL_CLIENTS	 1024
 #define MODEL_LIMITS_MAX (1 + LIMIT_SET_CLASSES) /* limit classes that a packet may meet */
 
 struct model_group {
@@ -70,6 +71,8 @@ struct model_policy {
 	uint32_t n_vip;
 	uint32_t ring[MODEL_VIPS][2][MODEL_RING]; /* backend ids */
 	struct backend backend[MODEL_BACKENDS];
+	struct guard guard[MODEL_VIPS]; /* by vip id, 0: listeners; mode to options */
+	struct model_host host;
 };
 
 struct model_client {
@@ -84,6 +87,8 @@ struct model_state {
 	struct model_client client[MODEL_CLIENTS];
 	uint32_t n_client;
 	uint64_t may_look_ns[2]; /* for proof: of TCP, of all else */
+	struct model_guard_state guard[MODEL_VIPS];
+	uint64_t answers_until_ns; /* until when answers to a guard are looked at */
 };
 
 struct model_counters {
@@ -92,12 +97,14 @@ struct model_counters {
 	struct stats_limit limit[MODEL_CLASSES];
 	struct stats_vip vip[MODEL_VIPS];
 	struct stats_count backend[MODEL_BACKENDS];
+	struct stats_guard guard[MODEL_VIPS];
 };
 
 struct model {
 	struct model_policy policy;
 	struct model_state state;
 	struct model_counters counters;
+	struct model_kernel kernel;
 };
 
 /* A frame as a hook gets it. */
@@ -109,9 +116,10 @@ struct model_frame {
 	uint32_t segment_bytes;
 	uint32_t ifindex;
 	uint64_t now_ns;
+	bool keeps_checksum; /* TC: a transport checksum is only ever told of a difference */
 };
 
-enum model_fate { MODEL_NEXT, MODEL_PASS, MODEL_DROP, MODEL_TX };
+enum model_fate { MODEL_NEXT, MODEL_PASS, MODEL_DROP, MODEL_TX, MODEL_REPLY };
 
 enum model_outcome { MODEL_UNASKED, MODEL_ADMITTED, MODEL_REFUSED, MODEL_WOULD_REFUSE };
 
@@ -127,6 +135,7 @@ struct model_limit {
 struct model_packet {
 	const struct model_frame *frame;
 	bool ipv6, fragment, portless, quotes, syn;
+	bool tcp_ack, tcp_rst;
 	uint8_t proto; /* of the packet itself; flow has that of the one that an error quotes */
 	struct addr source;
 	struct flow_key flow;
@@ -140,8 +149,9 @@ struct model_packet {
 	const struct vip *vip;
 	const struct backend *backend;
 	uint32_t backend_id;
+	struct model_guard guard;
 	struct model_limit limit[MODEL_LIMITS_MAX];
 };
 
-/* One packet: its fate and where it goes. A packet that is sent on is rewritten in place. */
+/* One packet: its fate and where it goes. A packet that is sent on, or back, is rewritten in place. */
 enum model_fate model_run(struct model *m, struct model_frame *frame, struct model_packet *ret);

@@ -9,6 +9,11 @@ static inline uint32_t bytes_16(const uint8_t *at)
 	return (uint32_t)at[0] << 8 | at[1];
 }
 
+static inline uint32_t bytes_32(const uint8_t *at)
+{
+	return bytes_16(at) << 16 | bytes_16(at + 2);
+}
+
 static inline struct addr bytes_addr_v4(const uint8_t *at)
 {
 	return (struct addr) {

@@ -32,6 +32,8 @@ static enum model_fate tcp(struct model_packet *p, uint32_t at, uint32_t end)
 	if (bytes < 20 || end - at < bytes)
 		return model_drop(p, DROP_MALFORMED);
 	p->syn = (tcp[13] & 0x02) && !(tcp[13] & 0x10);
+	p->tcp_rst = tcp[13] & 0x04;
+	p->tcp_ack = tcp[13] & 0x10;
 	ports(p, tcp);
 	p->headers_bytes = at + bytes;
 	return MODEL_NEXT;

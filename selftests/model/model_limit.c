@@ -20,17 +20,6 @@ struct scope {
 	uint32_t units[LIMIT_UNITS];
 };
 
-static struct model_client *client_find(struct model_state *s, const struct client_key *key)
-{
-	uint32_t i;
-
-	for (i = 0; i < s->n_client; i++) {
-		if (memcmp(&s->client[i].key, key, sizeof(*key)) == 0)
-			return &s->client[i];
-	}
-	return NULL;
-}
-
 /* The words of its address that tell a source from another are the key of its cell in a row. */
 static struct limit_meters *cell_of(struct model *m, const struct scope *s, uint32_t key,
 				    uint32_t row, const struct addr *unit, bool ipv6)
@@ -59,7 +48,7 @@ static bool scope_of(struct model *m, const struct model_packet *p, struct model
 	if (s->rates->flags & LIMIT_HAS_TOTAL)
 		s->total = &m->state.total[limit->id];
 	key.source = model_unit(p, s->rates->flags & LIMIT_PER_PREFIX);
-	own = client_find(&m->state, &key);
+	own = model_client_find(&m->state, &key);
 	limit->by_own_meter = own != NULL;
 	if (own) {
 		s->cell[0] = &own->client.meters;
@@ -247,7 +236,7 @@ static void prove(struct model *m, const struct model_packet *p, struct model_li
 	if (p->frame->now_ns < *may_look_ns)
 		return;
 	*may_look_ns = p->frame->now_ns + LOOK_EVERY_NS;
-	voucher = client_find(&m->state, &key);
+	voucher = model_client_find(&m->state, &key);
 	if (!voucher || voucher->client.proof == CLIENT_UNPROVEN ||
 	    m->state.n_client == MODEL_CLIENTS)
 		return;

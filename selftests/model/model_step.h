@@ -11,9 +11,12 @@ enum model_fate model_l4(const struct model_policy *policy, struct model_packet 
 enum model_fate model_acl(const struct model_policy *policy, struct model_packet *p);
 enum model_fate model_verdict(struct model_policy *policy, struct model_packet *p);
 enum model_fate model_vip_find(const struct model_policy *policy, struct model_packet *p);
+enum model_fate model_guard(struct model *m, struct model_packet *p);
 enum model_fate model_limit(struct model *m, struct model_packet *p);
 enum model_fate model_vip(const struct model_policy *policy, struct model_packet *p);
 
 enum model_fate model_drop(struct model_packet *p, enum drop_reason reason);
+/* NULL: it has none. */
+struct model_client *model_client_find(struct model_state *s, const struct client_key *key);
 /* The source's address masked to what policy knows: /32 or /64, or wide: /24 or /48. */
 struct addr model_unit(const struct model_packet *p, bool wide);

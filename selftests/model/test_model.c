@@ -23,19 +23,22 @@ static void run(struct fuzz_options *o, struct fuzz_result *r)
 	fuzz_run(o, r);
 }
 
-/* LIMIT_CONTENDED takes two CPUs, INTERNAL maps that are too small; later ones are the way out's. */
+/* LIMIT_CONTENDED takes two CPUs, INTERNAL maps that are too small. */
 static void expect_all_reached(const struct fuzz_result *r)
 {
 	uint32_t i;
 
-	for (i = 1; i <= DROP_LIMIT_TOTAL; i++) {
-		if (i != DROP_LIMIT_CONTENDED && i != DROP_INTERNAL && r->dropped[i] < 20)
+	for (i = 1; i < DROP_REASON_COUNT; i++) {
+		if (i != DROP_LIMIT_CONTENDED && i != DROP_INTERNAL && i != DROP_EGRESS_LIMIT &&
+		    i != DROP_RESPONSE_FACTOR && r->dropped[i] < 20)
 			fail_msg("drop reason %u was met %llu times", i,
 				 (unsigned long long)r->dropped[i]);
 	}
 	for (i = STATS_PASS; i <= STATS_FORWARD; i++)
 		assert_true(r->action[i] > 1000);
 	assert_true(r->admitted > 1000 && r->would_drop > 1000);
+	for (i = 1; i < GUARD_COUNT_COUNT; i++)
+		assert_true(r->guarded[i] > 20);
 }
 
 /* Fewer on kernels that may be emulated; more when all is run at full size. */
@@ -107,6 +110,7 @@ PLANTED(3, a_limit_per_ipv6_address_is_found)
 PLANTED(4, a_refill_that_loses_nanoseconds_is_found)
 PLANTED(5, fragments_that_meet_two_backends_are_found)
 PLANTED(6, an_mtu_that_counts_the_link_header_is_found)
+PLANTED(7, an_acknowledgement_that_proves_its_source_is_found)
 
 int main(void)
 {
@@ -118,6 +122,7 @@ int main(void)
 		cmocka_unit_test(a_refill_that_loses_nanoseconds_is_found),
 		cmocka_unit_test(fragments_that_meet_two_backends_are_found),
 		cmocka_unit_test(an_mtu_that_counts_the_link_header_is_found),
+		cmocka_unit_test(an_acknowledgement_that_proves_its_source_is_found),
 	};
 
 	return cmocka_run_group_tests_name("model", tests, NULL, NULL);

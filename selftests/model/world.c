@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "world.h"
+#include "world_part.h"
 
 #include <string.h>
 
@@ -315,6 +315,7 @@ void world_make(struct draw *d, uint64_t now_ns, struct model_policy *ret)
 	limits(d, ret);
 	kinds_and_ports(d, ret);
 	vips(d, ret);
+	world_guard_make(d, ret);
 }
 
 /* The agent's word for a source, or meters of its own in a class. */
@@ -346,7 +347,7 @@ static void change_rates(struct draw *d, struct limit_class *c)
 void world_change(struct draw *d, uint64_t now_ns, struct model_policy *policy,
 		  struct model_state *state)
 {
-	switch (draw(d, 8)) {
+	switch (draw(d, 9)) {
 	case 0:
 	case 1:
 		change_rates(d, &policy->class[1 + draw(d, MODEL_CLASSES - 1)]);
@@ -364,6 +365,9 @@ void world_change(struct draw *d, uint64_t now_ns, struct model_policy *policy,
 	case 5:
 		policy->state.active_key ^= policy->state.charge_both;
 		policy->state.charge_both = 0;
+		break;
+	case 6:
+		world_guard_change(d, policy);
 		break;
 	default:
 		prove(d, state);

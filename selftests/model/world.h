@@ -16,6 +16,9 @@ struct addr world_destination(struct draw *d, bool ipv6);
 uint16_t world_sport(struct draw *d);
 uint16_t world_dport(struct draw *d);
 
+/* The network that all of it is in: of lane_net_open. */
+struct model_host world_host(void);
+
 void world_make(struct draw *d, uint64_t now_ns, struct model_policy *ret);
 /* What an operator or the agent may do while packets flow; lists stay. Of *state: who is proven. */
 void world_change(struct draw *d, uint64_t now_ns, struct model_policy *policy,

@@ -41,7 +41,7 @@ struct guard {
 	__u32 pad;
 
 	__u64 window_ns; /* start of the second in which SYNs are counted, CLOCK_MONOTONIC */
-	__u64 syns;	 /* in it */
+	__u64 syns;	 /* in it, as far as they decide: not those above on_per_s, or off_per_s */
 	__u64 until_ns;	 /* GUARD_AUTO: on until then */
 	__u64 turns;	 /* how often it turned on */
 };

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The parts of a lane, a file each: what lane.c and lane_policy.c put together. */
+#pragma once
+
+#include <stddef.h>
+
+#include "lane.h"
+
+void *lane_map_memory(const struct lane *l, const char *name, size_t bytes);
+void lane_unmap(void *memory, size_t bytes);
+
+/*
+ * open and close with the lane; forget before a round; write when policy has changed; check: false,
+ * and what differs is in said.
+ */
+void lane_guard_open(struct lane *l);
+void lane_guard_close(struct lane *l);
+void lane_guard_forget(struct lane *l);
+void lane_guard_write(struct lane *l);
+bool lane_guard_check(struct lane *l);
+/* A reply went out. */
+bool lane_guard_replied(struct lane *l, const struct model_packet *p);
