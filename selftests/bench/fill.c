@@ -11,6 +11,7 @@
 #include "dataplane/source_table.h"
 #include "fill.h"
 #include "sluice/abi/client.h"
+#include "sluice/abi/guard.h"
 #include "sluice/abi/verdict.h"
 #include "sluice/abi/vip.h"
 #include "vary.h"
@@ -26,10 +27,19 @@ void fill_die(const char *what)
 	exit(1);
 }
 
-static void set(const struct bpf_map *map, const void *key, const void *value)
+static int map_of(struct bpf_object *obj, const char *name)
 {
-	if (bpf_map_update_elem(bpf_map__fd(map), key, value, BPF_ANY))
-		fill_die(bpf_map__name(map));
+	int fd = bpf_object__find_map_fd_by_name(obj, name);
+
+	if (fd < 0)
+		fill_die(name);
+	return fd;
+}
+
+static void set(struct bpf_object *obj, const char *map, const void *key, const void *value)
+{
+	if (bpf_map_update_elem(map_of(obj, map), key, value, BPF_ANY))
+		fill_die(map);
 }
 
 static struct addr v4(uint32_t host)
@@ -41,14 +51,14 @@ static struct addr v4(uint32_t host)
 	return a;
 }
 
-static struct source_table *open_table(struct xdp_ingress *xdp)
+static struct source_table *open_table(struct bpf_object *obj)
 {
 	struct source_maps maps = {
-		.v4_fd = bpf_map__fd(xdp->maps.source_v4),
-		.split_fd = bpf_map__fd(xdp->maps.source_split),
-		.long_fd = bpf_map__fd(xdp->maps.source_long),
-		.v6_fd = bpf_map__fd(xdp->maps.source_v6),
-		.v6_lengths_fd = bpf_map__fd(xdp->maps.source_v6_lengths),
+		.v4_fd = map_of(obj, "source_v4"),
+		.split_fd = map_of(obj, "source_split"),
+		.long_fd = map_of(obj, "source_long"),
+		.v6_fd = map_of(obj, "source_v6"),
+		.v6_lengths_fd = map_of(obj, "source_v6_lengths"),
 	};
 	struct source_table *t;
 
@@ -77,32 +87,81 @@ static void apply(struct source_table *t)
 	source_table_close(t);
 }
 
-void fill_limit(struct xdp_ingress *xdp, uint64_t per_s, uint64_t burst)
+/* 0: one packet a day, so that all but the first are refused. */
+static void set_rate(const struct fill_limits *l, uint32_t factor, struct gcra_rate *ret)
 {
-	struct limit_class class = { .row_bits = FILL_ROW_BITS };
-	static struct limit_set limits;
-	struct source_table *t = open_table(xdp);
-	struct limit_state state = { 0 };
-	uint32_t id = FILL_CLASS, group = FILL_GROUP, zero = 0, i;
-
-	/* 0: one packet a day, so that all but the first are refused. */
-	if (gcra_rate_set(&class.rates[0].unit[LIMIT_PACKETS], per_s ? per_s : 1,
-			  per_s ? SECOND : 86400 * SECOND, burst))
+	if (gcra_rate_set(ret, l->per_s ? l->per_s * factor : 1, l->per_s ? SECOND : 86400 * SECOND,
+			  l->burst * factor))
 		fill_die("rate");
-	set(xdp->maps.limit_class, &id, &class);
-	limits.service[0].limit_class[0] = FILL_CLASS;
-	set(xdp->maps.limit_set, &group, &limits);
+}
+
+static void set_class(struct bpf_object *obj, const struct fill_limits *l, uint32_t nth)
+{
+	struct limit_class class = { .row_first = nth * 2 << l->row_bits, .row_bits = l->row_bits };
+	struct limit_rates *rates = &class.rates[0];
+	uint32_t id = FILL_CLASS + nth, unit;
+
+	set_rate(l, 1, &rates->unit[LIMIT_PACKETS]);
+	for (unit = 0; l->totals && unit < LIMIT_UNITS; unit++) {
+		uint32_t factor = unit == LIMIT_BYTES ? 1500 : 1;
+
+		set_rate(l, factor, &rates->unit[unit]);
+		set_rate(l, factor, &rates->total[unit]);
+		rates->flags = LIMIT_HAS_TOTAL;
+	}
+	set(obj, "limit_class", &id, &class);
+}
+
+/* What goes out: all of it is one service. */
+static void set_ports(struct bpf_object *obj)
+{
+	static struct limit_ports ports;
+	uint32_t table;
+
+	memset(&ports, FILL_SERVICE, sizeof(ports));
+	for (table = LIMIT_PORT_EGRESS_UDP; table < LIMIT_PORT_TABLES; table++)
+		set(obj, "limit_port", &table, &ports);
+}
+
+void fill_limits(struct bpf_object *obj, const struct fill_limits *l)
+{
+	struct source_table *t = open_table(obj);
+	struct limit_state state = { .has_egress = 1 };
+	uint32_t group = FILL_GROUP, zero = 0, i;
+	static struct limit_set sets;
+
+	memset(&sets, 0, sizeof(sets));
+	for (i = 0; i < l->classes; i++) {
+		set_class(obj, l, i);
+		sets.service[0].limit_class[i] = (uint8_t)(FILL_CLASS + i);
+		sets.service[FILL_SERVICE].limit_class[i] = (uint8_t)(FILL_CLASS + i);
+	}
+	set(obj, "limit_set", &group, &sets);
 	for (i = 0; i < LIMIT_ROW_KEY_WORDS * 2; i++)
 		state.key[0].row[i / LIMIT_ROW_KEY_WORDS][i % LIMIT_ROW_KEY_WORDS] =
 			0x9e3779b97f4a7c15ULL * (i + 1);
-	set(xdp->maps.limit_state, &zero, &state);
+	set(obj, "limit_state", &zero, &state);
+	set_ports(obj);
 	set_group(t);
 	source_table_set(t, SOURCE_LIST_ALLOW, NULL, 0);
 	source_table_set(t, SOURCE_LIST_DENY, NULL, 0);
 	apply(t);
 }
 
-void fill_proven(struct xdp_ingress *xdp, uint32_t n)
+void fill_proven_one(struct bpf_object *obj, const uint8_t source[4], uint32_t classes)
+{
+	struct client c = { 0 };
+	uint32_t i;
+
+	for (i = 0; i < classes; i++) {
+		struct client_key key = { v4(0), FILL_CLASS + i };
+
+		memcpy(&key.source.b[12], source, 4);
+		set(obj, "clients", &key, &c);
+	}
+}
+
+void fill_proven(struct bpf_object *obj, uint32_t n)
 {
 	struct client_key *keys = calloc(BATCH, sizeof(*keys));
 	struct client *values = calloc(BATCH, sizeof(*values));
@@ -114,8 +173,7 @@ void fill_proven(struct xdp_ingress *xdp, uint32_t n)
 		count = n - done < BATCH ? n - done : BATCH;
 		for (i = 0; i < count; i++)
 			keys[i] = (struct client_key) { v4(vary_source(done + i)), FILL_CLASS };
-		if (bpf_map_update_batch(bpf_map__fd(xdp->maps.clients), keys, values, &count,
-					 NULL))
+		if (bpf_map_update_batch(map_of(obj, "clients"), keys, values, &count, NULL))
 			fill_die("clients");
 	}
 	free(keys);
@@ -132,13 +190,12 @@ static struct prefix deny_prefix(uint32_t i)
 	return (struct prefix) { ADDR_V4_BITS + len, v4(host & ~0U << (32 - len)) };
 }
 
-void fill_deny(struct xdp_ingress *xdp, uint32_t n, uint32_t sources)
+void fill_deny(struct bpf_object *obj, uint32_t n)
 {
 	struct prefix *deny = calloc(n, sizeof(*deny)), *allow = NULL;
-	struct source_table *t = open_table(xdp);
+	struct source_table *t = open_table(obj);
 	uint32_t i;
 
-	(void)sources;
 	if (!deny)
 		fill_die("memory");
 	for (i = 0; i < n; i++)
@@ -151,19 +208,19 @@ void fill_deny(struct xdp_ingress *xdp, uint32_t n, uint32_t sources)
 	free(deny);
 }
 
-static void set_filter(struct xdp_ingress *xdp, const struct addr *a, uint8_t bit)
+static void set_filter(struct bpf_object *obj, const struct addr *a, uint8_t bit)
 {
 	static struct verdict_filter filter;
 	uint32_t zero = 0;
-	int fd = bpf_map__fd(xdp->maps.verdict_filter);
+	int fd = map_of(obj, "verdict_filter");
 
 	if (bpf_map_lookup_elem(fd, &zero, &filter))
 		fill_die("verdict_filter");
 	filter.bucket[verdict_filter_bucket(a)] |= bit;
-	set(xdp->maps.verdict_filter, &zero, &filter);
+	set(obj, "verdict_filter", &zero, &filter);
 }
 
-void fill_verdicts(struct xdp_ingress *xdp, uint32_t sources, uint32_t flows)
+void fill_verdicts(struct bpf_object *obj, uint32_t sources, uint32_t flows)
 {
 	struct verdict v = { .until_ns = FOREVER, .action = VERDICT_DROP };
 	static struct verdict_filter filter;
@@ -172,7 +229,7 @@ void fill_verdicts(struct xdp_ingress *xdp, uint32_t sources, uint32_t flows)
 	for (i = 0; i < sources; i++) {
 		struct verdict_key key = { 128, v4(vary_source(i + 7777777)) };
 
-		set(xdp->maps.verdict_source, &key, &v);
+		set(obj, "verdict_source", &key, &v);
 		filter.bucket[verdict_filter_bucket(&key.addr)] |= VERDICT_FILTER_SOURCE;
 	}
 	for (i = 0; i < flows; i++) {
@@ -182,31 +239,45 @@ void fill_verdicts(struct xdp_ingress *xdp, uint32_t sources, uint32_t flows)
 					.dport = 2,
 					.proto = 6 };
 
-		set(xdp->maps.verdict_flow, &key, &v);
+		set(obj, "verdict_flow", &key, &v);
 		filter.bucket[verdict_filter_bucket(&key.src)] |= VERDICT_FILTER_FLOW;
 	}
-	set(xdp->maps.verdict_filter, &zero, &filter);
+	set(obj, "verdict_filter", &zero, &filter);
 }
 
-void fill_verdict_of(struct xdp_ingress *xdp, const uint8_t source[4])
+void fill_verdict_of(struct bpf_object *obj, const uint8_t source[4])
 {
 	struct verdict v = { .until_ns = FOREVER, .action = VERDICT_DROP };
 	struct verdict_key key = { 128, v4(0) };
 
 	memcpy(&key.addr.b[12], source, 4);
-	set(xdp->maps.verdict_source, &key, &v);
-	set_filter(xdp, &key.addr, VERDICT_FILTER_SOURCE);
+	set(obj, "verdict_source", &key, &v);
+	set_filter(obj, &key.addr, VERDICT_FILTER_SOURCE);
 }
 
-void fill_vip(struct xdp_ingress *xdp)
+void fill_vip(struct bpf_object *obj)
 {
-	struct vip_key key = { .addr = v4(0xc000020a), .port = __builtin_bswap16(80), .proto = 6 };
-	struct vip vip = { .id = 1, .ring_size = FILL_STRIDE, .hash_seed = { 1, 2 } };
+	struct vip_key key = { .addr = v4(FILL_VIP_ADDR),
+			       .port = __builtin_bswap16(FILL_VIP_PORT),
+			       .proto = 6 };
+	struct vip vip = { .id = FILL_VIP,
+			   .ring_size = FILL_STRIDE,
+			   .service = FILL_SERVICE,
+			   .hash_seed = { 1, 2 } };
 	struct backend backend = { .ifindex = 1, .mtu = 1500, .flags = BACKEND_READY };
 	uint32_t id = 1, slot;
 
-	set(xdp->maps.vips, &key, &vip);
-	set(xdp->maps.backends, &id, &backend);
-	for (slot = 2 * FILL_STRIDE; slot < 3 * FILL_STRIDE; slot++)
-		set(xdp->maps.vip_ring, &slot, &id);
+	set(obj, "vips", &key, &vip);
+	set(obj, "backends", &id, &backend);
+	for (slot = 2 * FILL_VIP * FILL_STRIDE; slot < (2 * FILL_VIP + 1) * FILL_STRIDE; slot++)
+		set(obj, "vip_ring", &slot, &id);
+}
+
+void fill_guard(struct bpf_object *obj, uint32_t mode)
+{
+	struct guard g = { .mode = mode, .on_per_s = 10000, .off_per_s = 5000, .hold_ns = SECOND };
+	uint32_t own = GUARD_OWN, vip = FILL_VIP;
+
+	set(obj, "guards", &own, &g);
+	set(obj, "guards", &vip, &g);
 }
