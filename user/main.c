@@ -17,6 +17,7 @@
 #include "agent/pem.h"
 #include "base/cleanup.h"
 #include "conf/conf.h"
+#include "conf/conf_warn.h"
 #include "control/control.h"
 #include "dataplane/dataplane.h"
 #include "dataplane/limit_memory.h"
@@ -151,19 +152,6 @@ static void check_bpffs(const struct conf *conf, struct check *check, struct con
 			dir);
 }
 
-static void check_plans(const struct conf *conf, struct check *check)
-{
-	for (size_t i = 0; i < conf->n_plans; i++) {
-		const struct conf_plan *plan = &conf->plans[i];
-
-		if (!plan->n_limits)
-			conf_errors_add(&check->warnings, plan->place.line, plan->place.column,
-					"plans[%s]: has no limits: its consumers may do what they "
-					"want",
-					plan->name ? plan->name : "?");
-	}
-}
-
 static int check_open(const char *path, struct errmsg *err, void *ctx)
 {
 	const struct check *check = ctx;
@@ -177,9 +165,9 @@ static void check_host(const struct conf *conf, struct conf_errors *errors, void
 	const struct pem_source source = { check_open, check };
 
 	check->bounds.conf = &conf->agent;
+	conf_warn(conf, &check->warnings);
 	check_accounts(&conf->agent, check, errors);
 	check_bpffs(conf, check, errors);
-	check_plans(conf, check);
 	pem_check(conf, &source, errors);
 	acl_source_check(conf, errors);
 	conf_errors_sort(errors);

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "conf/conf_warn.h"
 #include "conf_fixture.h"
 
 static void test_limits_that_cannot_be_held_are_refused(void **state)
@@ -208,6 +209,59 @@ static void test_more_than_255_limits_are_refused(void **state)
 	free(yaml);
 }
 
+#define DEVICE(settings) "dataplane: {devices: [{name: a, " settings "}]}\n"
+#define BYTES(burst)	 "bytes: {rate: 1MB/s, burst: " burst "}"
+
+/* A merged packet that is larger than the burst passes never, and nothing says so but its sender. */
+static void test_a_burst_below_a_merged_packet_is_warned_of(void **state)
+{
+	static const struct {
+		const char *yaml;
+		uint32_t line, column;
+		const char *says; /* NULL: nothing */
+	} rows[] = {
+		{ "limits: [{name: a, direction: egress, sources: [10.0.0.0/8], " BYTES(
+			  "32KiB") "}]",
+		  1, 10, "limits[a]: bytes.burst: 32768 is less than the packets of up to 64 KiB" },
+		{ "limits:\n- {name: a, direction: egress, sources: [10.0.0.0/8], total: {" BYTES(
+			  "64KiB") "}}",
+		  2, 3, "total.bytes.burst: 65536 is less" },
+		{ DEVICE("hook: tc") "limits: [{name: a, sources: [10.0.0.0/8], " BYTES(
+			  "1514") "}]",
+		  2, 10, "hook tc" },
+		{ DEVICE("mode: generic") "limits: [{name: a, kind: icmp, " BYTES("1514") "}]", 2,
+		  10, "mode generic" },
+		/* One frame at a time is what the driver hands to XDP. */
+		{ DEVICE("mode: native") "limits: [{name: a, kind: icmp, " BYTES("1514") "}]", 0, 0,
+		  NULL },
+		{ "limits: [{name: a, direction: egress, sources: [10.0.0.0/8], " BYTES(
+			  "72KiB") "}]",
+		  0, 0, NULL },
+		/* The least burst that nobody asked for. */
+		{ "limits: [{name: a, direction: egress, sources: [10.0.0.0/8], "
+		  "bytes: {rate: 1kB/s}}]",
+		  0, 0, NULL },
+		{ "limits: [{name: a, direction: egress, sources: [10.0.0.0/8], "
+		  "packets: {rate: 1/s, burst: 1}}]",
+		  0, 0, NULL },
+	};
+	struct conf_errors *warnings = calloc(1, sizeof(*warnings));
+
+	(void)state;
+	assert_non_null(warnings);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct conf *conf = conf_fixture(rows[i].yaml);
+
+		conf_warn(conf, warnings);
+		assert_int_equal(warnings->n, rows[i].says ? 1 : 0);
+		if (rows[i].says)
+			assert_true(conf_fixture_says(warnings, rows[i].line, rows[i].column,
+						      rows[i].says));
+		conf_free(conf);
+	}
+	free(warnings);
+}
+
 /* Workers get the configuration as a dump, which has every setting, also those that select nothing. */
 static void test_limits_are_read_back_from_a_dump(void **state)
 {
@@ -244,6 +298,7 @@ int main(void)
 		cmocka_unit_test(test_what_a_limit_selects_is_read),
 		cmocka_unit_test(test_limits_are_read_back_from_a_dump),
 		cmocka_unit_test(test_more_than_255_limits_are_refused),
+		cmocka_unit_test(test_a_burst_below_a_merged_packet_is_warned_of),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -28,12 +28,12 @@ static void test_rates_that_parse(void **state)
 		{ "100Mbit/s", "1514", 12500000, 1, 1514 },
 		{ "1.5GB/s", "1MB", 1500000000, 1, 1000000 },
 		{ "10000000B/s", "1MB", 10000000, 1, 1000000 },
-		/* without a burst: one second of the rate, at least 1, or 64 KiB of bytes */
+		/* without a burst: one second of the rate, at least 1, or a merged packet of 64 KiB */
 		{ "100/s", NULL, 100, 1, 100 },
 		{ "6000/min", NULL, 6000, 60, 100 },
 		{ "10/h", NULL, 10, 3600, 1 },
 		{ "10MB/s", NULL, 10000000, 1, 10000000 },
-		{ "1kB/s", NULL, 1000, 1, 65536 },
+		{ "1kB/s", NULL, 1000, 1, 73728 },
 	};
 	struct conf_rate rate;
 

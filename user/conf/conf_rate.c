@@ -12,7 +12,7 @@
 
 void conf_rate_default_burst(struct conf_rate *rate, bool bytes)
 {
-	uint64_t least = bytes ? CONF_RATE_BYTES_BURST_MIN : 1;
+	uint64_t least = bytes ? CONF_RATE_MERGED_BYTES : 1;
 	uint64_t per_s;
 
 	if (rate->count == 0 || rate->period_ns == 0 || rate->burst != 0)

@@ -6,8 +6,11 @@
 
 #include "conf.h"
 
-/* What a GRO packet on TC can weigh: a smaller burst would never admit one. */
-#define CONF_RATE_BYTES_BURST_MIN 65536
+/*
+ * What a packet of 64 KiB can weigh that GRO merged or the device is to cut (TSO), on the wire: with
+ * 66 bytes of headers for each 536 of it. A smaller burst would never admit one.
+ */
+#define CONF_RATE_MERGED_BYTES 73728
 /* The least burst in bytes that the file may ask for: one full Ethernet frame. */
 #define CONF_RATE_FRAME_BYTES 1514
 

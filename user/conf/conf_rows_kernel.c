@@ -327,7 +327,7 @@ static const struct conf_row byte_rate_rows[] = {
 	  CONF_AT(struct conf_rate, burst),
 	  .type = &conf_type_size,
 	  .min = CONF_RATE_FRAME_BYTES,
-	  .def_help = "one second of the rate, at least 64KiB",
+	  .def_help = "one second of the rate, at least 72KiB",
 	  .help = "How many at once: at least one frame." },
 };
 
@@ -446,7 +446,16 @@ static const struct conf_row limit_rows[] = {
 	  .help = "Count what would be dropped, and drop nothing." },
 };
 
-const struct conf_table conf_table_limit = CONF_TABLE("limit", limit_rows, struct conf_limit, );
+static void limit_derive(void *item, const struct conf_node *node)
+{
+	struct conf_limit *limit = item;
+
+	if (node)
+		limit->place = (struct conf_place) { node->line, node->column };
+}
+
+const struct conf_table conf_table_limit =
+	CONF_TABLE("limit", limit_rows, struct conf_limit, .derive = limit_derive);
 
 static const struct conf_row response_rows[] = {
 	{ .name = "name",

@@ -124,6 +124,7 @@ struct conf_limit {
 	struct conf_rate total[LIMIT_UNITS];
 	uint32_t rows; /* cells in each of its two rows: a power of two */
 	bool dry_run;
+	struct conf_place place;
 };
 
 /* A UDP service of this host: bytes that it may send for each byte that its client sent. */

@@ -2,8 +2,11 @@
 /* status: what is attached where and how, how full the maps are, who runs, what to worry about. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
+#include "conf/conf_warn.h"
 #include "dataplane/guard_map.h"
 #include "dataplane/vip_map.h"
 #include "request.h"
@@ -186,6 +189,18 @@ static void status_vip_warnings(struct control_request *r, struct dataplane *dp,
 	free(rows);
 }
 
+/* What the configuration says and seldom means. */
+static void status_conf_warnings(struct control_request *r, json_t *warnings)
+{
+	CLEANUP_FREE struct conf_errors *found = calloc(1, sizeof(*found));
+
+	if (!found)
+		return;
+	conf_warn(supervisor_conf(r->s), found);
+	for (size_t i = 0; i < found->n; i++)
+		add_warning(warnings, found->error[i].text);
+}
+
 static json_t *status_warnings(struct control_request *r, struct dataplane *dp)
 {
 	const char *texts[STATUS_WARNINGS_MAX];
@@ -194,6 +209,7 @@ static json_t *status_warnings(struct control_request *r, struct dataplane *dp)
 
 	for (size_t i = 0; i < n; i++)
 		add_warning(list, texts[i]);
+	status_conf_warnings(r, list);
 	n = dp ? dataplane_warnings(dp, texts, STATUS_WARNINGS_MAX) : 0;
 	for (size_t i = 0; i < n; i++)
 		add_warning(list, texts[i]);
