@@ -24,7 +24,7 @@ $(KERNEL_OBJECTS): kernel-objects-%:
 
 .PHONY: bpf-objects kernels-bin
 bpf-objects: $(BPF_OBJS)
-kernels-bin: $(KERNEL_LOADER) $(KERNEL_OBJECTS) $(BPF_BINS)
+kernels-bin: $(KERNEL_LOADER) $(KERNEL_OBJECTS) $(BPF_BINS) $(MODEL_BINS)
 
 ## test-kernels: boot other kernels under qemu, load every program, run the BPF tests (T=6.1 selects)
 .PHONY: test-kernels

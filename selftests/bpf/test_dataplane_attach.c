@@ -20,6 +20,7 @@
 #include "dataplane/acl_map.h"
 #include "dataplane/dataplane_state.h"
 #include "dataplane/link_tc.h"
+#include "dataplane/program.h"
 #include "dataplane/stats_map.h"
 #include "sluice/abi/source.h"
 
@@ -289,25 +290,35 @@ static void egress_is_attached_adopted_and_removed(void **state)
 	struct conf_dataplane c = lab_conf(&dev);
 	struct lab *l = *state;
 	struct dataplane *dp = lab_dataplane(l, &c);
+	uint64_t ns, runs;
 	struct errmsg err;
+	uint32_t id;
 
 	assert_false(attach(dp, &c)->egress);
 	assert_false(lab_has_pin(l, "link_edge0_egress"));
+	/* Nobody wants it: it is not even loaded. */
+	assert_int_equal(dp->egress.fd, -1);
+	assert_int_equal(dataplane_prog_stats(dp, &ns, &runs), 0);
+	assert_int_equal(dataplane_attach_egress(dp, false), 0);
 	assert_int_equal(dataplane_attach_egress(dp, true), 0);
 	assert_true(device_of(dp)->egress);
+	assert_true(lab_has_pin(l, "prog_tc_egress"));
+	id = dp->egress.id;
 	assert_true(lab_has_pin(l, "link_edge0_egress") || lab_has_pin(l, "egress_edge0"));
 	dataplane_close(dp);
 
 	dp = lab_dataplane(l, &c);
 	dev.hook = CONF_HOOK_TC;
 	attach(dp, &c);
-	/* Until it is known what is wanted, what is there stays. */
+	/* Until it is known what is wanted, what is there stays, with the new agent's program. */
 	assert_true(lab_has_pin(l, "link_edge0_egress") || lab_has_pin(l, "egress_edge0"));
+	assert_int_not_equal(lab_prog_id(l, "prog_tc_egress"), id);
 	assert_int_equal(dataplane_attach_egress(dp, true), 0);
 	assert_true(device_of(dp)->egress);
 	assert_int_equal(dataplane_attach_egress(dp, false), 0);
 	assert_false(device_of(dp)->egress);
-	assert_false(lab_has_pin(l, "link_edge0_egress") || lab_has_pin(l, "egress_edge0"));
+	assert_false(lab_has_pin(l, "link_edge0_egress") || lab_has_pin(l, "egress_edge0") ||
+		     lab_has_pin(l, "prog_tc_egress"));
 	assert_int_equal(dataplane_attach_egress(dp, true), 0);
 	dataplane_close(dp);
 	assert_int_equal(dataplane_detach_all(l->dir_fd, &err), 0);
@@ -326,6 +337,7 @@ static void without_tcx_egress_is_a_filter_of_its_own(void **state)
 
 	strcpy(d.state.name, "edge0");
 	d.state.ifindex = if_nametoindex("edge0");
+	assert_int_equal(program_load_egress(dp, &err), 0);
 	assert_int_equal(link_tc_attach_clsact(dp, &d, LINK_TC_EGRESS, &err), 0);
 	assert_true(d.state.egress_clsact);
 	assert_int_equal(link_tc_attach_clsact(dp, &d, LINK_TC_INGRESS, &err), 0);
@@ -333,6 +345,7 @@ static void without_tcx_egress_is_a_filter_of_its_own(void **state)
 	dataplane_close(dp);
 	/* The next program replaces it. */
 	dp = lab_dataplane(l, &c);
+	assert_int_equal(program_load_egress(dp, &err), 0);
 	assert_int_equal(link_tc_attach_clsact(dp, &d, LINK_TC_EGRESS, &err), 0);
 	lab_run("test $(tc filter show dev edge0 egress | grep -c 'handle 0x1 tc_egress') = 1");
 	assert_int_equal(link_tc_detach_clsact(l->dir_fd, "edge0", LINK_TC_EGRESS), 0);

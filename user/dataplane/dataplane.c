@@ -88,7 +88,7 @@ static int pin_over_old(struct dataplane *dp, struct errmsg *err)
 		e = pin_replace(dp->dir_fd, PIN_PROG "xdp_ingress", dp->xdp.fd);
 	if (!e)
 		e = pin_replace(dp->dir_fd, PIN_PROG "tc_ingress", dp->tc.fd);
-	if (!e)
+	if (!e && dp->egress.fd >= 0)
 		e = pin_replace(dp->dir_fd, PIN_PROG "tc_egress", dp->egress.fd);
 	return e ? errmsg_set(err, e, "cannot pin what was loaded: %s", strerror(-e)) : 0;
 }
@@ -292,6 +292,15 @@ int dataplane_attach(struct dataplane *dp, const struct conf_dataplane *conf)
 	return failed;
 }
 
+/* No device has it any more: the next agent need not load it. */
+static void unload_egress(struct dataplane *dp)
+{
+	pin_remove(dp->dir_fd, PIN_PROG "tc_egress");
+	if (dp->egress.fd >= 0)
+		close(dp->egress.fd);
+	dp->egress = (struct program) { .fd = -1 };
+}
+
 int dataplane_attach_egress(struct dataplane *dp, bool wanted)
 {
 	int failed = 0;
@@ -306,6 +315,8 @@ int dataplane_attach_egress(struct dataplane *dp, bool wanted)
 		else if (d->state.attached && device_attach_egress(dp, d))
 			failed++;
 	}
+	if (!wanted)
+		unload_egress(dp);
 	return failed;
 }
 
@@ -374,6 +385,8 @@ int dataplane_prog_stats(const struct dataplane *dp, uint64_t *ret_run_ns, uint6
 		struct bpf_prog_info info = { 0 };
 		uint32_t len = sizeof(info);
 
+		if (fds[i] < 0)
+			continue;
 		if (bpf_obj_get_info_by_fd(fds[i], &info, &len))
 			return -errno;
 		ns += info.run_time_ns;

@@ -13,6 +13,7 @@
 #include "link_tc.h"
 #include "link_xdp.h"
 #include "pin.h"
+#include "program.h"
 
 bool device_of_pin(const char *name, char ret[16])
 {
@@ -152,11 +153,27 @@ int device_attach(struct dataplane *dp, struct device *d)
 	return dp->egress_wanted ? device_attach_egress(dp, d) : 0;
 }
 
+/* Most configurations never want it: it is loaded for the first device. Pinned before any link. */
+static int need_egress(struct dataplane *dp, struct errmsg *err)
+{
+	int e;
+
+	if (dp->egress.fd >= 0)
+		return 0;
+	e = program_load_egress(dp, err);
+	if (e)
+		return e;
+	e = pin_replace(dp->dir_fd, PIN_PROG "tc_egress", dp->egress.fd);
+	return e ? errmsg_set(err, e, "cannot pin tc_egress: %s", strerror(-e)) : 0;
+}
+
 int device_attach_egress(struct dataplane *dp, struct device *d)
 {
 	struct errmsg err = { 0 };
-	int e = link_tc_attach(dp, d, LINK_TC_EGRESS, &err);
+	int e = need_egress(dp, &err);
 
+	if (!e)
+		e = link_tc_attach(dp, d, LINK_TC_EGRESS, &err);
 	if (e) {
 		forget_egress(d);
 		snprintf(d->state.error, sizeof(d->state.error), "egress: %.240s", err.text);

@@ -13,6 +13,7 @@
 #include "base/cleanup.h"
 #include "dataplane_state.h"
 #include "guard_map.h"
+#include "pin.h"
 #include "program.h"
 
 #pragma GCC diagnostic push
@@ -415,8 +416,31 @@ static int load_xdp(struct dataplane *dp, struct program_set *set, bool *ret_fra
 	return e ? e : load_object(dp, set->obj[PROGRAM_XDP], err);
 }
 
+/* Is a map left that none of the objects that were loaded has? */
+static bool lacks_maps(const struct dataplane *dp)
+{
+	size_t i;
+
+	for (i = 0; i < dp->n_maps; i++) {
+		if (dp->maps[i].fd < 0)
+			return true;
+	}
+	return false;
+}
+
+static int take_egress(struct dataplane *dp, struct bpf_object *obj, struct errmsg *err)
+{
+	int e = load_object(dp, obj, err);
+
+	if (e)
+		return e;
+	e = take_program(obj, false, &dp->egress);
+	return e ? errmsg_set(err, e, "cannot read tc_egress: %s", strerror(-e)) : 0;
+}
+
 int program_load(struct dataplane *dp, struct program_set *set, struct errmsg *err)
 {
+	CLEANUP_FD int egress_fd = pin_get(dp->dir_fd, PIN_PROG "tc_egress");
 	bool frags = false;
 	int e = load_object(dp, set->obj[PROGRAM_AGENT_MAPS], err);
 
@@ -424,16 +448,33 @@ int program_load(struct dataplane *dp, struct program_set *set, struct errmsg *e
 		e = load_xdp(dp, set, &frags, err);
 	if (!e)
 		e = load_object(dp, set->obj[PROGRAM_TC], err);
-	if (!e)
-		e = load_object(dp, set->obj[PROGRAM_EGRESS], err);
+	/* In force somewhere: to be replaced. Else the first device that wants it loads it. */
+	if (!e && (egress_fd >= 0 || lacks_maps(dp)))
+		e = take_egress(dp, set->obj[PROGRAM_EGRESS], err);
 	if (e)
 		return e;
 	e = take_program(set->obj[PROGRAM_XDP], frags, &dp->xdp);
 	if (!e)
 		e = take_program(set->obj[PROGRAM_TC], false, &dp->tc);
-	if (!e)
-		e = take_program(set->obj[PROGRAM_EGRESS], false, &dp->egress);
 	return e ? errmsg_set(err, e, "cannot read the programs: %s", strerror(-e)) : 0;
+}
+
+static void close_object(struct bpf_object **obj)
+{
+	bpf_object__close(*obj);
+}
+
+int program_load_egress(struct dataplane *dp, struct errmsg *err)
+{
+	CLEANUP(close_object) struct bpf_object *obj = NULL;
+	int e;
+
+	program_complaint_clear();
+	obj = open_object(PROGRAM_EGRESS);
+	if (!obj)
+		return errmsg_set(err, -errno, "cannot open tc_egress: %s", complaint);
+	e = prepare(dp, obj, err);
+	return e ? e : take_egress(dp, obj, err);
 }
 
 int program_open_xdp(struct dataplane *dp, struct bpf_object **ret, struct errmsg *err)

@@ -23,8 +23,13 @@ struct program_set {
 void program_quiet(void);
 /* Open all objects and list the maps that they share in dp->maps, with the shapes wanted. */
 int program_open(struct dataplane *dp, struct program_set *ret, struct errmsg *err);
-/* Load them. Maps of dp that have a descriptor are used, the others made; dp->xdp, tc and egress are set. */
+/*
+ * Load them. Maps of dp that have a descriptor are used, the others made; dp->xdp and tc are set, and
+ * dp->egress if there is one in force.
+ */
 int program_load(struct dataplane *dp, struct program_set *set, struct errmsg *err);
+/* Load the program of the way out, on the maps that are there: dp->egress. */
+int program_load_egress(struct dataplane *dp, struct errmsg *err);
 void program_set_clear(struct program_set *set); /* descriptors in dp stay */
 /* Another XDP object on dp's maps, not loaded: libxdp loads it for one dispatcher. */
 int program_open_xdp(struct dataplane *dp, struct bpf_object **ret, struct errmsg *err);
