@@ -6,6 +6,7 @@
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -15,6 +16,7 @@
 #include "dataplane/dataplane_state.h"
 #include "dataplane/limit_map.h"
 #include "dataplane/meter_map.h"
+#include "dataplane/program.h"
 #include "dataplane/verdict_map.h"
 #include "sluice/abi/layout.h"
 
@@ -256,12 +258,47 @@ static void a_map_larger_than_memory_is_refused_and_the_old_one_stays(void **sta
 	dataplane_close(dp);
 	c.max_clients = 4000000000U;
 	assert_int_equal(try_open(l, &c, &err), -ENOMEM);
-	assert_non_null(strstr(err.text, "clients with 4000000000 entries"));
+	assert_non_null(strstr(err.text, "clients with 4000000000 entries (503"));
+	assert_non_null(strstr(err.text, "lower dataplane.max_clients"));
 	assert_int_equal(lab_xdp_on("edge0"), prog_id);
 	c.max_clients = 4096;
 	dp = lab_dataplane(l, &c);
 	check_contents(dp);
 	dataplane_close(dp);
+}
+
+/* What there seemed to be memory for, and the kernel says no all the same. */
+static void a_map_that_the_kernel_refuses_is_named_with_its_setting(void **state)
+{
+	static const struct {
+		uint32_t max_clients, max_verdicts;
+		const char *map, *setting;
+	} cases[] = {
+		{ 4000000000U, 1024, "map clients with 4000000000 entries",
+		  "dataplane.max_clients" },
+		{ 4096, 4000000000U, "map verdict_", "dataplane.max_verdicts" },
+	};
+	struct lab *l = *state;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct dataplane *dp = calloc(1, sizeof(*dp));
+		struct program_set set = { 0 };
+		struct errmsg err = { 0 };
+
+		assert_non_null(dp);
+		dp->conf = lab_conf(NULL);
+		dp->conf.max_clients = cases[i].max_clients;
+		dp->conf.max_verdicts = cases[i].max_verdicts;
+		dp->dir_fd = dup(l->dir_fd);
+		dp->xdp.fd = dp->tc.fd = dp->egress.fd = -1;
+		assert_int_equal(program_open(dp, &set, &err), 0);
+		assert_int_equal(program_load(dp, &set, &err), -E2BIG);
+		if (!strstr(err.text, cases[i].map) || !strstr(err.text, cases[i].setting))
+			fail_msg("%s", err.text);
+		program_set_clear(&set);
+		dataplane_close(dp);
+	}
+	assert_int_equal(lab_pins(l), 0);
 }
 
 int main(void)
@@ -277,6 +314,7 @@ int main(void)
 		TEST(another_size_keeps_contents_and_links),
 		TEST(a_size_below_what_is_in_force_is_refused),
 		TEST(a_map_larger_than_memory_is_refused_and_the_old_one_stays),
+		TEST(a_map_that_the_kernel_refuses_is_named_with_its_setting),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

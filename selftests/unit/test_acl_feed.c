@@ -118,6 +118,23 @@ static void test_cuts(void **state)
 	}
 }
 
+/* What is longer than a /64 would deny more than it says: the error says what could be written. */
+static void test_a_prefix_inside_of_a_source_is_refused_with_the_source(void **state)
+{
+	static const char text[] = "2001:db8:1:2::/64\n2001:db8:1:2:3::7\n2001:db8::/65\n";
+	struct acl_feed feed = { 0 };
+
+	(void)state;
+	assert_int_equal(acl_feed_parse(&feed, text, strlen(text), ACL_FEED_LINES, NULL), -EINVAL);
+	assert_int_equal(feed.n_errors, 2);
+	assert_int_equal(feed.error[0].line, 2);
+	assert_string_equal(feed.error[0].text, "'2001:db8:1:2:3::7' is inside of one source: "
+						"write 2001:db8:1:2::/64, or leave it out");
+	assert_int_equal(feed.error[1].line, 3);
+	assert_non_null(strstr(feed.error[1].text, "write 2001:db8::/64"));
+	acl_feed_clear(&feed);
+}
+
 static void test_many_errors(void **state)
 {
 	struct acl_feed feed = { 0 };
@@ -179,6 +196,7 @@ int main(void)
 		cmocka_unit_test(test_formats),
 		cmocka_unit_test(test_cuts),
 		cmocka_unit_test(test_many_errors),
+		cmocka_unit_test(test_a_prefix_inside_of_a_source_is_refused_with_the_source),
 		cmocka_unit_test(test_ranges),
 	};
 

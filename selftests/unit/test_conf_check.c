@@ -76,6 +76,7 @@ static const struct marked wrong_gateways[] = {
 };
 
 static const struct marked wrong_kernels[] = {
+	{ "dataplane: {max_vips: ^32768}", "two rings of 65537 slots are too many" },
 	{ "acl: {allow: [10.0.0.0/8], deny: [^10.0.0.0/8]}",
 	  "allow wins; remove it or acl.allow[0] in line 1" },
 	{ "acl: {deny: [^'2001:db8::1']}", "by its /64; write 2001:db8::/64" },

@@ -235,6 +235,8 @@ static enum judge_outcome enforce(struct judge *j, struct judge_ruling *ruling, 
 	ruling->error = ret;
 	if (ret == -EEXIST)
 		return JUDGE_OPERATOR;
+	if (ret == -ENOSPC)
+		return JUDGE_FULL;
 	return ret ? JUDGE_FAILED : JUDGE_SET;
 }
 

@@ -36,7 +36,8 @@
 	X(OPERATOR, "operator", "a verdict of an operator is in force")                   \
 	X(BUDGET, "budget", "max_per_minute is used up")                                  \
 	X(FAILED, "failed", "the kernel half did not take it, or is not there")           \
-	X(SHARE, "share", "half of max_per_minute went to what this worker reported")
+	X(SHARE, "share", "half of max_per_minute went to what this worker reported")     \
+	X(FULL, "full", "dataplane.max_verdicts are in force")
 
 enum judge_outcome {
 #define JUDGE_OUTCOME_ENUM(id, label, doc) JUDGE_##id,

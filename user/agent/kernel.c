@@ -123,13 +123,16 @@ static int reload_programs(struct kernel *k, const struct conf *conf, struct err
 	return dataplane_watch(next, k->loop);
 }
 
+/* *ret_refused: programs and maps of that size are not to be had, and nothing was changed. */
 static int apply_dataplane(struct kernel *k, const struct conf *from, const struct conf *to,
-			   struct errmsg *err)
+			   bool *ret_refused, struct errmsg *err)
 {
+	struct dataplane *before = k->dp;
 	int ret = 0;
 
 	if (from && !same_programs(&from->dataplane, &to->dataplane))
 		ret = reload_programs(k, to, err);
+	*ret_refused = ret && k->dp == before;
 	if (!ret && from)
 		ret = attach(k, to);
 	return ret;
@@ -148,16 +151,17 @@ static int apply_limits(struct kernel *k, const struct conf *conf, struct errmsg
 }
 
 static int apply_rooms(struct kernel *k, const struct conf *from, const struct conf *to,
-		       unsigned int rooms, struct errmsg *err)
+		       unsigned int rooms, bool *ret_refused, struct errmsg *err)
 {
 	const char *what = "dataplane";
 	int ret = 0;
 
+	*ret_refused = false;
 	err->text[0] = '\0';
 	if (rooms)
 		acl_job_settle(k->acl);
 	if (rooms & ROOM_DATAPLANE)
-		ret = apply_dataplane(k, from, to, err);
+		ret = apply_dataplane(k, from, to, ret_refused, err);
 	/* Before limits: these change ports after sources, which after a restart wait for all lists. */
 	if (!ret && (rooms & ROOM_ACL)) {
 		what = "acl";
@@ -221,12 +225,13 @@ int kernel_apply(struct kernel *k, const struct conf *from, const struct conf *t
 {
 	const unsigned int rooms = from && diff ? rooms_of(diff) : ROOMS_ALL;
 	struct errmsg back;
+	bool refused;
 	int ret;
 
 	if (!k->dp)
 		return 0;
-	ret = apply_rooms(k, from, to, rooms, err);
-	if (ret && from && apply_rooms(k, to, from, rooms, &back))
+	ret = apply_rooms(k, from, to, rooms, &refused, err);
+	if (ret && from && !refused && apply_rooms(k, to, from, rooms, &refused, &back))
 		log_error("dataplane.rollback", LOG_STR("error", back.text));
 	return ret;
 }

@@ -22,6 +22,7 @@ struct reader {
 	const char *end;
 	uint32_t line;
 	int fatal; /* no memory, too many: nothing more is read */
+	char why[96];
 };
 
 void acl_feed_clear(struct acl_feed *feed)
@@ -139,6 +140,17 @@ static const char *range_item(struct reader *r, char *text, char *dash)
 	return NULL;
 }
 
+/* To deny the /64 for it would deny others as well: that is for who has the list to say. */
+static const char *too_long(struct reader *r, const struct prefix *p)
+{
+	struct prefix unit = { UNIT_BITS_V6, addr_mask(&p->addr, UNIT_BITS_V6) };
+	char text[ADDR_TEXT_MAX];
+
+	snprintf(r->why, sizeof(r->why), "is inside of one source: write %s, or leave it out",
+		 prefix_format(&unit, text));
+	return r->why;
+}
+
 /* An address, a prefix or a range; why it is none, or NULL. */
 static const char *item(struct reader *r, const char *text, size_t len)
 {
@@ -159,7 +171,7 @@ static const char *item(struct reader *r, const char *text, size_t len)
 		return err == -ERANGE ? "has bits set behind its length"
 				      : "is not an address, a prefix or a range";
 	if (p.len_bits > UNIT_BITS_V6 && !(p.len_bits >= ADDR_V4_BITS && addr_is_v4(&p.addr)))
-		return "is longer than /64: the kernel knows an IPv6 source by its /64";
+		return too_long(r, &p);
 	push(r, &p);
 	return NULL;
 }

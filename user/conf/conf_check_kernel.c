@@ -196,6 +196,12 @@ static int check_vips(const struct conf *conf, struct conf_node *root, struct co
 		check_backends(conf, &conf->vips[i], node, errors);
 		err = check_backend_addresses(&conf->vips[i], node, scratch, errors);
 	}
+	/* A slot's number has 32 bits; each vip has two rings. */
+	if (2ULL * dataplane->max_vips * dataplane->ring_size > UINT32_MAX)
+		conf_node_fail(errors, conf_node_or(conf_node_get(root, "dataplane"), "max_vips"),
+			       "%u vips with two rings of %u slots are too many: lower this, or "
+			       "dataplane.ring_size",
+			       dataplane->max_vips, dataplane->ring_size);
 	/* Id 0 stands for none, in both tables. */
 	if (conf->n_vips > dataplane->max_vips - 1)
 		conf_node_fail(errors, list,

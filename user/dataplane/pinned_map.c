@@ -45,6 +45,12 @@ int pinned_map_shape(int fd, struct map_shape *ret)
 	return 0;
 }
 
+bool pinned_map_is_percpu(const struct map_shape *s)
+{
+	return s->type == BPF_MAP_TYPE_PERCPU_ARRAY || s->type == BPF_MAP_TYPE_PERCPU_HASH ||
+	       s->type == BPF_MAP_TYPE_LRU_PERCPU_HASH;
+}
+
 size_t pinned_map_mem_bytes(const struct map_shape *shape)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);

@@ -31,6 +31,8 @@ struct pinned_map *pinned_map_find(struct dataplane *dp, const char *name);
 /* The descriptor, or -ENOENT. */
 int pinned_map_fd(struct dataplane *dp, const char *name);
 int pinned_map_shape(int fd, struct map_shape *ret);
+/* Has it a value for each CPU? */
+bool pinned_map_is_percpu(const struct map_shape *shape);
 
 /* Elements of an array are this far apart, in memory and in per-CPU values. */
 static inline size_t pinned_map_stride(uint32_t value_bytes)

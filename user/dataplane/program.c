@@ -4,6 +4,7 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <linux/bpf.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include "base/cleanup.h"
 #include "dataplane_state.h"
 #include "guard_map.h"
+#include "map_size.h"
 #include "pin.h"
 #include "program.h"
 
@@ -179,41 +181,6 @@ static int set_settings(const struct dataplane *dp, struct bpf_object *obj, stru
 	return 0;
 }
 
-/* The maps whose size is configured; the others keep what they are compiled with. */
-static uint32_t configured_size(const struct conf_dataplane *c, const char *name)
-{
-	uint64_t slots = 2ULL * c->max_vips * c->ring_size;
-	const struct {
-		const char *name;
-		uint32_t size;
-	} sizes[] = {
-		{ "clients", c->max_clients },
-		{ "limit_rows", c->limit_rows },
-		{ "response_credit", c->max_responses },
-		{ "source_split", c->max_acl },
-		{ "source_long", c->max_acl },
-		{ "source_v6", c->max_acl },
-		{ "verdict_source", c->max_verdicts },
-		{ "verdict_flow", c->max_verdicts },
-		{ "vips", c->max_vips },
-		{ "stats_vip", c->max_vips },
-		{ "guards", c->max_vips },
-		{ "stats_guard", c->max_vips },
-		{ "vip_ring", slots < UINT32_MAX ? (uint32_t)slots : UINT32_MAX },
-		{ "backends", c->max_backends },
-		{ "stats_backend", c->max_backends },
-		{ "meters", c->max_meters },
-		{ "meter_slots", c->max_meters },
-	};
-	size_t i;
-
-	for (i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
-		if (strcmp(sizes[i].name, name) == 0)
-			return sizes[i].size;
-	}
-	return 0;
-}
-
 static struct map_shape shape_wanted(const struct bpf_map *m)
 {
 	return (struct map_shape) {
@@ -253,7 +220,7 @@ static int prepare(struct dataplane *dp, struct bpf_object *obj, struct errmsg *
 
 	bpf_object__for_each_map(m, obj)
 	{
-		uint32_t size = configured_size(&dp->conf, bpf_map__name(m));
+		uint32_t size = map_size_configured(&dp->conf, bpf_map__name(m));
 
 		if (!bpf_map__pin_path(m))
 			continue;
@@ -334,7 +301,37 @@ static int take_maps(struct dataplane *dp, struct bpf_object *obj)
 	return 0;
 }
 
-static int load_failed(int code, const char *what, struct errmsg *err)
+/* The map that libbpf complains about, "map 'NAME': ..." or "...(NAME):..."; NULL: none. */
+static const struct pinned_map *complained_of(const struct dataplane *dp)
+{
+	char quoted[64], bracketed[64];
+	size_t i;
+
+	for (i = 0; i < dp->n_maps; i++) {
+		snprintf(quoted, sizeof(quoted), "'%s'", dp->maps[i].name);
+		snprintf(bracketed, sizeof(bracketed), "(%s)", dp->maps[i].name);
+		if (strstr(complaint, quoted) || strstr(complaint, bracketed))
+			return &dp->maps[i];
+	}
+	return NULL;
+}
+
+static int no_memory(const struct dataplane *dp, int code, const char *what, struct errmsg *err)
+{
+	const struct pinned_map *m = complained_of(dp);
+	const char *setting = m ? map_size_setting(m->name) : NULL;
+
+	if (!m)
+		return errmsg_set(err, code, "no memory for %s: %s; lower dataplane.max_*", what,
+				  complaint);
+	return errmsg_set(err, code,
+			  "the kernel refuses map %s with %u entries, which takes %" PRIu64
+			  " MiB: %s; lower %s",
+			  m->name, m->shape.max_entries, map_size_bytes(&m->shape) >> 20,
+			  strerror(-code), setting ? setting : "dataplane.max_*");
+}
+
+static int load_failed(const struct dataplane *dp, int code, const char *what, struct errmsg *err)
 {
 	if (code == -EPERM)
 		return errmsg_set(err, code,
@@ -346,8 +343,7 @@ static int load_failed(int code, const char *what, struct errmsg *err)
 		return errmsg_set(err, code, "this kernel's verifier refuses %s (%s): %.200s", what,
 				  strerror(-code), verifier);
 	if (code == -ENOMEM || code == -E2BIG)
-		return errmsg_set(err, code, "no memory for %s: %s; lower dataplane.max_*", what,
-				  complaint);
+		return no_memory(dp, code, what, err);
 	return errmsg_set(err, code, "cannot load %s: %s (%s)", what, strerror(-code), complaint);
 }
 
@@ -361,7 +357,7 @@ static int load_object(struct dataplane *dp, struct bpf_object *obj, struct errm
 		e = bpf_object__load(obj);
 	if (!e)
 		e = take_maps(dp, obj);
-	return e ? load_failed(e, name, err) : 0;
+	return e ? load_failed(dp, e, name, err) : 0;
 }
 
 static int take_program(struct bpf_object *obj, bool frags, struct program *ret)

@@ -9,6 +9,7 @@
 
 #include "base/cleanup.h"
 #include "dataplane_state.h"
+#include "map_size.h"
 #include "resize.h"
 #include "sluice/abi/meter.h"
 #include "sluice/abi/vip.h"
@@ -16,31 +17,10 @@
 /* New maps may take this part of the memory that is available: the rest is the traffic's. */
 #define MEMORY_NUMERATOR   3
 #define MEMORY_DENOMINATOR 4
-/* What the kernel adds to an entry of a hash or a trie, about (dataplane.md s6). */
-#define ENTRY_OVERHEAD_BYTES 64
-
-static bool is_percpu(uint32_t type)
-{
-	return type == BPF_MAP_TYPE_PERCPU_ARRAY || type == BPF_MAP_TYPE_PERCPU_HASH ||
-	       type == BPF_MAP_TYPE_LRU_PERCPU_HASH;
-}
 
 static bool is_keyed(uint32_t type)
 {
 	return type == BPF_MAP_TYPE_HASH || type == BPF_MAP_TYPE_LPM_TRIE;
-}
-
-static uint64_t bytes_needed(const struct map_shape *s)
-{
-	uint64_t value = pinned_map_stride(s->value_bytes);
-
-	if (s->type == BPF_MAP_TYPE_RINGBUF)
-		return s->max_entries;
-	if (is_percpu(s->type))
-		value *= (uint64_t)libbpf_num_possible_cpus();
-	if (s->type != BPF_MAP_TYPE_ARRAY && s->type != BPF_MAP_TYPE_PERCPU_ARRAY)
-		value += s->key_bytes + ENTRY_OVERHEAD_BYTES;
-	return value * s->max_entries;
 }
 
 static void close_file(FILE **f)
@@ -74,8 +54,10 @@ static int memory_check(const struct dataplane *dp, struct errmsg *err)
 
 		if (m->fd >= 0)
 			continue;
-		sum += bytes_needed(&m->shape);
-		if (!largest || bytes_needed(&m->shape) > bytes_needed(&largest->shape))
+		sum += map_size_bytes(&m->shape);
+		/* Of those that somebody can make smaller. */
+		if (map_size_setting(m->name) &&
+		    (!largest || map_size_bytes(&m->shape) > map_size_bytes(&largest->shape)))
 			largest = m;
 	}
 	if (!largest || sum <= available / MEMORY_DENOMINATOR * MEMORY_NUMERATOR)
@@ -83,9 +65,9 @@ static int memory_check(const struct dataplane *dp, struct errmsg *err)
 	return errmsg_set(err, -ENOMEM,
 			  "the maps would take %" PRIu64 " MiB of the %" PRIu64
 			  " MiB available; the largest is %s with %u entries (%" PRIu64
-			  " MiB): lower dataplane.max_* or ring_size",
+			  " MiB): lower %s",
 			  sum >> 20, available >> 20, largest->name, largest->shape.max_entries,
-			  bytes_needed(&largest->shape) >> 20);
+			  map_size_bytes(&largest->shape) >> 20, map_size_setting(largest->name));
 }
 
 static struct pinned_map *replaced(struct dataplane *dp, const char *name)
@@ -236,7 +218,7 @@ static int copy_array(const struct pinned_map *m, const struct map_shape *old)
 	CLEANUP_FREE void *value = NULL;
 	uint32_t i;
 
-	if (is_percpu(m->shape.type))
+	if (pinned_map_is_percpu(&m->shape))
 		bytes *= (size_t)libbpf_num_possible_cpus();
 	value = calloc(1, bytes);
 	if (!value)
