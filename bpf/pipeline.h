@@ -68,7 +68,8 @@ enum pkt_flag {
 struct pkt_facts {
 	/* Of the device, before parsing. */
 	__u32 frame_bytes;   /* in memory, all buffers */
-	__u32 tag_bytes;     /* of a VLAN tag that the device took out of the frame */
+	__u16 tag_bytes;     /* of a VLAN tag that the device took out of the frame */
+	__u16 flow_bits;     /* of the flow's hash, once its backend was chosen by others of it */
 	__u32 packets;	     /* 1, or how many the device or the stack merged */
 	__u32 segment_bytes; /* payload of one of them; 0: not merged */
 	__u32 ifindex;

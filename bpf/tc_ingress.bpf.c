@@ -14,6 +14,8 @@
 #include "stage/limit.h"
 #include "stage/response.h"
 #include "stage/vip.h"
+#include "stage/mtu.h"
+#include "stage/encap.h"
 #include "stage/forward.h"
 #include "obs/stats.h"
 #include "obs/event.h"
@@ -74,6 +76,10 @@ int tc_ingress(struct __sk_buff *ctx)
 		result = stage_response(&p);
 	if (result == STAGE_NEXT)
 		result = stage_vip(&p);
+	if (result == STAGE_NEXT)
+		result = stage_mtu(&p);
+	if (result == STAGE_NEXT)
+		result = stage_encap(&p);
 	if (result == STAGE_NEXT)
 		result = stage_forward(&p);
 	obs_exit(&p, result);

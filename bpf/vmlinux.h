@@ -177,6 +177,11 @@ struct bpf_fib_lookup {
 	};
 };
 
+enum bpf_adj_room_mode {
+	BPF_ADJ_ROOM_NET = 0,
+	BPF_ADJ_ROOM_MAC = 1,
+};
+
 struct ethhdr {
 	unsigned char h_dest[6];
 	unsigned char h_source[6];
@@ -328,10 +333,6 @@ struct icmp6hdr {
 };
 
 enum {
-	BPF_F_RECOMPUTE_CSUM = 1,
-};
-
-enum {
 	BPF_F_CURRENT_NETNS = -1,
 };
 
@@ -386,4 +387,21 @@ enum {
 	BPF_FIB_LKUP_RET_NO_NEIGH = 7,
 	BPF_FIB_LKUP_RET_FRAG_NEEDED = 8,
 	BPF_FIB_LKUP_RET_NO_SRC_ADDR = 9,
+};
+
+enum {
+	BPF_F_RECOMPUTE_CSUM = 1,
+	BPF_F_INVALIDATE_HASH = 2,
+};
+
+enum {
+	BPF_F_ADJ_ROOM_FIXED_GSO = 1,
+	BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 = 2,
+	BPF_F_ADJ_ROOM_ENCAP_L3_IPV6 = 4,
+	BPF_F_ADJ_ROOM_ENCAP_L4_GRE = 8,
+	BPF_F_ADJ_ROOM_ENCAP_L4_UDP = 16,
+	BPF_F_ADJ_ROOM_NO_CSUM_RESET = 32,
+	BPF_F_ADJ_ROOM_ENCAP_L2_ETH = 64,
+	BPF_F_ADJ_ROOM_DECAP_L3_IPV4 = 128,
+	BPF_F_ADJ_ROOM_DECAP_L3_IPV6 = 256,
 };

@@ -10,6 +10,8 @@
 #include "stage/limit.h"
 #include "stage/response.h"
 #include "stage/vip.h"
+#include "stage/mtu.h"
+#include "stage/encap.h"
 #include "stage/forward.h"
 #include "obs/stats.h"
 #include "obs/event.h"
@@ -96,6 +98,10 @@ int xdp_ingress(struct xdp_md *ctx)
 		result = stage_response(&p);
 	if (result == STAGE_NEXT)
 		result = stage_vip(&p);
+	if (result == STAGE_NEXT)
+		result = stage_mtu(&p);
+	if (result == STAGE_NEXT)
+		result = stage_encap(&p);
 	if (result == STAGE_NEXT)
 		result = stage_forward(&p);
 	obs_exit(&p, result);

@@ -7,7 +7,10 @@
 #include <vmlinux.h>
 #include <bpf/bpf_helpers.h>
 
+#include "frame_outer.h"
 #include "sluice/algo/csum.h"
+
+#define FRAME_CONTEXT struct __sk_buff
 
 /* Sums of what a TCP checksum covers; before and after are of the header without its check. */
 struct frame_sums {
@@ -40,4 +43,37 @@ static __always_inline long frame_store_tcp(void *ctx, __u32 at, struct tcphdr *
 	if (err)
 		return err;
 	return bpf_l4_csum_replace(ctx, at + offsetof(struct tcphdr, check), 0, difference, 0);
+}
+
+/* Change bytes behind the link header; a sum that the device made is told. */
+static __always_inline long frame_patch(FRAME_CONTEXT *ctx, __u32 at, const void *from,
+					const __u32 bytes)
+{
+	return bpf_skb_store_bytes(ctx, at, from, bytes, BPF_F_RECOMPUTE_CSUM);
+}
+
+/*
+ * The link header and the outer ones. What the kernel merged it cuts again on the way out, if it is
+ * told what the outer headers are; the segments stay as long as they are (they fit: stage/mtu.h). It
+ * refuses a tag inside the frame.
+ */
+static __always_inline long frame_push(FRAME_CONTEXT *ctx, __u32 l2_bytes,
+				       const struct frame_outer *o)
+{
+	__u32 outer_bytes = frame_outer_bytes(o);
+	__u64 flags = BPF_F_ADJ_ROOM_FIXED_GSO |
+		      (o->v6 ? BPF_F_ADJ_ROOM_ENCAP_L3_IPV6 : BPF_F_ADJ_ROOM_ENCAP_L3_IPV4) |
+		      (o->has_udp ? BPF_F_ADJ_ROOM_ENCAP_L4_UDP : 0);
+	long err;
+
+	if (l2_bytes != sizeof(o->link))
+		return -1;
+	err = bpf_skb_adjust_room(ctx, outer_bytes, BPF_ADJ_ROOM_MAC, flags);
+	if (!err)
+		err = bpf_skb_store_bytes(ctx, 0, &o->link, sizeof(o->link), 0);
+	/* v4 with its UDP header is as they follow each other; so is v6. */
+	if (!err)
+		err = bpf_skb_store_bytes(ctx, sizeof(o->link), o->bytes, outer_bytes,
+					  BPF_F_RECOMPUTE_CSUM);
+	return err;
 }

@@ -5,7 +5,10 @@
 #include <vmlinux.h>
 #include <bpf/bpf_helpers.h>
 
+#include "frame_outer.h"
 #include "sluice/algo/csum.h"
+
+#define FRAME_CONTEXT struct xdp_md
 
 /* Sums of what a TCP checksum covers; before and after are of the header without its check. */
 struct frame_sums {
@@ -33,4 +36,54 @@ static __always_inline long frame_store_tcp(void *ctx, __u32 at, struct tcphdr *
 {
 	tcp->check = csum_fold(sums->pseudo + sums->after);
 	return bpf_xdp_store_bytes(ctx, at, tcp, bytes);
+}
+
+static __always_inline bool frame_put(void *to, const void *end, const void *from,
+				      const __u32 bytes)
+{
+	if (to + bytes > end)
+		return false;
+	__builtin_memcpy(to, from, bytes);
+	return true;
+}
+
+/* Change bytes within the first 128. */
+static __always_inline long frame_patch(FRAME_CONTEXT *ctx, __u32 at, const void *from,
+					const __u32 bytes)
+{
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+
+	return !frame_put(data + (at & 127), end, from, bytes);
+}
+
+/*
+ * The link header and its tags, moved to the front, followed by the outer ones. What is copied of it
+ * goes past its end, where the outer headers come.
+ */
+static __always_inline long frame_push(FRAME_CONTEXT *ctx, __u32 l2_bytes,
+				       const struct frame_outer *o)
+{
+	__u32 outer_bytes = frame_outer_bytes(o);
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end, *ip;
+	__u32 tags[3];
+
+	if (data + FRAME_LINK_MAX > end)
+		return -1;
+	__builtin_memcpy(tags, data + 12, sizeof(tags));
+	if (bpf_xdp_adjust_head(ctx, -(int)outer_bytes))
+		return -1;
+	data = (void *)(long)ctx->data;
+	end = (void *)(long)ctx->data_end;
+	if (data + FRAME_LINK_MAX > end)
+		return -1;
+	__builtin_memcpy(data, &o->link, 12);
+	__builtin_memcpy(data + 12, tags, sizeof(tags));
+	ip = data + (l2_bytes & 31);
+	if (!frame_put(data + ((l2_bytes - 2) & 31), end, &o->link.h_proto, 2))
+		return -1;
+	if (o->v6)
+		return !frame_put(ip, end, &o->v6_udp, 40) ||
+		       (o->has_udp && !frame_put(ip + 40, end, &o->v6_udp.udp, 8));
+	return !frame_put(ip, end, &o->v4, 20) ||
+	       (o->has_udp && !frame_put(ip + 20, end, &o->v4.udp, 8));
 }

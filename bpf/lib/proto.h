@@ -18,8 +18,10 @@ enum ether_type {
 enum proto {
 	PROTO_HOP_OPTIONS = 0,
 	PROTO_ICMP = 1,
+	PROTO_IPIP = 4,
 	PROTO_TCP = 6,
 	PROTO_UDP = 17,
+	PROTO_IPV6 = 41,
 	PROTO_ROUTING = 43,
 	PROTO_FRAGMENT = 44,
 	PROTO_AUTH = 51,
@@ -33,6 +35,7 @@ enum proto {
 /* The low 13 bits of IPv4's fragment field count units of 8 bytes. */
 #define IPV4_FRAG_OFFSET 0x1fff
 #define IPV4_FRAG_MORE	 0x2000
+#define IPV4_FRAG_DONT	 0x4000
 /* IPv6 has the offset in the high 13 bits instead. */
 #define IPV6_FRAG_OFFSET 0xfff8
 #define IPV6_FRAG_MORE	 0x0001

@@ -8,14 +8,6 @@
 
 #include "../pipeline.h"
 
-/* Merged packets are cut again on the way out, each with the headers (TC only). */
-static __always_inline __u32 forward_l3_bytes(const struct pkt *p)
-{
-	if (p->segment_bytes)
-		return p->header_bytes - p->l2_bytes + p->segment_bytes;
-	return p->l3_bytes;
-}
-
 static __always_inline enum stage_result stage_forward(struct pkt *p)
 {
 	struct backend *b = p->backend;
@@ -23,8 +15,6 @@ static __always_inline enum stage_result stage_forward(struct pkt *p)
 
 	if (!b)
 		return drop(p, DROP_INTERNAL);
-	if (forward_l3_bytes(p) > b->mtu)
-		return drop(p, DROP_TOO_BIG);
 	if ((void *)(eth + 1) > p->end)
 		return drop(p, DROP_MALFORMED);
 	__builtin_memcpy(eth->h_dest, b->dst_mac, sizeof(eth->h_dest));

@@ -66,6 +66,7 @@ static __always_inline enum stage_result stage_vip(struct pkt *p)
 {
 	struct vip *vip = p->vip;
 	__u32 slot, *id;
+	__u64 hash;
 
 	if (!vip)
 		return STAGE_PASS;
@@ -73,7 +74,9 @@ static __always_inline enum stage_result stage_vip(struct pkt *p)
 		p->flow.sport = 0;
 		p->flow.dport = 0;
 	}
-	slot = flow_hash_slot(flow_hash(&p->flow, vip->hash_seed), vip->ring_size);
+	hash = flow_hash(&p->flow, vip->hash_seed);
+	p->flow_bits = (__u16)hash;
+	slot = flow_hash_slot(hash, vip->ring_size);
 	slot += (vip->id * 2 + (*(volatile __u32 *)&vip->ring & 1)) * ring_stride;
 	id = bpf_map_lookup_elem(&vip_ring, &slot);
 	if (!id)

@@ -11,6 +11,8 @@
 #include "stage/guard.h"
 #include "stage/limit.h"
 #include "stage/vip.h"
+#include "stage/mtu.h"
+#include "stage/encap.h"
 #include "stage/forward.h"
 
 /* enum plane_planted of plane.h */
@@ -55,17 +57,17 @@ static __always_inline enum stage_result planted_vip(struct pkt *p)
 	return stage_vip(p);
 }
 
-static __always_inline enum stage_result planted_forward(struct pkt *p)
+static __always_inline enum stage_result planted_mtu(struct pkt *p)
 {
 	/* 6: the MTU is compared with the frame. */
 	if (planted == 6)
 		p->l3_bytes += p->l2_bytes;
-	return stage_forward(p);
+	return stage_mtu(p);
 }
 
 #define stage_acl     planted_acl
 #define stage_guard   planted_guard
 #define stage_limit   planted_limit
 #define stage_vip     planted_vip
-#define stage_forward planted_forward
+#define stage_mtu     planted_mtu
 #include "../../bpf/xdp_ingress.bpf.c"

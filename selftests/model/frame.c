@@ -168,8 +168,10 @@ static void ipv4(struct draw *d, struct frame *f, uint8_t proto)
 		fragment |= draw_one_in(d, 3) ? draw(d, 3) : draw(d, 2) ? draw(d, 0x2000) : 0;
 	}
 	ip[0] = (uint8_t)(0x45 + options);
-	put16(ip + 6, fragment);
-	ip[8] = 64;
+	ip[1] = (uint8_t)draw(d, 256);
+	put16(ip + 4, draw(d, 65536));
+	put16(ip + 6, fragment | (draw(d, 2) ? 0x4000 : 0));
+	ip[8] = draw_one_in(d, 16) ? (uint8_t)draw(d, 4) : 64;
 	ip[9] = proto;
 	memcpy(ip + 12, src.b + 12, 4);
 	memcpy(ip + 16, dst.b + 12, 4);
@@ -213,8 +215,8 @@ static void ipv6(struct draw *d, struct frame *f, uint8_t proto)
 
 	if (draw(d, 2)) /* as verdicts on flows have it */
 		memset(src.b + 8, 0, 8);
-	ip[0] = 0x60;
-	ip[7] = draw_one_in(d, 4) ? 255 : 64;
+	put16(ip, 0x6000 | draw(d, 256) << 4);
+	ip[7] = draw_one_in(d, 16) ? (uint8_t)draw(d, 4) : draw_one_in(d, 4) ? 255 : 64;
 	memcpy(ip + 8, src.b, 16);
 	memcpy(ip + 24, dst.b, 16);
 	if (draw_one_in(d, 60)) { /* an IPv4 source that pretends */

@@ -55,6 +55,7 @@ bool lane_run(struct lane *l, struct lane_packet *p)
 				 .readable = p->frame.len,
 				 .ifindex = PLANE_LOOPBACK,
 				 .now_ns = p->now_ns,
+				 .tags_refused = l->plane.hook == PLANE_TC,
 				 .keeps_checksum = l->plane.hook == PLANE_TC };
 	struct __sk_buff skb = { .gso_segs = p->segments, .gso_size = p->segment_bytes };
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = p->frame.bytes,

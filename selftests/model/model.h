@@ -116,6 +116,7 @@ struct model_frame {
 	uint32_t segment_bytes;
 	uint32_t ifindex;
 	uint64_t now_ns;
+	bool tags_refused;   /* TC: the kernel puts nothing around what has a tag in the frame */
 	bool keeps_checksum; /* TC: a transport checksum is only ever told of a difference */
 };
 
@@ -133,7 +134,7 @@ struct model_limit {
 
 /* What is known of a packet. */
 struct model_packet {
-	const struct model_frame *frame;
+	struct model_frame *frame;
 	bool ipv6, fragment, portless, quotes, syn;
 	bool tcp_ack, tcp_rst;
 	uint8_t proto; /* of the packet itself; flow has that of the one that an error quotes */

@@ -136,5 +136,5 @@ enum model_fate model_vip(const struct model_policy *policy, struct model_packet
 		l3_bytes = p->headers_bytes - p->l2_bytes + p->frame->segment_bytes;
 	if (l3_bytes > p->backend->mtu)
 		return model_drop(p, DROP_TOO_BIG);
-	return MODEL_TX;
+	return model_encap(p);
 }

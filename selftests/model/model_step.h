@@ -14,6 +14,8 @@ enum model_fate model_vip_find(const struct model_policy *policy, struct model_p
 enum model_fate model_guard(struct model *m, struct model_packet *p);
 enum model_fate model_limit(struct model *m, struct model_packet *p);
 enum model_fate model_vip(const struct model_policy *policy, struct model_packet *p);
+/* What the mode of the packet's backend makes of it; frame has room for it. */
+enum model_fate model_encap(struct model_packet *p);
 
 enum model_fate model_drop(struct model_packet *p, enum drop_reason reason);
 /* NULL: it has none. */

@@ -271,6 +271,10 @@ static void backend_of(struct draw *d, struct backend *b)
 	b->ifindex = draw(d, 2) ? 1 : 99;
 	b->mtu = mtus[draw(d, 5)];
 	b->flags = draw_one_in(d, 8) ? 0 : BACKEND_READY;
+	b->mode = (uint8_t)draw(d, 3);
+	b->addr = world_source(d, draw(d, 2));
+	b->source = world_source(d, draw(d, 2));
+	b->port = (uint16_t)draw(d, 65536);
 	memcpy(b->dst_mac, &mac, 6);
 	memcpy(b->src_mac, (const char *)&mac + 2, 6);
 }

@@ -90,6 +90,13 @@ static const struct marked wrong_kernels[] = {
 	{ "vips: [{" VIP ", backends: [{name: b, address: ^0.0.0.0}]}]", "the unspecified" },
 	{ "vips: [{" VIP ", backends: [{name: b, address: ^239.1.1.1}]}]", "a multicast" },
 	{ "vips: [{" VIP ", backends: [{name: b, address: ^255.255.255.255}]}]", "the broadcast" },
+	{ "vips: [{" VIP ", mode: ipip, source: ^127.0.0.1}]", "a loopback address" },
+	{ "vips: [{" VIP ", source: ^10.0.0.1}]", "means nothing in mode l2" },
+	{ "vips: [{" VIP ", backends: [{name: b, address: ^'2001:db8::2'}]}]",
+	  "the vip is IPv4, its backends have to be as well" },
+	{ "vips: [{name: v, address: '2001:db8::1', port: 80, mode: gue,"
+	  " backends: [{name: b, address: ^10.0.0.2}]}]",
+	  "which is not put into IPv4; give an IPv6 address" },
 	{ "vips: [{name: v, address: '2001:db8::1', port: 80,"
 	  " backends: [{name: b, address: ^'::1'}]}]",
 	  "a loopback address" },
@@ -123,6 +130,9 @@ static void test_what_only_looks_alike_is_taken(void **state)
 		ROUTE("{name: b, hosts: [x], cluster: c, policies: {limit: off}}"),
 		ROUTE("{name: b, hosts: [x], cluster: c, policies: {api_key: {}, limit: shadow}}"),
 		"pushdown: {steps: [{action: drop_new, ttl: 9s}, {action: drop_new, ttl: 9s}]}",
+		"vips: [{" VIP ", mode: ipip, source: 10.0.0.1,"
+		" backends: [{name: b, address: '2001:db8::2'}, {name: d, address: 10.0.0.2}]}]",
+		"vips: [{" VIP ", mode: gue, gue_port: 7000}]",
 		"plans: [{name: p}]\nconsumers: [{name: a, plan: p, keys: [" KEY "]},"
 		" {name: b, plan: p}]",
 	};

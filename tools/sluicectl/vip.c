@@ -9,6 +9,7 @@ void print_vips(json_t *data, FILE *out)
 		{ "NAME", "name" },
 		{ "ADDRESS", "address" },
 		{ "PROTOCOL", "protocol" },
+		{ "MODE", "mode" },
 		{ "LIMIT", "limit" },
 		{ "BACKENDS", "backends" },
 		{ "FORWARDED", "forwarded.packets" },

@@ -17,6 +17,8 @@ int conf_check_kernel(const struct conf *conf, struct conf_node *root, struct co
 /* Prefixes that no source matches, since the kernel knows an IPv6 source by its /64. */
 void conf_check_prefix_lengths(const struct prefix *prefixes, size_t n, struct conf_node *list,
 			       struct conf_errors *errors);
+int conf_check_vips(const struct conf *conf, struct conf_node *root, struct conf_arena *scratch,
+		    struct conf_errors *errors);
 int conf_check_limits(const struct conf *conf, struct conf_node *root, struct conf_arena *scratch,
 		      struct conf_errors *errors);
 int conf_check_responses(const struct conf *conf, struct conf_node *root,

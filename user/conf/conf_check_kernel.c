@@ -7,7 +7,6 @@
 #include "conf_check.h"
 #include "conf_errors.h"
 #include "sluice/abi/client.h"
-#include "sluice/abi/vip.h"
 
 #define KEY_LIFETIME_MIN_MS 60000
 
@@ -93,127 +92,6 @@ static int check_acl(const struct conf *conf, struct conf_node *node, struct con
 	return err ? err : check_acl_both(&conf->acl, node, scratch, errors);
 }
 
-static void check_backends(const struct conf *conf, const struct conf_vip *vip,
-			   struct conf_node *node, struct conf_errors *errors)
-{
-	struct conf_node *list = conf_node_get(node, "backends");
-	bool v4 = addr_is_v4(&vip->address);
-	const char *wrong;
-
-	if (vip->n_backends > conf->dataplane.ring_size)
-		conf_node_fail(errors, list, "%zu backends; dataplane.ring_size has %u slots",
-			       vip->n_backends, conf->dataplane.ring_size);
-	for (size_t i = 0; i < vip->n_backends; i++) {
-		struct conf_node *address = conf_node_get(conf_node_item(list, i), "address");
-
-		if (!address || address->bad)
-			continue;
-		wrong = conf_check_unroutable(&vip->backends[i].address);
-		if (wrong) {
-			conf_node_fail(errors, address,
-				       "is %s; give the backend's own, that this host reaches",
-				       wrong);
-			continue;
-		}
-		if (!conf_node_get(node, "address") || conf_node_is_bad(node, "address"))
-			continue;
-		if (addr_is_v4(&vip->backends[i].address) != v4)
-			conf_node_fail(errors, address,
-				       "the vip is %s, its backends have to be as well",
-				       v4 ? "IPv4" : "IPv6");
-		else if (addr_eq(&vip->backends[i].address, &vip->address))
-			conf_node_fail(errors, address,
-				       "this is the vip itself; give the backend's own address");
-	}
-}
-
-/* Backends' addresses, unique within their vip. */
-static int check_backend_addresses(const struct conf_vip *vip, struct conf_node *node,
-				   struct conf_arena *scratch, struct conf_errors *errors)
-{
-	struct conf_node *list = conf_node_get(node, "backends");
-	struct conf_unique *entries = conf_arena_alloc(scratch, vip->n_backends, sizeof(*entries));
-
-	if (!entries)
-		return -ENOMEM;
-	for (size_t i = 0; i < vip->n_backends; i++)
-		entries[i] =
-			(struct conf_unique) { &vip->backends[i].address, sizeof(struct addr),
-					       conf_node_get(conf_node_item(list, i), "address") };
-	conf_check_unique(entries, vip->n_backends, "another backend has this address:", errors);
-	return 0;
-}
-
-static int check_vip_keys(const struct conf *conf, struct conf_node *list,
-			  struct conf_arena *scratch, struct conf_errors *errors)
-{
-	struct conf_unique *entries = conf_arena_alloc(scratch, conf->n_vips, sizeof(*entries));
-	struct vip_key *keys = conf_arena_alloc(scratch, conf->n_vips, sizeof(*keys));
-	size_t n = 0;
-
-	if (!entries || !keys)
-		return -ENOMEM;
-	for (size_t i = 0; i < conf->n_vips; i++) {
-		struct conf_node *node = conf_node_item(list, i);
-
-		/* the parts as numbers: only compared */
-		keys[i] = (struct vip_key) { .addr = conf->vips[i].address,
-					     .port = conf->vips[i].port,
-					     .proto = conf->vips[i].protocol };
-		if (!conf_node_get(node, "address") || !conf->vips[i].port ||
-		    conf_node_or(node, "protocol")->bad)
-			continue;
-		entries[n++] = (struct conf_unique) { &keys[i], sizeof(keys[i]),
-						      conf_node_get(node, "address") };
-	}
-	conf_check_unique(entries, n, "another vip has this address, port and protocol:", errors);
-	return 0;
-}
-
-static void check_vip_address(const struct conf_vip *vip, struct conf_node *node,
-			      struct conf_errors *errors)
-{
-	const char *wrong = node && !node->bad ? conf_check_unroutable(&vip->address) : NULL;
-
-	if (wrong)
-		conf_node_fail(errors, node, "is %s; a vip is one address that clients talk to",
-			       wrong);
-}
-
-static int check_vips(const struct conf *conf, struct conf_node *root, struct conf_arena *scratch,
-		      struct conf_errors *errors)
-{
-	const struct conf_dataplane *dataplane = &conf->dataplane;
-	struct conf_node *list = conf_node_get(root, "vips");
-	size_t backends = 0;
-	int err = check_vip_keys(conf, list, scratch, errors);
-
-	for (size_t i = 0; i < conf->n_vips && !err; i++) {
-		struct conf_node *node = conf_node_item(list, i);
-
-		backends += conf->vips[i].n_backends;
-		check_vip_address(&conf->vips[i], conf_node_get(node, "address"), errors);
-		check_backends(conf, &conf->vips[i], node, errors);
-		err = check_backend_addresses(&conf->vips[i], node, scratch, errors);
-	}
-	/* A slot's number has 32 bits; each vip has two rings. */
-	if (2ULL * dataplane->max_vips * dataplane->ring_size > UINT32_MAX)
-		conf_node_fail(errors, conf_node_or(conf_node_get(root, "dataplane"), "max_vips"),
-			       "%u vips with two rings of %u slots are too many: lower this, or "
-			       "dataplane.ring_size",
-			       dataplane->max_vips, dataplane->ring_size);
-	/* Id 0 stands for none, in both tables. */
-	if (conf->n_vips > dataplane->max_vips - 1)
-		conf_node_fail(errors, list,
-			       "%zu vips; dataplane.max_vips is %u and has to be more",
-			       conf->n_vips, dataplane->max_vips);
-	if (backends > dataplane->max_backends - 1)
-		conf_node_fail(errors, list,
-			       "%zu backends; dataplane.max_backends is %u and has to be more",
-			       backends, dataplane->max_backends);
-	return err;
-}
-
 static int check_devices(const struct conf_dataplane *dataplane, struct conf_node *node,
 			 struct conf_arena *scratch, struct conf_errors *errors)
 {
@@ -278,7 +156,7 @@ int conf_check_kernel(const struct conf *conf, struct conf_node *root, struct co
 	if (!err)
 		err = check_acl(conf, conf_node_get(root, "acl"), scratch, errors);
 	if (!err)
-		err = check_vips(conf, root, scratch, errors);
+		err = conf_check_vips(conf, root, scratch, errors);
 	if (!err)
 		err = conf_check_responses(conf, root, scratch, errors);
 	/* Last: it looks at vips as well. */

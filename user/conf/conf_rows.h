@@ -40,8 +40,8 @@ struct conf_type {
 extern const struct conf_type conf_type_bool, conf_type_number, conf_type_duration, conf_type_size,
 	conf_type_rate, conf_type_byte_rate, conf_type_word, conf_type_string, conf_type_name,
 	conf_type_path, conf_type_ifname, conf_type_host, conf_type_url_path, conf_type_header,
-	conf_type_address, conf_type_address_port, conf_type_prefix, conf_type_ports, conf_type_mac,
-	conf_type_key, conf_type_sha256, conf_type_country;
+	conf_type_address, conf_type_address_opt, conf_type_address_port, conf_type_prefix,
+	conf_type_ports, conf_type_mac, conf_type_key, conf_type_sha256, conf_type_country;
 
 /* A word that stands for a number; string settings with a fixed vocabulary leave value alone. */
 struct conf_word {

@@ -6,6 +6,7 @@
 #include "conf_rate.h"
 #include "conf_rows.h"
 #include "sluice/abi/response.h"
+#include "sluice/abi/vip.h"
 
 static const struct conf_word hook_words[] = { { "xdp", CONF_HOOK_XDP },
 					       { "tc", CONF_HOOK_TC },
@@ -24,6 +25,11 @@ static const struct conf_word unknown_l4_words[] = { { "pass", CONF_L4_PASS },
 static const struct conf_word protocol_words[] = { { "tcp", IPPROTO_TCP },
 						   { "udp", IPPROTO_UDP },
 						   { NULL, 0 } };
+
+static const struct conf_word mode_words[] = { { "l2", BACKEND_L2 },
+					       { "ipip", BACKEND_IPIP },
+					       { "gue", BACKEND_GUE },
+					       { NULL, 0 } };
 
 static const struct conf_word limit_protocol_words[] = { { "any", 0 },
 							 { "tcp", IPPROTO_TCP },
@@ -502,7 +508,8 @@ static const struct conf_row backend_rows[] = {
 	  CONF_AT(struct conf_backend, address),
 	  .type = &conf_type_address,
 	  .flags = CONF_REQUIRED,
-	  .help = "Its own address, of the vip's family, on a link that the host is on." },
+	  .help = "Its own address. In mode l2 of the vip's family and on a link that the host is "
+		  "on; else any that is routed to, IPv4 for vips of IPv4 only." },
 	{ .name = "weight",
 	  CONF_AT(struct conf_backend, weight),
 	  .type = &conf_type_number,
@@ -547,6 +554,24 @@ static const struct conf_row vip_rows[] = {
 	  .words = protocol_words,
 	  .def = "tcp",
 	  .help = "Transport protocol." },
+	{ .name = "mode",
+	  CONF_AT(struct conf_vip, mode),
+	  .type = &conf_type_word,
+	  .words = mode_words,
+	  .def = "l2",
+	  .help = "How packets get to backends: as they are, by hardware address (l2); in an IP "
+		  "header of their own (ipip); or in UDP, by Generic UDP Encapsulation (gue)." },
+	{ .name = "source",
+	  CONF_AT2(struct conf_vip, source, has_source),
+	  .type = &conf_type_address_opt,
+	  .def_help = "as this host sends to the backend",
+	  .help = "Source address of ipip and gue, to backends of its family." },
+	{ .name = "gue_port",
+	  CONF_AT(struct conf_vip, gue_port),
+	  .type = &conf_type_number,
+	  .def = "6080",
+	  .min = 1,
+	  .help = "UDP port of gue that backends receive at." },
 	{ .name = "limit",
 	  CONF_AT(struct conf_vip, limit),
 	  .type = &conf_type_name,

@@ -150,7 +150,11 @@ struct conf_vip {
 	struct addr address;
 	uint16_t port;
 	uint8_t protocol; /* IPPROTO_TCP, IPPROTO_UDP */
-	char *limit;	  /* name of a limit, per source of this vip; NULL */
+	uint8_t mode;	  /* enum backend_mode */
+	bool has_source;
+	struct addr source; /* of outer headers, to backends of its family */
+	uint16_t gue_port;
+	char *limit; /* name of a limit, per source of this vip; NULL */
 	enum conf_guard_mode guard;
 	struct conf_backend *backends;
 	size_t n_backends;

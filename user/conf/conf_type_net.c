@@ -32,6 +32,31 @@ const struct conf_type conf_type_address = {
 	.format = address_format,
 };
 
+static int address_opt_parse(const struct conf_row *row, struct str text, void *field, void *aux,
+			     struct conf_arena *arena, struct errmsg *why)
+{
+	int err = address_parse(row, text, field, NULL, arena, why);
+
+	if (!err)
+		*(bool *)aux = true;
+	return err;
+}
+
+static int address_opt_format(const struct conf_row *row, const void *field, const void *aux,
+			      struct buf *out)
+{
+	return *(const bool *)aux ? address_format(row, field, NULL, out) : 0;
+}
+
+/* One that may be left out: aux says whether it was given. */
+const struct conf_type conf_type_address_opt = {
+	.name = "address",
+	.expect = "an address; write e.g. 192.0.2.1 or 2001:db8::1",
+	.pattern = "^[0-9A-Fa-f:.]+$",
+	.parse = address_opt_parse,
+	.format = address_opt_format,
+};
+
 static int address_port_parse(const struct conf_row *row, struct str text, void *field, void *aux,
 			      struct conf_arena *arena, struct errmsg *why)
 {

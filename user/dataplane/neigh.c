@@ -149,6 +149,7 @@ static int resolve(struct neigh *n, struct hop_watch *w, uint64_t now_ms, struct
 		err = find_link(n, route.ifindex, ret, why);
 	if (err)
 		return err;
+	ret->source = route.source;
 	if (w->has_mac) {
 		memcpy(ret->dst_mac, w->mac, 6);
 		return 0;
@@ -166,7 +167,8 @@ static void report(struct neigh *n, struct hop_watch *w)
 static bool same_hop(const struct neigh_hop *a, const struct neigh_hop *b)
 {
 	return a->ifindex == b->ifindex && a->mtu == b->mtu && a->gateway == b->gateway &&
-	       memcmp(a->src_mac, b->src_mac, 6) == 0 && memcmp(a->dst_mac, b->dst_mac, 6) == 0;
+	       memcmp(a->src_mac, b->src_mac, 6) == 0 && memcmp(a->dst_mac, b->dst_mac, 6) == 0 &&
+	       addr_eq(&a->source, &b->source);
 }
 
 /* Look again and tell what changed. A known hop survives failures shorter than NEIGH_LOST_MS. */

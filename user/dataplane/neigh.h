@@ -24,7 +24,8 @@ struct neigh_hop {
 	uint32_t mtu;
 	uint8_t src_mac[6];
 	uint8_t dst_mac[6];
-	bool gateway; /* dst_mac is a router's, the address is not on the link */
+	bool gateway;	    /* dst_mac is a router's, the address is not on the link */
+	struct addr source; /* what this host sends from to the address; zero: not known */
 };
 
 struct neigh;

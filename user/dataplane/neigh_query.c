@@ -129,6 +129,8 @@ static int on_route(const struct nlmsghdr *h, void *ctx)
 	mnl_attr_parse(h, sizeof(*rt), on_attr, &attrs);
 	r->local = rt->rtm_type == RTN_LOCAL;
 	r->ifindex = attr_u32(attrs.of[RTA_OIF]);
+	if (attrs.of[RTA_PREFSRC] && !get_addr(attrs.of[RTA_PREFSRC], &r->source))
+		r->source = (struct addr) { 0 };
 	if (attrs.of[RTA_GATEWAY])
 		r->has_gateway = get_addr(attrs.of[RTA_GATEWAY], &r->next);
 	/* An IPv4 route over an IPv6 gateway (RFC 5549): struct rtvia, a family and an address. */

@@ -18,7 +18,8 @@ struct neigh_route {
 	uint32_t ifindex;
 	bool local; /* an address of this host */
 	bool has_gateway;
-	struct addr next; /* the gateway, or the address itself */
+	struct addr next;   /* the gateway, or the address itself */
+	struct addr source; /* what the kernel would send from; zero: it does not say */
 };
 
 struct neigh_link {

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <stdio.h>
@@ -66,11 +67,21 @@ static uint32_t find_id(const struct vip_map *m)
 	return best;
 }
 
+/* Bytes of the headers that a packet to the address gets. */
+static uint32_t outer_bytes(enum backend_mode mode, const struct addr *a)
+{
+	if (mode == BACKEND_L2)
+		return 0;
+	return (addr_is_v4(a) ? BACKEND_OUTER_V4 : BACKEND_OUTER_V6) +
+	       (mode == BACKEND_GUE ? BACKEND_OUTER_UDP : 0);
+}
+
 static void hop_of_record(const struct backend *t, struct neigh_hop *ret)
 {
 	memset(ret, 0, sizeof(*ret));
 	ret->ifindex = t->ifindex;
-	ret->mtu = t->mtu;
+	ret->mtu = t->mtu + outer_bytes((enum backend_mode)t->mode, &t->addr);
+	ret->source = t->source;
 	memcpy(ret->src_mac, t->src_mac, 6);
 	memcpy(ret->dst_mac, t->dst_mac, 6);
 }
@@ -118,15 +129,20 @@ int vip_backend_assign(struct vip_map *m, const struct vip_service *s, struct vi
 static void write_hop(struct vip_map *m, const struct vip_service *s, const struct vip_backend *b)
 {
 	struct backend *t = &m->table[b->id];
+	uint32_t mtu = b->hop.mtu - outer_bytes(s->mode, &b->conf.address);
 	struct backend want = {
 		.addr = b->conf.address,
 		.ifindex = b->hop.ifindex,
-		.mtu = (uint16_t)(b->hop.mtu < UINT16_MAX ? b->hop.mtu : UINT16_MAX),
+		.mtu = (uint16_t)(mtu < UINT16_MAX ? mtu : UINT16_MAX),
 		.flags = BACKEND_READY,
+		.mode = (uint8_t)s->mode,
 		.generation = t->generation,
 		.vip_id = s->rec.id,
+		.port = htons(s->mode == BACKEND_GUE ? s->gue_port : 0),
 	};
 
+	if (s->mode != BACKEND_L2)
+		want.source = b->hop.source;
 	memcpy(want.dst_mac, b->hop.dst_mac, 6);
 	memcpy(want.src_mac, b->hop.src_mac, 6);
 	if (memcmp(t, &want, sizeof(want)) == 0)
@@ -135,23 +151,56 @@ static void write_hop(struct vip_map *m, const struct vip_service *s, const stru
 	put(m, b->id);
 }
 
+/* With outer headers, every packet that all hosts must take has to fit (RFC 791 s3.1, RFC 8200 s5). */
+static uint32_t least_mtu(const struct vip_service *s)
+{
+	return addr_is_v4(&s->key.addr) ? 576 : 1280;
+}
+
+/* What the hop is for this service: with its source. False, with b->why, if it is none. */
+static bool fit_hop(const struct vip_service *s, struct vip_backend *b, struct neigh_hop *hop)
+{
+	uint32_t outer = outer_bytes(s->mode, &b->conf.address);
+	char text[ADDR_TEXT_MAX];
+
+	addr_format(&b->conf.address, text);
+	if (s->mode == BACKEND_L2) {
+		/* A router would send the packet to the vip, and so back to us. */
+		if (hop->gateway)
+			snprintf(b->why, sizeof(b->why),
+				 "%.48s is behind a gateway: not on the same link", text);
+		return !hop->gateway;
+	}
+	if (hop->mtu < outer + least_mtu(s)) {
+		snprintf(b->why, sizeof(b->why), "MTU %u less %u of outer headers is under %u",
+			 hop->mtu, outer, least_mtu(s));
+		return false;
+	}
+	if (s->has_source && addr_is_v4(&s->source) == addr_is_v4(&b->conf.address))
+		hop->source = s->source;
+	if (addr_eq(&hop->source, &(struct addr) { 0 })) {
+		snprintf(b->why, sizeof(b->why), "no address to send to %.48s from: give source",
+			 text);
+		return false;
+	}
+	return true;
+}
+
 bool vip_backend_set_hop(struct vip_map *m, const struct vip_service *s, struct vip_backend *b,
 			 const struct neigh_hop *hop, const char *why)
 {
 	bool had = b->has_hop;
-	char text[ADDR_TEXT_MAX];
+	struct neigh_hop fit;
 
-	if (hop && hop->gateway) {
-		/* A router would send the packet to the vip, and so back to us. */
-		snprintf(b->why, sizeof(b->why), "%s is behind a gateway: not on the same link",
-			 addr_format(&b->conf.address, text));
-		hop = NULL;
-	} else if (!hop) {
+	b->has_hop = false;
+	if (hop) {
+		fit = *hop;
+		b->has_hop = fit_hop(s, b, &fit);
+	} else {
 		snprintf(b->why, sizeof(b->why), "%s", *why ? why : "resolving");
 	}
-	b->has_hop = hop != NULL;
-	if (hop) {
-		b->hop = *hop;
+	if (b->has_hop) {
+		b->hop = fit;
 		b->why[0] = 0;
 		write_hop(m, s, b);
 	}
@@ -162,6 +211,6 @@ void vip_backend_clear(struct vip_map *m, uint32_t id)
 {
 	if (!(m->table[id].flags & BACKEND_READY))
 		return;
-	m->table[id].flags &= (uint16_t)~BACKEND_READY;
+	m->table[id].flags &= (uint8_t)~BACKEND_READY;
 	put(m, id);
 }

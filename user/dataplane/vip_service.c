@@ -78,6 +78,10 @@ static int copy_conf(const struct vip_map *m, const struct conf_vip *v, struct v
 	s->key = (struct vip_key) { .addr = v->address,
 				    .port = htons(v->port),
 				    .proto = v->protocol };
+	s->mode = (enum backend_mode)v->mode;
+	s->has_source = v->has_source;
+	s->source = v->source;
+	s->gue_port = v->gue_port;
 	s->rec.service = limit_map_service(m->dp, v->name);
 	s->backends = calloc(v->n_backends + 1, sizeof(*s->backends));
 	if (!s->backends)

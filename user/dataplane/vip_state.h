@@ -23,6 +23,10 @@ struct vip_service {
 	char name[CONF_NAME_MAX + 1];
 	struct vip_key key;
 	struct vip rec; /* as map vips has it */
+	enum backend_mode mode;
+	bool has_source;
+	struct addr source; /* of outer headers, to backends of its family */
+	uint16_t gue_port;
 	struct vip_backend *backends;
 	size_t n_backends;
 	bool is_new;	     /* not in map vips yet */

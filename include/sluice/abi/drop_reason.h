@@ -29,7 +29,9 @@
 	X(GUARD_COOKIE, "guard_cookie",                                                        \
 	  "an acknowledgement to a guarded listener, of no connection and without a cookie")   \
 	X(GUARD_SYN, "guard_syn",                                                              \
-	  "a SYN to a guarded vip with data, a fragment or odd headers: not answerable")
+	  "a SYN to a guarded vip with data, a fragment or odd headers: not answerable")       \
+	X(TTL, "ttl", "its time to live ends where it would be encapsulated")                  \
+	X(ENCAP, "encap", "no room for outer headers; at TC also a VLAN tag inside the frame")
 
 enum drop_reason {
 #define DROP_REASON_ENUM(id, label, doc) DROP_##id,

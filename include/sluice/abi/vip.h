@@ -46,16 +46,31 @@ enum backend_flags {
 	BACKEND_READY = 1, /* mac and ifindex are known */
 };
 
+/* How a packet gets to a backend of the vip; the same for all of a vip. */
+enum backend_mode {
+	BACKEND_L2,   /* as it is, to the backend's hardware address */
+	BACKEND_IPIP, /* in an IP header of its own (RFC 2003, RFC 2473) */
+	BACKEND_GUE, /* in UDP, by Generic UDP Encapsulation without a header of its own (variant 1) */
+};
+
+/* What outer headers add; the backend's own address is where they go to. */
+#define BACKEND_OUTER_V4  20U
+#define BACKEND_OUTER_V6  40U
+#define BACKEND_OUTER_UDP 8U
+
 /* Map `backends` (array) by backend id; the next hop is cached here, resolved by the agent. */
 struct backend {
 	struct addr addr;
-	__u32 ifindex;	  /* device that the packet leaves by */
-	__u16 mtu;	  /* of that device */
-	__u16 flags;	  /* enum backend_flags */
-	__u32 generation; /* raised whenever the id is given to another backend */
+	struct addr source; /* of outer headers, of addr's family; l2 has none */
+	__u32 ifindex;	    /* device that the packet leaves by */
+	__u16 mtu;	    /* what the device can send, less the outer headers */
+	__u8 flags;	    /* enum backend_flags */
+	__u8 mode;	    /* enum backend_mode */
+	__u32 generation;   /* raised whenever the id is given to another backend */
 	__u8 dst_mac[6];
 	__u8 src_mac[6];
 	__u32 vip_id;
-	__u32 pad;
+	__be16 port; /* gue: UDP port that it is sent to */
+	__u16 pad;
 };
-ABI_SIZE(struct backend, 48);
+ABI_SIZE(struct backend, 64);
