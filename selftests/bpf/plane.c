@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "plane.h"
+#include "plane_pool.h"
 #include "planted.skel.h"
 #include "sluice/algo/maglev.h"
 #include "sluice/algo/siphash.h"
@@ -82,11 +83,8 @@ static void open_planted(struct plane *p, const struct plane_settings *s)
 	p->guard_until_ns = &bug->bss->guard_until_ns;
 }
 
-void plane_open(struct plane *p, enum plane_hook hook, const struct plane_settings *settings)
+static void load_ingress(struct plane *p, enum plane_hook hook, const struct plane_settings *s)
 {
-	static const struct plane_settings defaults;
-	const struct plane_settings *s = settings ? settings : &defaults;
-
 	memset(p, 0, sizeof(*p));
 	p->hook = hook;
 	p->planted = s->planted;
@@ -116,14 +114,23 @@ void plane_open(struct plane *p, enum plane_hook hook, const struct plane_settin
 		p->now_ns = &tc->bss->test_now_ns;
 		p->guard_until_ns = &tc->bss->guard_until_ns;
 	}
+}
+
+void plane_open(struct plane *p, enum plane_hook hook, const struct plane_settings *settings)
+{
+	static const struct plane_settings defaults;
+	const struct plane_settings *s = settings ? settings : &defaults;
+
+	if (!plane_pool_take(p, hook, s, NULL)) {
+		load_ingress(p, hook, s);
+		plane_pool_put(p, s, NULL);
+	}
 	*p->now_ns = 1000 * PLANE_SECOND;
 	open_policy(p);
 }
 
-void plane_open_egress(struct plane *p, struct plane *in, const struct plane_settings *settings)
+static void load_egress(struct plane *p, struct plane *in, const struct plane_settings *s)
 {
-	static const struct plane_settings defaults;
-	const struct plane_settings *s = settings ? settings : &defaults;
 	struct tc_egress *tc = tc_egress__open();
 	struct bpf_map *map;
 
@@ -142,12 +149,25 @@ void plane_open_egress(struct plane *p, struct plane *in, const struct plane_set
 			      .object = tc->obj,
 			      .prog_fd = bpf_program__fd(tc->progs.tc_egress),
 			      .now_ns = &tc->bss->test_now_ns };
+}
+
+void plane_open_egress(struct plane *p, struct plane *in, const struct plane_settings *settings)
+{
+	static const struct plane_settings defaults;
+	const struct plane_settings *s = settings ? settings : &defaults;
+
+	if (!plane_pool_take(p, PLANE_EGRESS, s, in)) {
+		load_egress(p, in, s);
+		plane_pool_put(p, s, in);
+	}
 	*p->now_ns = *in->now_ns;
 }
 
 void plane_close(struct plane *p)
 {
 	source_table_close(p->sources);
+	if (plane_pool_give_back(p))
+		return;
 	if (p->planted)
 		planted__destroy(p->skeleton);
 	else if (p->hook == PLANE_EGRESS)
