@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "plane_case.h"
+#include "plane_pool.h"
 
 #define CASES_MAX 512
 
@@ -90,8 +91,11 @@ void plane_case_shared(bool on)
 
 int plane_case_run(const char *group)
 {
-	int failed = _cmocka_run_group_tests(group, tests, n_cases, NULL, NULL);
 	enum plane_hook hook;
+	int failed;
+
+	plane_pool_start();
+	failed = _cmocka_run_group_tests(group, tests, n_cases, NULL, NULL);
 
 	for (hook = PLANE_XDP; hook < PLANE_HOOKS; hook++) {
 		if (shared_plane[hook].skeleton)

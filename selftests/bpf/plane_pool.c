@@ -27,6 +27,7 @@ struct pooled {
 
 static struct pooled pool[POOL_MAX];
 static size_t n_pooled;
+static bool started;
 
 static bool is_alike(const struct plane_settings *a, const struct plane_settings *b)
 {
@@ -37,7 +38,12 @@ static bool is_alike(const struct plane_settings *a, const struct plane_settings
 /* Where an LRU map puts what is new depends on what was in it: those that are small begin anew. */
 static bool can_be_shared(const struct plane_settings *s)
 {
-	return s->max_clients == 0;
+	return started && s->max_clients == 0;
+}
+
+void plane_pool_start(void)
+{
+	started = true;
 }
 
 static void empty_memory(int fd, size_t bytes)

@@ -7,6 +7,9 @@
 
 #include "plane.h"
 
+/* Begin to keep what is loaded: for programs that open planes one after the other, in one thread. */
+void plane_pool_start(void);
+
 /*
  * One that is not in use, with empty maps and the clock at 0.
  *   in  of the way out: whose maps it shares, which are left as they are; else NULL

@@ -10,6 +10,7 @@
 
 #include "lib/proto.h"
 #include "plane.h"
+#include "plane_pool.h"
 #include "sluice/algo/csum.h"
 
 #define MS     1000000ULL
@@ -508,5 +509,6 @@ int main(void)
 		EGRESS_TEST(test_event),
 	};
 
+	plane_pool_start();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

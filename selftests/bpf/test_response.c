@@ -10,6 +10,7 @@
 
 #include "lib/proto.h"
 #include "plane.h"
+#include "plane_pool.h"
 #include "sluice/abi/response.h"
 
 #define CLIENT	 "198.51.100.7"
@@ -294,5 +295,6 @@ int main(void)
 		ON_BOTH(test_switched_off),    ON_BOTH(test_credit_is_bounded),
 	};
 
+	plane_pool_start();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
