@@ -10,8 +10,8 @@
 
 /* A try is lost only to a CPU that was admitted; after the first, in a row. */
 #define LIMIT_TRIES 64
-/* The row that does not decide: a charge that is lost is a packet more for the source. */
-#define LIMIT_CHARGE_TRIES 16
+/* The row that does not decide: what is lost to two others was charged by them. */
+#define LIMIT_CHARGE_TRIES 3
 
 /* A class that the packet meets, the source's meters in it, and what is asked of them. */
 struct limit_scope {

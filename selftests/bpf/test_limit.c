@@ -385,6 +385,17 @@ static uint64_t hammer_all(struct plane *p, const struct packet *packet, uint32_
 	return plane_actions(p, STATS_PASS).packets - before.packets;
 }
 
+/*
+ * A source's own bucket is exact. Of rows, a charge of the one that does not decide can be lost to
+ * other CPUs (LIMIT_CHARGE_TRIES): a packet of each that is under way, no more.
+ */
+static void check_hammered(uint64_t admitted, uint64_t bound)
+{
+	uint64_t slack = proven ? 0 : (uint64_t)sysconf(_SC_NPROCESSORS_ONLN);
+
+	assert_in_range(admitted, bound - slack, bound + slack);
+}
+
 static void test_all_cpus(struct plane *p, const void *row)
 {
 	struct packet packet;
@@ -394,10 +405,10 @@ static void test_all_cpus(struct plane *p, const void *row)
 	packet_build(&udp, &packet);
 	plane_limit(p, CLASS, LIMIT_PACKETS, 40000, 20000, false);
 	everybody(p);
-	assert_int_equal(hammer_all(p, &packet, 50000), 20000);
+	check_hammered(hammer_all(p, &packet, 50000), 20000);
 	for (i = 0; i < 3; i++) {
 		*p->now_ns += 100 * MS;
-		assert_int_equal(hammer_all(p, &packet, 50000), 4000);
+		check_hammered(hammer_all(p, &packet, 50000), 4000);
 	}
 	assert_int_equal(plane_drops(p, DROP_LIMIT_CONTENDED).packets +
 				 plane_drops(p, DROP_LIMIT_PACKETS).packets +
@@ -475,7 +486,7 @@ int main(void)
 	add("no shape of packet evades a limit", test_no_evasion);
 	add("a class that is not configured limits nothing", test_unknown_class);
 	add("merged packets count as many", test_merged);
-	add("the bound holds over all CPUs, exactly", test_all_cpus);
+	add("the bound holds over all CPUs", test_all_cpus);
 	add("a conforming source on all CPUs loses nothing", test_all_cpus_conforming);
 	plane_case_settings(&real);
 	add("the bound holds with the real clock", test_real_clock);
