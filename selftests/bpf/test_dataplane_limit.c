@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "dataplane/acl_map.h"
 #include "dataplane/dataplane_state.h"
 #include "limit_lab.h"
 
@@ -191,6 +192,58 @@ static void a_packet_meets_the_limit_of_its_port_and_of_its_kind(void **state)
 	assert_int_equal(limit_map_explain(w->dp, &a, 0, LIMIT_KIND_ICMP, e, 4), 0);
 }
 
+static void what_goes_out_is_explained_by_its_own_limits(void **state)
+{
+	struct prefix net = lab_prefix("10.1.0.0/16"), denied = lab_prefix("10.9.0.0/16"),
+		      allowed = lab_prefix("10.1.7.0/24");
+	struct conf_ports web = { 443, 443 };
+	struct conf_limit limits[] = { limit_lab_burst("in", 20, &net),
+				       limit_lab_burst("net", 30, &net),
+				       limit_lab_burst("web", 5, NULL),
+				       limit_lab_burst("all", 7, NULL) };
+	struct conf_acl acl = { &allowed, 1, &denied, 1, .deny_files = NULL };
+	static const struct {
+		const char *source;
+		uint8_t protocol;
+		uint16_t port;
+		int n;
+		const char *first;
+	} rows[] = {
+		{ "10.1.0.1", 6, 443, 2, "web" }, { "10.1.0.1", 6, 80, 1, "net" },
+		{ "10.1.0.1", 17, 9, 2, "all" },  { "10.1.0.1", 0, 0, 1, "net" },
+		{ "10.1.0.1", 1, 443, 1, "net" }, { "172.16.0.1", 6, 443, 1, "web" },
+		{ "172.16.0.1", 6, 80, 0, NULL }, { "10.1.7.1", 6, 443, 0, NULL },
+		{ "10.9.0.1", 6, 443, 1, "web" }, /* denied, and sent to all the same */
+	};
+	struct limit_lab *w = *state;
+	struct limit_explain e[4];
+	struct addr a;
+
+	limits[1].direction = limits[2].direction = limits[3].direction = CONF_EGRESS;
+	limits[2].protocol = 6;
+	limits[2].ports = &web;
+	limits[2].n_ports = 1;
+	limits[3].protocol = 17;
+	assert_int_equal(acl_map_apply_conf(w->dp, &acl, &(struct errmsg) { "" }), 0);
+	a = lab_addr("10.1.0.1");
+	assert_int_equal(limit_map_explain_egress(w->dp, &a, 6, 443, e, 4), 0);
+	limit_lab_apply(w, limits, 4);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		a = lab_addr(rows[i].source);
+		assert_int_equal(
+			limit_map_explain_egress(w->dp, &a, rows[i].protocol, rows[i].port, e, 4),
+			rows[i].n);
+		if (rows[i].n)
+			assert_int_equal(e[0].limit_class, limit_map_class(w->dp, rows[i].first));
+	}
+	/* Neither direction shows the other's. */
+	a = lab_addr("10.1.0.1");
+	assert_int_equal(limit_map_explain(w->dp, &a, limit_map_port_service(w->dp, 6, 443),
+					   LIMIT_KIND_NONE, e, 4),
+			 1);
+	assert_int_equal(e[0].limit_class, limit_map_class(w->dp, "in"));
+}
+
 static void per_prefix_and_total_are_shared(void **state)
 {
 	struct prefix net = lab_prefix("10.1.0.0/16"), other = lab_prefix("10.2.0.0/16");
@@ -282,6 +335,7 @@ int main(void)
 		TEST(an_id_is_taken_again_only_when_all_have_names),
 		TEST(one_prefix_in_two_limits_is_refused),
 		TEST(a_packet_meets_the_limit_of_its_port_and_of_its_kind),
+		TEST(what_goes_out_is_explained_by_its_own_limits),
 		TEST(per_prefix_and_total_are_shared),
 		TEST(a_proven_source_has_meters_of_its_own_and_no_second_burst),
 		TEST(other_limits_after_a_restart_replace_all_at_once),

@@ -111,12 +111,12 @@ static void print_left(const char *title, const char *unit, const json_t *left, 
 		fprintf(out, "the next passes in %.1f ms\n", json_number_value(next));
 }
 
-static void print_explain_limit(const json_t *row, FILE *out)
+static void print_explain_limit(const char *what, const json_t *row, FILE *out)
 {
 	static const char *const units[] = { "packets", "bytes", "connections" };
 	char a[64], b[64], c[64], d[64], e[64];
 
-	fprintf(out, "%-12s %s (class %s): meters %s, proof %s, per %s", "limit",
+	fprintf(out, "%-12s %s (class %s): meters %s, proof %s, per %s", what,
 		table_cell(row, "name", a, sizeof(a)), table_cell(row, "class", e, sizeof(e)),
 		table_cell(row, "meters", b, sizeof(b)), table_cell(row, "proof", c, sizeof(c)),
 		table_cell(row, "per", d, sizeof(d)));
@@ -130,11 +130,26 @@ static void print_explain_limit(const json_t *row, FILE *out)
 			   json_object_get(json_object_get(row, "total"), units[i]), out);
 }
 
+static void print_next(const char *what, const json_t *next, FILE *out)
+{
+	const json_t *in_ms = json_object_get(next, "in_ms");
+	char a[64], b[64];
+
+	if (strcmp(table_cell(next, "answer", a, sizeof(a)), "drop") != 0) {
+		fprintf(out, "%-12s passes\n", what);
+		return;
+	}
+	fprintf(out, "%-12s is dropped: %s", what, table_cell(next, "reason", b, sizeof(b)));
+	if (json_is_number(in_ms))
+		fprintf(out, ", for %.1f ms more", json_number_value(in_ms));
+	fputc('\n', out);
+}
+
 void print_explain(json_t *data, FILE *out)
 {
 	const json_t *verdict = json_object_get(data, "verdict");
 	const json_t *next = json_object_get(data, "next");
-	const json_t *in_ms = json_object_get(next, "in_ms");
+	const json_t *egress = json_object_get(data, "egress");
 	char a[64], b[64], c[64];
 	json_t *row;
 	size_t i;
@@ -150,16 +165,12 @@ void print_explain(json_t *data, FILE *out)
 	if (json_object_get(data, "vip"))
 		fprintf(out, "%-12s %s\n", "vip", table_cell(data, "vip", a, sizeof(a)));
 	json_array_foreach(json_object_get(data, "limits"), i, row)
-		print_explain_limit(row, out);
-	if (strcmp(table_cell(next, "answer", a, sizeof(a)), "drop") != 0) {
-		fprintf(out, "%-12s passes\n", "next packet");
-		return;
-	}
-	fprintf(out, "%-12s is dropped: %s", "next packet",
-		table_cell(next, "reason", b, sizeof(b)));
-	if (json_is_number(in_ms))
-		fprintf(out, ", for %.1f ms more", json_number_value(in_ms));
-	fputc('\n', out);
+		print_explain_limit("limit", row, out);
+	print_next("next packet", next, out);
+	json_array_foreach(json_object_get(egress, "limits"), i, row)
+		print_explain_limit("egress", row, out);
+	if (egress)
+		print_next("next to it", json_object_get(egress, "next"), out);
 }
 
 void print_plans(json_t *data, FILE *out)

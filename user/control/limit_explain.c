@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* limit explain: what the next packet of a source meets, in the order in which the kernel asks. */
+/* limit explain: what the next packet of a source, and to it, meets, in the kernel's order. */
 #include "limit_explain.h"
 
 #include <errno.h>
@@ -207,17 +207,31 @@ static void next_drop(json_t *data, const char *reason, json_t *in_ms)
 }
 
 /* New connections are not of every packet, so they decide nothing here. */
-static void next_of_limit(json_t *data, const struct limit_explain *e)
+static void next_of_limit(json_t *data, const struct limit_explain *e, bool egress)
 {
 	static const char *const reasons[LIMIT_UNITS] = { "limit_packets", "limit_bytes",
 							  "limit_connections" };
 
 	for (int u = LIMIT_PACKETS; u <= LIMIT_BYTES && !(e->flags & LIMIT_DRY_RUN); u++) {
 		if (e->unit[u].limited && e->unit[u].next_ns)
-			next_drop(data, reasons[u], next_json(e->unit[u].next_ns));
+			next_drop(data, egress ? "egress_limit" : reasons[u],
+				  next_json(e->unit[u].next_ns));
 		if (e->total[u].limited && e->total[u].next_ns)
-			next_drop(data, "limit_total", next_json(e->total[u].next_ns));
+			next_drop(data, egress ? "egress_limit" : "limit_total",
+				  next_json(e->total[u].next_ns));
 	}
+}
+
+static void add_limit(json_t *list, struct dataplane *dp, const struct limit_explain *e)
+{
+	const char *name = limit_map_name(dp, e->limit_class);
+	json_t *row = json_pack("{s:s,s:I,s:s,s:s,s:b}", "name", name ? name : "?", "class",
+				(json_int_t)e->limit_class, "kind", limit_kind_name(e->kind), "per",
+				e->flags & LIMIT_PER_PREFIX ? "prefix" : "source", "dry_run",
+				(e->flags & LIMIT_DRY_RUN) != 0);
+
+	limit_explain_add(row, e);
+	json_array_append_new(list, row);
 }
 
 static int add_limits(json_t *data, struct dataplane *dp, const struct packet *p)
@@ -235,22 +249,36 @@ static int add_limits(json_t *data, struct dataplane *dp, const struct packet *p
 	/* The kernel asks the limit of the packet's kind first, whatever place it has in the list. */
 	for (int pass = 0; pass < 2; pass++) {
 		for (int i = 0; i < n && i < CLASSES_MAX; i++) {
-			const char *name = limit_map_name(dp, e[i].limit_class);
-			json_t *row;
-
 			if ((e[i].kind == LIMIT_KIND_NONE) == (pass == 0))
 				continue;
-			row = json_pack("{s:s,s:I,s:s,s:s,s:b}", "name", name ? name : "?", "class",
-					(json_int_t)e[i].limit_class, "kind",
-					limit_kind_name(e[i].kind), "per",
-					e[i].flags & LIMIT_PER_PREFIX ? "prefix" : "source",
-					"dry_run", (e[i].flags & LIMIT_DRY_RUN) != 0);
-			limit_explain_add(row, &e[i]);
-			json_array_append_new(list, row);
-			next_of_limit(data, &e[i]);
+			add_limit(list, dp, &e[i]);
+			next_of_limit(data, &e[i], false);
 		}
 	}
 	return n < 0 ? n : 0;
+}
+
+/* What it is sent, by the same port of this host; where some limit is of that direction. */
+static int add_egress(json_t *data, struct dataplane *dp, const struct packet *p)
+{
+	struct limit_explain e[CLASSES_MAX];
+	json_t *out, *list;
+	int n;
+
+	if (p->vip) /* its backends answer, and not through here */
+		return 0;
+	n = limit_map_explain_egress(dp, &p->source, p->protocol, p->port, e, CLASSES_MAX);
+	if (n <= 0)
+		return n;
+	list = json_array();
+	out = json_pack("{s:o}", "limits", list);
+	for (int i = 0; i < n && i < CLASSES_MAX; i++) {
+		add_limit(list, dp, &e[i]);
+		next_of_limit(out, &e[i], true);
+	}
+	if (!json_object_get(out, "next"))
+		json_object_set_new(out, "next", json_pack("{s:s}", "answer", "pass"));
+	return json_object_set_new(data, "egress", out) ? -ENOMEM : 0;
 }
 
 /* The verdict in force on a source, of its own unit or of the wider one. -ENOENT */
@@ -324,5 +352,5 @@ int limit_explain(struct control_request *r)
 	}
 	if (!json_object_get(r->data, "next"))
 		json_object_set_new(r->data, "next", json_pack("{s:s}", "answer", "pass"));
-	return err;
+	return err ? err : add_egress(r->data, dp, &p);
 }

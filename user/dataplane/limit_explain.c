@@ -156,23 +156,56 @@ static uint8_t answer_of(struct dataplane *dp, const struct addr *source)
 	return dp->source ? source_table_answer(dp->source, source) : (uint8_t)SOURCE_NONE;
 }
 
+/* The classes of a group at a service. */
+static int explain_set(struct dataplane *dp, const struct addr *source, uint8_t group,
+		       uint8_t service, struct limit_explain *ret, size_t max, int *n)
+{
+	const struct limit_set *sets = pinned_map_mem(dp, "limit_set");
+	int err = sets ? 0 : -ENOMEM;
+
+	for (int i = 0; i < LIMIT_SET_CLASSES && !err; i++)
+		err = explain_one(dp, source, sets[group].service[service].limit_class[i],
+				  LIMIT_KIND_NONE, ret, max, n);
+	return err;
+}
+
 int limit_map_explain(struct dataplane *dp, const struct addr *source, uint8_t service,
 		      enum limit_kind kind, struct limit_explain *ret, size_t max)
 {
-	const struct limit_set *sets = pinned_map_mem(dp, "limit_set");
 	const struct limit_state *state = pinned_map_mem(dp, "limit_state");
 	uint8_t group = answer_of(dp, source);
-	int err = 0, n = 0;
+	int err, n = 0;
 
-	if (!sets || !state)
+	if (!state)
 		return -ENOMEM;
 	if (group > SOURCE_GROUP_MAX) /* exempt, or dropped before limits are asked */
 		return 0;
-	for (int i = 0; i < LIMIT_SET_CLASSES && !err; i++)
-		err = explain_one(dp, source, sets[group].service[service].limit_class[i],
-				  LIMIT_KIND_NONE, ret, max, &n);
+	err = explain_set(dp, source, group, service, ret, max, &n);
 	if (!err && kind != LIMIT_KIND_NONE && kind < LIMIT_KINDS)
 		err = explain_one(dp, source, state->kind_class[kind], kind, ret, max, &n);
+	return err ? err : n;
+}
+
+int limit_map_explain_egress(struct dataplane *dp, const struct addr *source, uint8_t protocol,
+			     uint16_t port, struct limit_explain *ret, size_t max)
+{
+	const struct limit_state *state = pinned_map_mem(dp, "limit_state");
+	const struct limit_ports *ports = pinned_map_mem(dp, "limit_port");
+	enum limit_port_table table = LIMIT_PORT_EGRESS_OTHER;
+	uint8_t group = answer_of(dp, source);
+	int err, n = 0;
+
+	if (!state || !ports)
+		return -ENOMEM;
+	if (!state->has_egress || group == SOURCE_ALLOW)
+		return 0;
+	if (group == SOURCE_DENY) /* who is denied is sent to all the same, as one of no group */
+		group = SOURCE_NONE;
+	if (protocol == IPPROTO_TCP || protocol == IPPROTO_UDP)
+		table = protocol == IPPROTO_TCP ? LIMIT_PORT_EGRESS_TCP : LIMIT_PORT_EGRESS_UDP;
+	else
+		port = 0;
+	err = explain_set(dp, source, group, ports[table].service[port], ret, max, &n);
 	return err ? err : n;
 }
 

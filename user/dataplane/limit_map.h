@@ -73,6 +73,12 @@ struct limit_explain {
  */
 int limit_map_explain(struct dataplane *dp, const struct addr *source, uint8_t service,
 		      enum limit_kind kind, struct limit_explain *ret, size_t max);
+/*
+ * The limits of direction egress that a packet to source meets, from a port of this host (0: any other
+ * than TCP and UDP, or a fragment). As limit_map_explain.
+ */
+int limit_map_explain_egress(struct dataplane *dp, const struct addr *source, uint8_t protocol,
+			     uint16_t port, struct limit_explain *ret, size_t max);
 /* The same of one class, whether the source meets it or not. -ENOENT */
 int limit_map_explain_class(struct dataplane *dp, const struct addr *source, uint32_t limit_class,
 			    struct limit_explain *ret);
