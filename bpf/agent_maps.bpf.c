@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Maps that only the agent uses: shared memory that outlives it. There is no program here. */
+/* Maps that no program of a hook declares: shared memory of the agent that outlives it, and sockets'. */
 #include <vmlinux.h>
 #include <bpf/bpf_helpers.h>
 
 #include "sluice/abi/layout.h"
+#include "sluice/abi/limit_concurrent.h"
 #include "sluice/abi/meter.h"
 #include "sluice/abi/presence.h"
 
@@ -32,6 +33,15 @@ struct {
 	__type(value, struct presence_region);
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } presence SEC(".maps");
+
+/* Here although bpf/limit_concurrent.bpf.c uses it: it is there before, and outlives, that program. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct limit_concurrent_place);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} limit_concurrent_sk SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

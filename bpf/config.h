@@ -27,6 +27,9 @@ const volatile bool xdp_frags = true;
 /* Sources a second and CPU, refused by a row, whose connection is looked for among this host's. */
 const volatile __u32 proofs_per_s = 20000;
 
+/* Sets of map limit_concurrent. */
+const volatile __u32 limit_concurrent_sets = 8192;
+
 /* The kernel can make SYN cookies for its listeners; it can make them without a socket (6.0). */
 const volatile bool guard_own = true;
 const volatile bool guard_vips = true;

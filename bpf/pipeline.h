@@ -40,7 +40,7 @@ enum limit_outcome {
 struct limit_answer {
 	__u8 limit_class;  /* 0: none */
 	__u8 outcome;	   /* enum limit_outcome */
-	__u8 unit;	   /* enum limit_unit, of a refusal */
+	__u8 unit;	   /* enum limit_unit or _refusal, of a refusal */
 	__u8 is_total : 1; /* it was the class's total that refused */
 	__u8 is_exact : 1; /* it was a meter of the source's own */
 	__u8 is_near : 1;  /* it admits, and a meter is nearly empty: asked on the way out only */
@@ -113,6 +113,14 @@ struct pkt {
 	struct vip *vip; /* NULL: to the host */
 	struct backend *backend;
 };
+
+/* Why a limit dropped a packet, or would have. */
+static __always_inline enum drop_reason limit_reason(const struct limit_answer *answer)
+{
+	if (answer->unit == LIMIT_CONCURRENT)
+		return DROP_LIMIT_CONCURRENT;
+	return answer->is_total ? DROP_LIMIT_TOTAL : DROP_LIMIT_PACKETS + answer->unit;
+}
 
 static __always_inline enum stage_result drop(struct pkt *p, enum drop_reason reason)
 {

@@ -75,6 +75,17 @@ static inline bool tcp_is_listening(__u32 state)
 	return state == 10;
 }
 
+/* SYN_RECV, also of a request that has no socket yet (NEW_SYN_RECV): the handshake is not over. */
+static inline bool tcp_is_opening(__u32 state)
+{
+	return state == 3 || state == 12;
+}
+
+static inline bool tcp_is_waiting(__u32 state)
+{
+	return state == 6;
+}
+
 /* States of a TCP socket in which the peer's address has been proven (include/net/tcp_states.h). */
 static inline bool tcp_is_established(__u32 state)
 {

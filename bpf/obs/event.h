@@ -116,7 +116,7 @@ static __always_inline void event_exit(struct pkt *p, enum stage_result result)
 		if (answer->outcome != LIMIT_WOULD_DROP)
 			return;
 		type = EVENT_WOULD_DROP;
-		reason = answer->is_total ? DROP_LIMIT_TOTAL : DROP_LIMIT_PACKETS + answer->unit;
+		reason = limit_reason(answer);
 		if (p->flags & PKT_EGRESS)
 			reason = DROP_EGRESS_LIMIT;
 		which = EVENT_METER_TRIAL + (reason & (EVENT_REASONS - 1));

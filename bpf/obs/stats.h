@@ -94,7 +94,7 @@ static __always_inline void stats_add_limit(const struct pkt *p, const struct li
 	__u32 id = answer->limit_class, unit = answer->unit;
 	struct stats_limit *limit;
 
-	if (unit >= LIMIT_UNITS)
+	if (unit >= LIMIT_REFUSALS)
 		return;
 	limit = bpf_map_lookup_elem(&stats_limit, &id);
 	if (!limit)

@@ -2,7 +2,8 @@
 /*
  * Limits: up to LIMIT_SCOPES classes a packet, each with packets, bytes and new connections per
  * source, and totals over all sources. Which classes: limit_set.h; which meters: limit_meter.h; what
- * one class says of a packet: limit_act.h; whose meters are his own: limit_proof.h.
+ * one class says of a packet: limit_act.h; whose meters are his own: limit_proof.h. Connections at a
+ * time, which are counted and not metered: limit_concurrent.h.
  *
  * All classes are asked first, then charged, in the order of the scopes. A meter that refuses only
  * when charged (another CPU came between) leaves the earlier ones charged: the source may get less
@@ -22,6 +23,7 @@
 #pragma once
 
 #include "limit_act.h"
+#include "limit_concurrent.h"
 #include "limit_proof.h"
 #include "limit_set.h"
 
@@ -98,9 +100,13 @@ static __always_inline enum drop_reason limit_meet(struct pkt *p, __u32 classes)
 static __always_inline enum stage_result stage_limit(struct pkt *p)
 {
 	enum drop_reason reason;
+	__u32 classes;
 
 	if (!limit_enabled || p->exempt)
 		return STAGE_NEXT;
-	reason = limit_meet(p, limit_set_find(p));
+	classes = limit_set_find(p);
+	reason = classes ? limit_concurrent_meet(p) : DROP_NONE;
+	if (reason == DROP_NONE)
+		reason = limit_meet(p, classes);
 	return reason == DROP_NONE ? STAGE_NEXT : drop(p, reason);
 }

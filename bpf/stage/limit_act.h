@@ -163,7 +163,7 @@ static __always_inline enum drop_reason limit_answer(struct limit_answer *answer
 	answer->outcome = LIMIT_DROPPED;
 	if (said == LIMIT_LOST)
 		return DROP_LIMIT_CONTENDED;
-	return answer->is_total ? DROP_LIMIT_TOTAL : DROP_LIMIT_PACKETS + answer->unit;
+	return limit_reason(answer);
 }
 
 enum limit_act { LIMIT_ACT_ASK = 1, LIMIT_ACT_CHARGE = 2 };

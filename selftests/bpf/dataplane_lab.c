@@ -158,6 +158,7 @@ struct conf_dataplane lab_conf(struct conf_device *device)
 		.max_clients = 4096,
 		.limit_rows = 65536,
 		.max_responses = 4096,
+		.max_concurrent = 1024,
 		.max_acl = 1024,
 		.max_verdicts = 1024,
 		.max_vips = 8,

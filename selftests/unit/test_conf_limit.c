@@ -116,6 +116,39 @@ static void test_limits_of_the_same_traffic_are_refused(void **state)
 			       " {" LIMIT_B ", protocol: udp, sources: [10.0.0.0/8]}]"));
 }
 
+static void test_connections_that_are_not_seen_are_not_counted(void **state)
+{
+	static const struct wrong rows[] = {
+		{ "limits: [{name: a, concurrent: -1}]", 1, 32, "not a whole number" },
+		{ "limits: [{name: a, concurrent: 16777216}]", 1, 32, "from 0 to 16777215" },
+		{ "limits: [{name: a, concurrent: 0}]", 1, 10, "limits nothing" },
+		{ "limits: [{name: a, protocol: udp, concurrent: 5}]", 1, 35,
+		  "limits[a].concurrent: counts TCP connections; a limit of protocol udp has none" },
+		{ "limits: [{name: a, kind: icmp, concurrent: 5}]", 1, 32, "of a kind has none" },
+		{ "limits: [{name: a, direction: egress, concurrent: 5}]", 1, 39,
+		  "connections that come in" },
+		{ "limits: [{name: a, concurrent: 5, vips: [v]}]\n"
+		  "vips: [{name: v, address: 203.0.113.1, port: 80}]",
+		  1, 20, "those to a vip end at its backends" },
+		{ "limits: [{name: a, concurrent: 5}]\n"
+		  "vips: [{name: v, address: 203.0.113.1, port: 80, limit: a}]",
+		  1, 20, "those to a vip end at its backends" },
+		{ "dataplane: {max_concurrent: 1000}", 1, 29, "from 1024 to 4194304" },
+		{ "dataplane: {cgroup: sluice.slice}", 1, 21, "absolute" },
+	};
+	struct conf *conf;
+
+	(void)state;
+	CHECK_WRONG(rows);
+	conf = conf_fixture("limits: [{name: a, protocol: tcp, ports: [443], concurrent: 16777215},"
+			    " {name: b, sources: [0.0.0.0/0], concurrent: 1}]\n"
+			    "dataplane: {cgroup: /sys/fs/cgroup/web.slice}");
+	assert_int_equal(conf->limits[0].concurrent, 16777215);
+	assert_int_equal(conf->limits[1].concurrent, 1);
+	assert_string_equal(conf->dataplane.cgroup, "/sys/fs/cgroup/web.slice");
+	conf_free(conf);
+}
+
 #define EGRESS "name: a, direction: egress, packets: {rate: 1/s}"
 #define DNS    "name: dns, address: 203.0.113.1, port: 53"
 
@@ -294,6 +327,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_limits_that_cannot_be_held_are_refused),
 		cmocka_unit_test(test_limits_of_the_same_traffic_are_refused),
+		cmocka_unit_test(test_connections_that_are_not_seen_are_not_counted),
 		cmocka_unit_test(test_what_cannot_be_seen_going_out_is_refused),
 		cmocka_unit_test(test_what_a_limit_selects_is_read),
 		cmocka_unit_test(test_limits_are_read_back_from_a_dump),

@@ -43,7 +43,7 @@ const struct command commands[] = {
 	  { "name" },
 	  "packets.rate packets.burst bytes.rate bytes.burst connections.rate connections.burst "
 	  "total.packets.rate total.packets.burst total.bytes.rate total.bytes.burst "
-	  "total.connections.rate total.connections.burst per=source|prefix rows dry_run=on|off",
+	  "total.connections.rate total.connections.burst concurrent per=source|prefix rows dry_run=on|off",
 	  true,
 	  "change a limit in place; no bucket is reset: what a source has spent stays spent, so a "
 	  "raised burst is that much more for each at once, and a lowered one that much less",

@@ -19,11 +19,13 @@ void print_limits(json_t *data, FILE *out)
 		{ "PACKETS", "packets.rate" },
 		{ "BYTES", "bytes.rate" },
 		{ "CONNECTIONS", "connections.rate" },
+		{ "CONCURRENT", "concurrent.max" },
 		{ "DRY_RUN", "dry_run" },
 		{ "ADMITTED", "admitted_packets" },
 		{ "DROPPED_P", "packets.dropped_packets" },
 		{ "DROPPED_B", "bytes.dropped_packets" },
 		{ "DROPPED_C", "connections.dropped_packets" },
+		{ "DROPPED_N", "concurrent.dropped_packets" },
 		{ 0 },
 	};
 
@@ -47,6 +49,26 @@ static void print_unit(json_t *data, const char *unit, FILE *out)
 		fprintf(out, "%-12s %s left, the next passes in %s ms\n", "",
 			table_cell(left, "tokens", a, sizeof(a)),
 			table_cell(left, "next_ms", b, sizeof(b)));
+}
+
+static void print_concurrent(json_t *data, FILE *out)
+{
+	const json_t *u = json_object_get(data, "concurrent");
+	const json_t *now = json_object_get(json_object_get(data, "source"), "concurrent");
+	char a[64], b[64], c[64], d[64], e[64];
+
+	if (!u)
+		return;
+	fprintf(out,
+		"%-12s %s of a source at a time (now %s of %s sources), dropped %s packets, would "
+		"drop %s\n",
+		"concurrent", table_cell(u, "max", a, sizeof(a)),
+		table_cell(u, "connections", b, sizeof(b)), table_cell(u, "sources", c, sizeof(c)),
+		table_cell(u, "dropped_packets", d, sizeof(d)),
+		table_cell(u, "would_drop_packets", e, sizeof(e)));
+	if (now)
+		fprintf(out, "%-12s has %s now\n", "",
+			table_cell(now, "connections", a, sizeof(a)));
 }
 
 static void print_total(json_t *data, const char *unit, FILE *out)
@@ -90,6 +112,7 @@ void print_limit(json_t *data, FILE *out)
 			table_cell(source, "proof", c, sizeof(c)));
 	for (int i = 0; i < 3; i++)
 		print_unit(data, units[i], out);
+	print_concurrent(data, out);
 	for (int i = 0; i < 3; i++)
 		print_total(data, units[i], out);
 }
@@ -114,6 +137,7 @@ static void print_left(const char *title, const char *unit, const json_t *left, 
 static void print_explain_limit(const char *what, const json_t *row, FILE *out)
 {
 	static const char *const units[] = { "packets", "bytes", "connections" };
+	const json_t *concurrent = json_object_get(row, "concurrent");
 	char a[64], b[64], c[64], d[64], e[64];
 
 	fprintf(out, "%-12s %s (class %s): meters %s, proof %s, per %s", what,
@@ -125,6 +149,10 @@ static void print_explain_limit(const char *what, const json_t *row, FILE *out)
 	fprintf(out, "%s\n", json_is_true(json_object_get(row, "dry_run")) ? ", dry run" : "");
 	for (int i = 0; i < 3; i++)
 		print_left("source", units[i], json_object_get(row, units[i]), out);
+	if (concurrent)
+		fprintf(out, "  %-8s %-12s %s of %s at a time\n", "source", "connections",
+			table_cell(concurrent, "connections", a, sizeof(a)),
+			table_cell(concurrent, "max", b, sizeof(b)));
 	for (int i = 0; i < 3; i++)
 		print_left("total", units[i],
 			   json_object_get(json_object_get(row, "total"), units[i]), out);

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "dataplane/acl_map.h"
 #include "dataplane/guard_map.h"
+#include "dataplane/limit_concurrent.h"
 #include "dataplane/limit_map.h"
 #include "dataplane/response_map.h"
 #include "dataplane/vip_map.h"
@@ -42,6 +43,15 @@ static void attach_egress(struct kernel *k, const struct conf *conf)
 
 	if (failed > 0)
 		log_warn("dataplane.egress", LOG_I64("not_attached", failed));
+}
+
+/* Without it connections at a time are not limited; all else is. */
+static void attach_concurrent(struct kernel *k, const struct conf *conf)
+{
+	struct errmsg err;
+
+	if (limit_concurrent_attach(k->dp, conf, &err))
+		log_warn("limit.concurrent", LOG_STR("reason", err.text));
 }
 
 int kernel_open(struct kernel *k, struct loop *loop, int dir_fd, const char *dir_error,
@@ -100,8 +110,9 @@ static bool same_programs(const struct conf_dataplane *a, const struct conf_data
 	return a->max_clients == b->max_clients && a->limit_rows == b->limit_rows &&
 	       a->max_acl == b->max_acl && a->max_verdicts == b->max_verdicts &&
 	       a->max_vips == b->max_vips && a->max_backends == b->max_backends &&
-	       a->max_responses == b->max_responses && a->ring_size == b->ring_size &&
-	       a->unknown_l4 == b->unknown_l4 && a->events_per_s == b->events_per_s;
+	       a->max_responses == b->max_responses && a->max_concurrent == b->max_concurrent &&
+	       a->ring_size == b->ring_size && a->unknown_l4 == b->unknown_l4 &&
+	       a->events_per_s == b->events_per_s;
 }
 
 /* New programs over the same pins; links are updated, never detached. */
@@ -175,8 +186,10 @@ static int apply_rooms(struct kernel *k, const struct conf *from, const struct c
 		what = "responses";
 		ret = response_map_apply(k->dp, to, err);
 	}
-	if (!ret && (rooms & ROOMS_EGRESS))
+	if (!ret && (rooms & ROOMS_EGRESS)) {
 		attach_egress(k, to);
+		attach_concurrent(k, to);
+	}
 	if (!ret) { /* always: it refers to the configuration's memory */
 		what = "vips";
 		ret = vip_map_apply(k->dp, k->loop, to, err);

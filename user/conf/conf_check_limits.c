@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Checks across the settings of limits, and whether they can be compiled. */
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -57,9 +58,11 @@ static void check_all_units(const struct conf_limit *limit, struct conf_node *no
 			conf_node_fail(errors, total,
 				       "limits nothing; give packets, bytes or connections");
 	}
-	if (!any && !any_total && node->kind == CONF_MAP && !(total && total->bad))
+	if (!any && !any_total && !limit->concurrent && node->kind == CONF_MAP &&
+	    !(total && total->bad) && !conf_node_or(node, "concurrent")->bad)
 		conf_node_fail(errors, node,
-			       "limits nothing; give packets, bytes or connections, or a total");
+			       "limits nothing; give packets, bytes or connections, concurrent, or "
+			       "a total");
 }
 
 /* Only of their own limit: two limits may share a prefix, unless they are for the same traffic. */
@@ -117,6 +120,27 @@ static void check_selectors(const struct conf *conf, const struct conf_limit *li
 		       "a vip has a port of its own; leave this or the vips out");
 	else if (limit->n_ports && !limit->protocol && selector != LIMIT_OF_KIND)
 		refuse(errors, node, "ports", "needs a protocol; give protocol: tcp or udp");
+}
+
+/* Connections are of TCP, come in, and end here. */
+static void check_concurrent(const struct conf *conf, const struct conf_limit *limit,
+			     struct conf_node *node, struct conf_errors *errors)
+{
+	if (!limit->concurrent)
+		return;
+	if (limit->direction == CONF_EGRESS)
+		refuse(errors, node, "concurrent",
+		       "counts connections that come in; a limit of direction egress has none");
+	else if (limit->protocol == IPPROTO_UDP)
+		refuse(errors, node, "concurrent",
+		       "counts TCP connections; a limit of protocol udp has none");
+	else if (limit->kind)
+		refuse(errors, node, "concurrent",
+		       "counts TCP connections; a limit of a kind has none");
+	else if (limit_compile_selector(conf, limit) == LIMIT_TO_VIP)
+		refuse(errors, node, "concurrent",
+		       "counts connections to listeners of this host; those to a vip end at its "
+		       "backends");
 }
 
 /* What goes out has no kind, and what a vip's backends answer does not pass this host. */
@@ -262,6 +286,7 @@ int conf_check_limits(const struct conf *conf, struct conf_node *root, struct co
 		check_all_units(&conf->limits[i], node, errors);
 		check_selectors(conf, &conf->limits[i], node, errors);
 		check_direction(&conf->limits[i], node, errors);
+		check_concurrent(conf, &conf->limits[i], node, errors);
 		check_one_of_kind(conf, i, list, errors);
 		err = check_sources(&conf->limits[i], node, scratch, errors);
 	}

@@ -50,6 +50,9 @@ struct conf_dataplane {
 	uint32_t max_backends;
 	uint32_t max_meters;
 	uint32_t max_responses; /* clients of `responses` that have credit at a time */
+	uint32_t
+		max_concurrent; /* sources, of all limits, whose connections are counted at a time */
+	char *cgroup;		/* whose connections are counted; NULL: the root */
 	uint32_t ring_size;
 	enum conf_unknown_l4 unknown_l4;
 	uint32_t events_per_s;
@@ -122,7 +125,8 @@ struct conf_limit {
 	uint8_t direction;		    /* enum conf_direction */
 	struct conf_rate unit[LIMIT_UNITS]; /* of each source */
 	struct conf_rate total[LIMIT_UNITS];
-	uint32_t rows; /* cells in each of its two rows: a power of two */
+	uint32_t concurrent; /* connections of a source at a time; 0: any number */
+	uint32_t rows;	     /* cells in each of its two rows: a power of two */
 	bool dry_run;
 	struct conf_place place;
 };

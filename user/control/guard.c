@@ -61,6 +61,7 @@ static bool is_tighter(const struct conf_limit *want, const struct conf_limit *n
 {
 	bool is = now->dry_run || (want->per != now->per && want->per == CONF_PER_PREFIX);
 
+	is = is || (want->concurrent && (!now->concurrent || want->concurrent < now->concurrent));
 	for (int u = 0; u < LIMIT_UNITS && !is; u++)
 		is = is_tighter_rate(&want->unit[u], &now->unit[u]) ||
 		     is_tighter_rate(&want->total[u], &now->total[u]);

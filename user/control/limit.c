@@ -9,6 +9,7 @@
 
 #include "base/addr.h"
 #include "dataplane/acl_map.h"
+#include "dataplane/limit_concurrent.h"
 #include "limit_explain.h"
 #include "request.h"
 #include "sluice/abi/source.h"
@@ -115,6 +116,22 @@ static json_t *selectors_json(const struct conf *conf, const struct conf_limit *
 			 (json_int_t)limit->rows, "total", totals_json(limit));
 }
 
+/* How many there may be, are, and what was refused for it. */
+static json_t *concurrent_json(struct dataplane *dp, const struct conf_limit *limit, uint32_t id,
+			       const struct stats_limit *stats)
+{
+	struct limit_concurrent_sum sums[LIMIT_CLASSES] = { 0 };
+
+	limit_concurrent_sums(dp, sums);
+	return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "max", (json_int_t)limit->concurrent,
+			 "connections", (json_int_t)sums[id].connections, "sources",
+			 (json_int_t)sums[id].sources, "dropped_packets",
+			 (json_int_t)stats->dropped[LIMIT_CONCURRENT].packets, "dropped_bytes",
+			 (json_int_t)stats->dropped[LIMIT_CONCURRENT].bytes, "would_drop_packets",
+			 (json_int_t)stats->would_drop[LIMIT_CONCURRENT].packets,
+			 "would_drop_bytes", (json_int_t)stats->would_drop[LIMIT_CONCURRENT].bytes);
+}
+
 static json_t *limit_json(struct dataplane *dp, const struct conf *conf,
 			  const struct conf_limit *limit)
 {
@@ -136,6 +153,8 @@ static json_t *limit_json(struct dataplane *dp, const struct conf *conf,
 		if (unit)
 			json_object_set_new(row, limit_unit_name(u), unit);
 	}
+	if (limit->concurrent)
+		json_object_set_new(row, "concurrent", concurrent_json(dp, limit, id, &stats));
 	return row;
 }
 
@@ -248,6 +267,7 @@ static int limit_set(struct control_request *r)
 					      "total.bytes.burst",
 					      "total.connections.rate",
 					      "total.connections.burst",
+					      "concurrent",
 					      "per",
 					      "rows",
 					      "dry_run",

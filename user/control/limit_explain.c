@@ -82,6 +82,10 @@ void limit_explain_add(json_t *row, const struct limit_explain *e)
 	left_json(row, e->unit);
 	left_json(total, e->total);
 	json_object_set_new(row, "total", total);
+	if (e->concurrent)
+		json_object_set_new(row, "concurrent",
+				    json_pack("{s:I,s:I}", "max", (json_int_t)e->concurrent,
+					      "connections", (json_int_t)e->connections));
 }
 
 static int parse_protocol(struct control_request *r, const char *word, uint8_t *ret)

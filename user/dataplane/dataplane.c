@@ -159,6 +159,7 @@ int dataplane_open(int dir_fd, const struct conf_dataplane *conf, struct datapla
 	dp->conf.n_devices = 0;
 	dp->conf.amplification_ports = NULL;
 	dp->conf.n_amplification_ports = 0;
+	dp->conf.cgroup = NULL;
 	dp->dir_fd = fcntl(dir_fd, F_DUPFD_CLOEXEC, 3);
 	if (dp->dir_fd < 0)
 		return errmsg_set(err, -errno, "bpffs directory: %s", strerror(errno));
@@ -367,6 +368,8 @@ size_t dataplane_warnings(const struct dataplane *dp, const char **ret, size_t m
 
 	for (i = 0; i < dp->n_warnings && i < max; i++)
 		ret[i] = dp->warnings[i];
+	if (dp->concurrent_why.text[0] && i < max)
+		ret[i++] = dp->concurrent_why.text;
 	return i;
 }
 

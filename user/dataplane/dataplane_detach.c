@@ -64,7 +64,8 @@ static bool is_ours(const struct detach *d, const char *name)
 {
 	name = pin_final_name(name);
 	return !strcmp(name, PIN_PROG "xdp_ingress") || !strcmp(name, PIN_PROG "tc_ingress") ||
-	       !strcmp(name, PIN_PROG "tc_egress") || pinned_map_find(d->names, name);
+	       !strcmp(name, PIN_PROG "tc_egress") || !strcmp(name, PIN_CONCURRENT) ||
+	       pinned_map_find(d->names, name);
 }
 
 static int detach_one(const char *name, void *ctx)

@@ -66,6 +66,7 @@ struct dataplane {
 	struct event_map *event;
 	struct capture_map *capture;
 	struct limit_map *limit;
+	struct errmsg concurrent_why; /* connections are not counted though they should; "" */
 	struct meter_map *meter;
 	struct source_table *source;
 	uint8_t acl_origin[3]; /* by enum acl_list: of the list as it was applied */

@@ -115,6 +115,7 @@ static int compile(const struct conf_limit *l, struct limit_rates *ret, struct e
 		e = compile_units(l, l->total, "total.", ret->total, err);
 	if (e)
 		return e;
+	ret->concurrent = l->concurrent;
 	ret->flags = l->dry_run ? LIMIT_DRY_RUN : 0;
 	if (l->per == CONF_PER_PREFIX)
 		ret->flags |= LIMIT_PER_PREFIX;

@@ -9,11 +9,12 @@
 #include "base/clock.h"
 #include "dataplane_state.h"
 #include "limit_class.h"
+#include "limit_concurrent.h"
 #include "limit_map.h"
 #include "source_table.h"
 #include "sluice/algo/gcra_rate.h"
 
-static struct addr unit_of(const struct addr *source, uint32_t flags)
+struct addr limit_map_unit(const struct addr *source, uint32_t flags)
 {
 	if (!(flags & LIMIT_PER_PREFIX))
 		return addr_unit(source);
@@ -37,7 +38,8 @@ int limit_map_client(struct dataplane *dp, const struct addr *source, uint32_t l
 		return fd;
 	if (!classes || limit_class >= LIMIT_CLASSES)
 		return -ENOENT;
-	key.source = unit_of(source, limit_class ? rates_of(&classes[limit_class])->flags : 0);
+	key.source =
+		limit_map_unit(source, limit_class ? rates_of(&classes[limit_class])->flags : 0);
 	return bpf_map_lookup_elem(fd, &key, ret) ? -errno : 0;
 }
 
@@ -112,7 +114,7 @@ int limit_map_explain_class(struct dataplane *dp, const struct addr *source, uin
 		return -ENOENT;
 	class += limit_class;
 	rates = rates_of(class);
-	unit = unit_of(source, rates->flags);
+	unit = limit_map_unit(source, rates->flags);
 	e.flags = rates->flags;
 	err = limit_map_client(dp, source, limit_class, &client);
 	e.exact = !err;
@@ -127,6 +129,11 @@ int limit_map_explain_class(struct dataplane *dp, const struct addr *source, uin
 	left_of(&meters, rates->unit, now_fp, e.unit);
 	bpf_map_lookup_elem(pinned_map_fd(dp, "limit_total"), &limit_class, &total);
 	left_of(&total, rates->total, now_fp, e.total);
+	e.concurrent = rates->concurrent;
+	if (e.concurrent)
+		err = limit_concurrent_count(dp, source, limit_class, &e.connections);
+	if (err)
+		return err;
 	*ret = e;
 	return 0;
 }
@@ -229,7 +236,7 @@ static int prove_class(struct dataplane *dp, const struct addr *source, uint8_t 
 		       const struct client *proof)
 {
 	const struct limit_class *class = &limit_class_all(dp)[limit_class];
-	struct client_key key = { .source = unit_of(source, rates_of(class)->flags),
+	struct client_key key = { .source = limit_map_unit(source, rates_of(class)->flags),
 				  .limit_class = limit_class };
 	struct client c = *proof;
 	int err = row_meters(dp, class, &key.source, gcra_now_fp(c.proven_ns), &c.meters);

@@ -205,6 +205,14 @@ static void write_amplifiers(struct limit_amplifier *map, const struct conf_data
 		__atomic_store_n(&map->port[i], want.port[i], __ATOMIC_RELAXED);
 }
 
+static bool has_concurrent(const struct conf *conf)
+{
+	for (size_t i = 0; i < conf->n_limits; i++)
+		if (conf->limits[i].concurrent)
+			return true;
+	return false;
+}
+
 /* Which packets meet what has been written. */
 static int write_selectors(struct apply *a)
 {
@@ -216,6 +224,7 @@ static int write_selectors(struct apply *a)
 	limit_set_write_ports(a->compiled, &a->plan, a->live.ports);
 	__atomic_store_n(&state->has_ports, a->compiled->has_ports, __ATOMIC_RELEASE);
 	__atomic_store_n(&state->has_egress, a->compiled->has_egress, __ATOMIC_RELEASE);
+	__atomic_store_n(&state->has_concurrent, has_concurrent(a->conf), __ATOMIC_RELEASE);
 	write_amplifiers(amplifier, &a->conf->dataplane);
 	for (size_t kind = 0; kind < LIMIT_KINDS; kind++)
 		__atomic_store_n(&state->kind_class[kind], a->ids[a->compiled->kind[kind]],

@@ -63,6 +63,8 @@ struct limit_explain {
 	uint32_t flags;	      /* enum limit_flag */
 	struct limit_left unit[LIMIT_UNITS];
 	struct limit_left total[LIMIT_UNITS];
+	uint32_t concurrent;  /* 0: any number */
+	uint64_t connections; /* now; where concurrent is not 0 */
 };
 
 /*
@@ -79,6 +81,8 @@ int limit_map_explain(struct dataplane *dp, const struct addr *source, uint8_t s
  */
 int limit_map_explain_egress(struct dataplane *dp, const struct addr *source, uint8_t protocol,
 			     uint16_t port, struct limit_explain *ret, size_t max);
+/* What a class with these flags (enum limit_flag) takes for one source. */
+struct addr limit_map_unit(const struct addr *source, uint32_t flags);
 /* The same of one class, whether the source meets it or not. -ENOENT */
 int limit_map_explain_class(struct dataplane *dp, const struct addr *source, uint32_t limit_class,
 			    struct limit_explain *ret);

@@ -7,6 +7,7 @@
 
 #include "sluice/abi/client.h"
 #include "sluice/abi/limit.h"
+#include "sluice/abi/limit_concurrent.h"
 #include "sluice/abi/source.h"
 #include "sluice/abi/stats.h"
 #include "sluice/abi/verdict.h"
@@ -45,6 +46,7 @@ size_t limit_memory(const struct conf_dataplane *conf, unsigned int cpus, struct
 {
 	const uint64_t clients = conf->max_clients, acl = conf->max_acl, rows = conf->limit_rows;
 	const uint64_t verdicts = conf->max_verdicts;
+	const uint64_t concurrent = conf->max_concurrent / LIMIT_CONCURRENT_WAYS;
 	const struct limit_memory all[] = {
 		{ "clients", clients,
 		  hash_all_bytes(clients, sizeof(struct client_key), sizeof(struct client)) },
@@ -66,6 +68,8 @@ size_t limit_memory(const struct conf_dataplane *conf, unsigned int cpus, struct
 		{ "verdict_flow", verdicts,
 		  hash_all_bytes(verdicts, sizeof(struct flow_key), sizeof(struct verdict)) },
 		{ "verdict_filter", 1, sizeof(struct verdict_filter) },
+		{ "limit_concurrent", concurrent,
+		  concurrent * sizeof(struct limit_concurrent_set) },
 		{ "response_credit", conf->max_responses, conf->max_responses * 8ULL },
 	};
 	size_t n = sizeof(all) / sizeof(all[0]);

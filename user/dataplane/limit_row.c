@@ -32,7 +32,7 @@ bool limit_row_has_rates(const struct limit_class *c)
 	for (int unit = 0; unit < LIMIT_UNITS; unit++)
 		if (r->unit[unit].tolerance_fp || r->total[unit].tolerance_fp)
 			return true;
-	return false;
+	return r->concurrent != 0;
 }
 
 static struct region region_of(const struct limit_class *c)

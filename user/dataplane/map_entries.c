@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "dataplane_state.h"
+#include "limit_concurrent.h"
 #include "limit_class.h"
 #include "limit_row.h"
 #include "meter_map.h"
@@ -52,6 +53,19 @@ static uint64_t limit_rows(struct dataplane *dp)
 	return n;
 }
 
+/* Sets, as its size is; so the words in use, by their number in one. */
+static uint64_t limit_concurrent(struct dataplane *dp)
+{
+	struct limit_concurrent_sum sums[LIMIT_CLASSES];
+	uint64_t n = 0;
+
+	if (limit_concurrent_sums(dp, sums))
+		return 0;
+	for (uint32_t id = 0; id < LIMIT_CLASSES; id++)
+		n += sums[id].sources;
+	return (n + LIMIT_CONCURRENT_WAYS - 1) / LIMIT_CONCURRENT_WAYS;
+}
+
 static uint64_t meters(struct dataplane *dp)
 {
 	return meter_map_used(dp);
@@ -65,7 +79,7 @@ int map_entries_count(struct dataplane *dp, const char *name, uint32_t *ret)
 	} arrays[] = {
 		{ "backends", backends },	{ "vip_ring", vip_ring },
 		{ "limit_class", limit_class }, { "limit_rows", limit_rows },
-		{ "meters", meters },
+		{ "meters", meters },		{ "limit_concurrent", limit_concurrent },
 	};
 
 	for (size_t i = 0; i < sizeof(arrays) / sizeof(arrays[0]); i++) {

@@ -5,6 +5,8 @@
 #include <linux/bpf.h>
 #include <string.h>
 
+#include "sluice/abi/limit_concurrent.h"
+
 /* What the kernel adds to an entry of a hash or a trie, about (dataplane.md s6). */
 #define ENTRY_OVERHEAD_BYTES 64
 
@@ -44,6 +46,12 @@ static uint32_t ring_slots(const struct conf_dataplane *conf)
 	return slots < UINT32_MAX ? (uint32_t)slots : UINT32_MAX;
 }
 
+/* Words are configured, sets of them are made. */
+static uint32_t concurrent_sets(const struct conf_dataplane *conf)
+{
+	return conf->max_concurrent / LIMIT_CONCURRENT_WAYS;
+}
+
 uint32_t map_size_configured(const struct conf_dataplane *conf, const char *map)
 {
 	uint32_t n;
@@ -54,6 +62,8 @@ uint32_t map_size_configured(const struct conf_dataplane *conf, const char *map)
 		memcpy(&n, (const char *)conf + sizes[i].at, sizeof(n));
 		return n;
 	}
+	if (strcmp(map, "limit_concurrent") == 0)
+		return concurrent_sets(conf);
 	return strcmp(map, "vip_ring") == 0 ? ring_slots(conf) : 0;
 }
 
@@ -63,6 +73,8 @@ const char *map_size_setting(const char *map)
 		if (strcmp(sizes[i].map, map) == 0)
 			return sizes[i].setting;
 	}
+	if (strcmp(map, "limit_concurrent") == 0)
+		return "dataplane.max_concurrent";
 	return strcmp(map, "vip_ring") == 0 ? "dataplane.max_vips or ring_size" : NULL;
 }
 

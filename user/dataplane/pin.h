@@ -18,6 +18,8 @@
 #define PIN_EGRESS   "egress_" /* egress_<device>: the same, of what goes out */
 #define PIN_NEW	     "new_"    /* made, not renamed over the old one yet: left by a crash */
 
+#define PIN_CONCURRENT "cgroup_limit_concurrent" /* the link on a control group */
+
 #define PIN_EGRESS_SUFFIX "_egress" /* of a link on what goes out */
 
 /*

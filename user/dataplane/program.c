@@ -22,6 +22,7 @@
 #pragma GCC diagnostic ignored "-Wconversion"
 #pragma GCC diagnostic ignored "-Wsign-conversion"
 #include "agent_maps.skel.h"
+#include "limit_concurrent.skel.h"
 #include "tc_egress.skel.h"
 #include "tc_ingress.skel.h"
 #include "xdp_ingress.skel.h"
@@ -104,6 +105,10 @@ static struct bpf_object *open_object(enum program_object which)
 		opts.object_name = "tc_egress";
 		data = tc_egress__elf_bytes(&bytes);
 		break;
+	case PROGRAM_CONCURRENT:
+		opts.object_name = "limit_concurrent";
+		data = limit_concurrent__elf_bytes(&bytes);
+		break;
 	case PROGRAM_OBJECTS:
 		break;
 	}
@@ -157,6 +162,7 @@ static int set_global(struct bpf_object *obj, const char *name, const void *valu
 /* The settings of bpf/config.h that the configuration decides. */
 static int set_settings(const struct dataplane *dp, struct bpf_object *obj, struct errmsg *err)
 {
+	const uint32_t concurrent_sets = map_size_configured(&dp->conf, "limit_concurrent");
 	const bool drop = dp->conf.unknown_l4 == CONF_L4_DROP;
 	const struct {
 		const char *name;
@@ -165,6 +171,7 @@ static int set_settings(const struct dataplane *dp, struct bpf_object *obj, stru
 	} settings[] = {
 		{ "ring_stride", &dp->conf.ring_size, 4 },
 		{ "events_per_s", &dp->conf.events_per_s, 4 },
+		{ "limit_concurrent_sets", &concurrent_sets, 4 },
 		{ "unknown_l4_drop", &drop, sizeof(drop) },
 		{ "guard_own", &dp->guard_own, sizeof(dp->guard_own) },
 		{ "guard_vips", &dp->guard_vips, sizeof(dp->guard_vips) },
@@ -471,6 +478,28 @@ int program_load_egress(struct dataplane *dp, struct errmsg *err)
 		return errmsg_set(err, -errno, "cannot open tc_egress: %s", complaint);
 	e = prepare(dp, obj, err);
 	return e ? e : take_egress(dp, obj, err);
+}
+
+int program_load_concurrent(struct dataplane *dp, uint32_t generation, uint64_t netns_cookie,
+			    int *ret, struct errmsg *err)
+{
+	CLEANUP(close_object) struct bpf_object *obj = NULL;
+	int e;
+
+	program_complaint_clear();
+	obj = open_object(PROGRAM_CONCURRENT);
+	e = obj ? prepare(dp, obj, err)
+		: errmsg_set(err, -errno, "cannot open limit_concurrent: %s", complaint);
+	if (!e)
+		e = set_global(obj, "generation", &generation, sizeof(generation));
+	if (!e)
+		e = set_global(obj, "netns_cookie", &netns_cookie, sizeof(netns_cookie));
+	if (!e)
+		e = load_object(dp, obj, err);
+	if (e)
+		return e;
+	*ret = fcntl(bpf_program__fd(bpf_object__next_program(obj, NULL)), F_DUPFD_CLOEXEC, 3);
+	return *ret < 0 ? errmsg_set(err, -errno, "cannot keep a program: %s", strerror(errno)) : 0;
 }
 
 int program_open_xdp(struct dataplane *dp, struct bpf_object **ret, struct errmsg *err)

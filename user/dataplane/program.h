@@ -13,6 +13,7 @@ enum program_object {
 	PROGRAM_TC,
 	PROGRAM_EGRESS,
 	PROGRAM_OBJECTS,
+	PROGRAM_CONCURRENT, /* not of the packet path: loaded when it is wanted */
 };
 
 struct program_set {
@@ -31,6 +32,9 @@ int program_load(struct dataplane *dp, struct program_set *set, struct errmsg *e
 /* Load the program of the way out, on the maps that are there: dp->egress. */
 int program_load_egress(struct dataplane *dp, struct errmsg *err);
 void program_set_clear(struct program_set *set); /* descriptors in dp stay */
+/* What counts connections, on dp's maps: its descriptor in *ret. */
+int program_load_concurrent(struct dataplane *dp, uint32_t generation, uint64_t netns_cookie,
+			    int *ret, struct errmsg *err);
 /* Another XDP object on dp's maps, not loaded: libxdp loads it for one dispatcher. */
 int program_open_xdp(struct dataplane *dp, struct bpf_object **ret, struct errmsg *err);
 /* The first complaint of libbpf or libxdp since program_complaint_clear; "" when there is none. */

@@ -332,6 +332,9 @@ static int copy_one(struct dataplane *dp, const struct pinned_map *m)
 	/* Elsewhere, a client's credit would be another's: they ask again. */
 	if (strcmp(m->name, "response_credit") == 0)
 		return 0;
+	/* Connections remember where they are counted: another table is another generation. */
+	if (strcmp(m->name, "limit_concurrent") == 0)
+		return 0;
 	if (is_keyed(m->shape.type) || m->shape.type == BPF_MAP_TYPE_LRU_HASH)
 		return copy_keyed(m, NULL, NULL);
 	if (m->shape.flags & BPF_F_MMAPABLE)

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "dataplane/event_map.h"
+#include "dataplane/limit_concurrent.h"
 #include "dataplane/limit_map.h"
 #include "dataplane/response_map.h"
 #include "dataplane/stats_map.h"
@@ -17,7 +18,8 @@
 static const char *const drop_labels[] = { DROP_REASONS(DROP_LABEL) };
 static const char *const action_labels[STATS_ACTIONS] = { "pass",	 "drop",	"forward",
 							  "egress_pass", "egress_drop", "reply" };
-static const char *const unit_labels[LIMIT_UNITS] = { "packets", "bytes", "connections" };
+static const char *const unit_labels[LIMIT_REFUSALS] = { "packets", "bytes", "connections",
+							 "concurrent" };
 
 static void write_actions(struct dataplane *dp, struct text *t)
 {
@@ -118,7 +120,7 @@ static void write_limits(const struct prometheus_source *src, struct text *t, bo
 
 		if (limit_map_stats(src->dataplane, limit_map_class(src->dataplane, limit), &s))
 			continue;
-		for (int u = 0; u < LIMIT_UNITS; u++)
+		for (int u = 0; u < LIMIT_REFUSALS; u++)
 			text_sample(t, name, would ? s.would_drop[u].packets : s.dropped[u].packets,
 				    "limit", limit, "unit", unit_labels[u], NULL);
 	}
@@ -137,6 +139,28 @@ static void write_limit_admitted(const struct prometheus_source *src, struct tex
 		text_sample(t, "sluice_kernel_limit_admitted_packets_total", s.admitted.packets,
 			    "limit", limit, NULL);
 	}
+}
+
+static void write_limit_concurrent(const struct prometheus_source *src, struct text *t)
+{
+	struct limit_concurrent_sum sums[LIMIT_CLASSES];
+
+	if (limit_concurrent_sums(src->dataplane, sums))
+		return;
+	text_family(t, "sluice_kernel_limit_concurrent_connections", "gauge",
+		    "Connections that limits with concurrent count now, by limit.");
+	for (size_t i = 0; i < src->conf->n_limits; i++) {
+		const struct conf_limit *limit = &src->conf->limits[i];
+
+		if (limit->concurrent)
+			text_sample(t, "sluice_kernel_limit_concurrent_connections",
+				    sums[limit_map_class(src->dataplane, limit->name)].connections,
+				    "limit", limit->name, NULL);
+	}
+	text_family(t, "sluice_kernel_limit_uncounted_connections_total", "counter",
+		    "Connections that were not counted for want of room.");
+	text_sample(t, "sluice_kernel_limit_uncounted_connections_total",
+		    limit_concurrent_uncounted(src->dataplane), NULL);
 }
 
 static void write_limit_marked(const struct prometheus_source *src, struct text *t)
@@ -227,6 +251,7 @@ void kernel_write(const struct prometheus_source *src, struct text *t)
 	write_limit_admitted(src, t);
 	write_limits(src, t, false);
 	write_limits(src, t, true);
+	write_limit_concurrent(src, t);
 	write_limit_marked(src, t);
 	write_responses(src, t);
 	guard_write(src, t);

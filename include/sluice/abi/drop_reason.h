@@ -31,7 +31,9 @@
 	X(GUARD_SYN, "guard_syn",                                                              \
 	  "a SYN to a guarded vip with data, a fragment or odd headers: not answerable")       \
 	X(TTL, "ttl", "its time to live ends where it would be encapsulated")                  \
-	X(ENCAP, "encap", "no room for outer headers; at TC also a VLAN tag inside the frame")
+	X(ENCAP, "encap", "no room for outer headers; at TC also a VLAN tag inside the frame") \
+	X(LIMIT_CONCURRENT, "limit_concurrent",                                                \
+	  "the source has all the connections that a limit allows it at a time")
 
 enum drop_reason {
 #define DROP_REASON_ENUM(id, label, doc) DROP_##id,

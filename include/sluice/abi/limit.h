@@ -19,6 +19,9 @@ enum limit_unit {
 	LIMIT_UNITS,
 };
 
+/* What a class refuses for: a unit of its meters, or that the source has its connections already. */
+enum limit_refusal { LIMIT_CONCURRENT = LIMIT_UNITS, LIMIT_REFUSALS };
+
 #define LIMIT_CLASSES	 256 /* ids 1..255 */
 #define LIMIT_CLASS_NONE 0
 
@@ -42,7 +45,7 @@ struct limit_rates {
 	struct gcra_rate unit[LIMIT_UNITS];  /* per source */
 	struct gcra_rate total[LIMIT_UNITS]; /* over all sources of the class */
 	__u32 flags;			     /* enum limit_flag */
-	__u32 pad;
+	__u32 concurrent; /* connections of a source at a time (abi/limit_concurrent.h); 0: any */
 };
 ABI_SIZE(struct limit_rates, 152);
 
@@ -111,12 +114,18 @@ struct limit_state {
 	__u32 active_key;			  /* 0 or 1: cells that admit and are charged */
 	__u32 charge_both; /* 1 while a key is rotated in: what a source has used goes to its cells */
 	__u32 has_ports;   /* 1: map `limit_port` has services of what comes in */
-	__u32 key_since_s; /* CLOCK_MONOTONIC: since when the key in force is; 0: unknown */
-	__u32 has_egress;  /* 1: map `limit_port` has services of what goes out */
-	__u32 pad;
-	__u8 kind_class[8]; /* by enum limit_kind: a limit class */
+	__u32 key_since_s;    /* CLOCK_MONOTONIC: since when the key in force is; 0: unknown */
+	__u32 has_egress;     /* 1: map `limit_port` has services of what goes out */
+	__u32 has_concurrent; /* 1: some class has `concurrent` */
+	__u8 kind_class[8];   /* by enum limit_kind: a limit class */
+
+	/* Of map `limit_concurrent`: secret, random at first, and never changed while it counts. */
+	struct limit_row_key concurrent_key;
+	__u32 concurrent_map;	     /* the kernel's id of the map that the generation is of */
+	__u32 concurrent_generation; /* what was counted in another one is not in the table */
+	__u64 concurrent_uncounted;  /* connections for which there was no word, or no memory */
 };
-ABI_SIZE(struct limit_state, 160);
+ABI_SIZE(struct limit_state, 240);
 
 /*
  * Map `limit_port` (array, memory-mapped): service by the port of this side, which is the destination

@@ -39,8 +39,8 @@ ABI_SIZE(struct stats_vip, 40);
 /* Map `stats_limit`, by class id. */
 struct stats_limit {
 	struct stats_count admitted;
-	struct stats_count dropped[LIMIT_UNITS];
-	struct stats_count would_drop[LIMIT_UNITS]; /* dry_run */
+	struct stats_count dropped[LIMIT_REFUSALS];
+	struct stats_count would_drop[LIMIT_REFUSALS]; /* dry_run */
 	struct stats_count marked; /* of the admitted: congestion experienced, on the way out */
 };
-ABI_SIZE(struct stats_limit, 128);
+ABI_SIZE(struct stats_limit, 160);
