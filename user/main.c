@@ -143,7 +143,7 @@ static void check_bpffs(const struct conf *conf, struct check *check, struct con
 	const char *dir = conf->agent.bpffs_dir;
 	const struct conf_place at = conf->agent.bpffs_dir_place;
 
-	if (!conf->dataplane.enabled || !dir || host_files_on_bpffs(dir) != 0 ||
+	if (!conf_wants_kernel(conf) || !dir || host_files_on_bpffs(dir) != 0 ||
 	    strncmp(dir, HOST_FILES_BPFFS "/", strlen(HOST_FILES_BPFFS) + 1) == 0)
 		return;
 	conf_errors_add(access(dir, F_OK) ? &check->warnings : errors, at.line, at.column,

@@ -100,17 +100,19 @@ class Lab:
                 "  s.rfile.read(int(s.headers['Content-Length']));s.do_GET()\n"
                 " def log_message(s,*a): pass\n"
                 "class S(http.server.ThreadingHTTPServer):\n"
+                " address_family=10 if ':' in sys.argv[2] else 2\n"
                 " request_queue_size=1024\n"
                 " daemon_threads=True\n"
                 "S((sys.argv[2],int(sys.argv[3])),H).serve_forever()\n")
         child = self.python(node, code, node, address, str(port), stderr=subprocess.DEVNULL)
-        if not wait_until(lambda: listens(self, node, port)):
+        if not wait_until(lambda: listens(self, node, port, address)):
             raise RuntimeError(f"the web server on {node} does not listen")
         return child
 
 
-def listens(lab, node, port):
-    return f":{port} " in lab.run(node, "ss", "-Htln").stdout
+def listens(lab, node, port, address=""):
+    """At that address, or at any."""
+    return f"{address.join('[]') if ':' in address else address}:{port} " in lab.run(node, "ss", "-Htln").stdout
 
 
 def certificate(folder, *names):
@@ -125,12 +127,13 @@ def certificate(folder, *names):
 
 
 class Agent:
-    """sluiced on the edge of a lab, with folders and a bpffs directory of its own."""
+    """sluiced on the edge of a lab, or on another node, with folders and a bpffs directory of its own."""
 
     made = 0
 
-    def __init__(self, lab):
+    def __init__(self, lab, node="edge"):
         self.lab = lab
+        self.node = node
         Agent.made += 1
         self.folder = os.path.join(TMP, f"agent-{os.getpid()}-{Agent.made}")
         os.makedirs(self.folder, mode=0o755, exist_ok=True)
@@ -148,7 +151,7 @@ class Agent:
         if kind is not None:
             print("# log of the agent:\n" + "".join("# " + l for l in self.log()[-60:]), flush=True)
         # In the edge's network: only there are the devices to be found.
-        self.lab.run("edge", SLUICED, "--detach", "-c", self.config)
+        self.lab.run(self.node, SLUICED, "--detach", "-c", self.config)
         shutil.rmtree(self.bpffs, ignore_errors=True)
 
     def base(self, workers=2, drain_delay="0s"):
@@ -166,7 +169,7 @@ class Agent:
         if text is not None:
             self.write(text)
         log = open(self.log_path, "ab")
-        self.process = self.lab.start("edge", SLUICED, "-c", self.config, stdin=subprocess.DEVNULL,
+        self.process = self.lab.start(self.node, SLUICED, "-c", self.config, stdin=subprocess.DEVNULL,
                                       stdout=log, stderr=log)
         log.close()
         if wait and not wait_until(lambda: self.ready() or self.process.poll() is not None, 30):
@@ -186,7 +189,7 @@ class Agent:
 
     def pids(self):
         """Of every process of this agent: they share its network and its name."""
-        out = self.lab.run("edge", "ip", "netns", "pids", f"{self.lab.prefix}-edge").stdout.split()
+        out = self.lab.run(self.node, "ip", "netns", "pids", f"{self.lab.prefix}-{self.node}").stdout.split()
         return [int(p) for p in out if _name(p) == "sluiced"]
 
     def log(self):
@@ -223,7 +226,7 @@ class Agent:
 
     def metrics(self):
         """{'name{labels}': value} of /metrics."""
-        text = self.lab.run("edge", "curl", "-sS", "--max-time", "10", "http://127.0.0.1:9901/metrics").stdout
+        text = self.lab.run(self.node, "curl", "-sS", "--max-time", "10", "http://127.0.0.1:9901/metrics").stdout
         rows = (line.rsplit(" ", 1) for line in text.splitlines() if line and line[0] != "#")
         return {name: float(value) for name, value in rows}
 

@@ -90,6 +90,12 @@ static const struct marked wrong_kernels[] = {
 	{ "vips: [{" VIP ", backends: [{name: b, address: ^0.0.0.0}]}]", "the unspecified" },
 	{ "vips: [{" VIP ", backends: [{name: b, address: ^239.1.1.1}]}]", "a multicast" },
 	{ "vips: [{" VIP ", backends: [{name: b, address: ^255.255.255.255}]}]", "the broadcast" },
+	{ "decap: {devices: ^[eth0]}", "needs decap.sources" },
+	{ "decap: {devices: ^[eth0], sources: [10.0.0.1], ipip: false, gue_port: 0}",
+	  "has nothing to take out" },
+	{ "decap: {devices: [eth0, ^eth0], sources: [10.0.0.1]}", "is there already" },
+	{ "dataplane: {devices: [eth0]}\ndecap: {devices: [^eth0], sources: [10.0.0.1]}",
+	  "is one of dataplane.devices" },
 	{ "vips: [{" VIP ", mode: ipip, source: ^127.0.0.1}]", "a loopback address" },
 	{ "vips: [{" VIP ", source: ^10.0.0.1}]", "means nothing in mode l2" },
 	{ "vips: [{" VIP ", backends: [{name: b, address: ^'2001:db8::2'}]}]",
@@ -133,6 +139,7 @@ static void test_what_only_looks_alike_is_taken(void **state)
 		"vips: [{" VIP ", mode: ipip, source: 10.0.0.1,"
 		" backends: [{name: b, address: '2001:db8::2'}, {name: d, address: 10.0.0.2}]}]",
 		"vips: [{" VIP ", mode: gue, gue_port: 7000}]",
+		"decap: {devices: [eth0], sources: ['2001:db8::1', 10.0.0.0/8]}",
 		"plans: [{name: p}]\nconsumers: [{name: a, plan: p, keys: [" KEY "]},"
 		" {name: b, plan: p}]",
 	};

@@ -281,9 +281,9 @@ int host_files_bpffs_dir(const struct conf *conf, const struct privilege_account
 			 int *ret_fd, struct errmsg *why, struct errmsg *err)
 {
 	const char *path = conf->agent.bpffs_dir;
-	int ret = conf->dataplane.enabled ? check_bpffs_place(path, err) : 0;
+	int ret = conf_wants_kernel(conf) ? check_bpffs_place(path, err) : 0;
 
-	*ret_fd = conf->dataplane.enabled && !ret ? open_bpffs_dir(path, agent, why) : -1;
+	*ret_fd = conf_wants_kernel(conf) && !ret ? open_bpffs_dir(path, agent, why) : -1;
 	if (ret)
 		return ret;
 	if (*ret_fd < 0)

@@ -62,13 +62,15 @@ int kernel_open(struct kernel *k, struct loop *loop, int dir_fd, const char *dir
 	k->loop = loop;
 	k->dir_fd = dir_fd;
 	k->why.text[0] = '\0';
-	if (!conf->dataplane.enabled)
+	if (!conf_wants_kernel(conf))
 		return 0;
 	if (dir_fd < 0) {
 		errmsg_set(&k->why, 0, "%s", dir_error);
 		log_warn("dataplane.absent", LOG_STR("reason", k->why.text));
 		return 0;
 	}
+	if (!conf->dataplane.enabled)
+		return 0;
 	ret = dataplane_open(dir_fd, &conf->dataplane, &k->dp, &k->why);
 	if (ret) {
 		k->dp = NULL;
@@ -99,6 +101,9 @@ const char *kernel_needs_restart(const struct conf *from, const struct conf *to)
 	/* workers have the meters mapped, and are given them once */
 	if (a->enabled != b->enabled)
 		return "dataplane.enabled";
+	/* the bpffs is opened at the start, while that may be done */
+	if (conf_wants_kernel(from) != conf_wants_kernel(to))
+		return "decap.devices";
 	if (a->max_meters != b->max_meters)
 		return "dataplane.max_meters";
 	return NULL;
@@ -233,6 +238,22 @@ static unsigned int rooms_of(const char *diff)
 	return rooms;
 }
 
+/* Beside the packet path: neither needs the other, and neither fails for the other. */
+static void apply_decap(struct kernel *k, const struct conf *from, const struct conf *to,
+			const char *diff)
+{
+	const bool differs =
+		!from || !diff || strncmp(diff, "decap", 5) == 0 || strstr(diff, "\ndecap") != NULL;
+
+	if (k->dir_fd < 0 || !differs)
+		return;
+	k->decap_why.text[0] = '\0';
+	if (decap_apply(k->dir_fd, &to->decap, &k->decap, &k->decap_why))
+		log_error("decap.failed", LOG_STR("error", k->decap_why.text));
+	else if (decap_warning(k->decap)[0])
+		log_warn("decap.devices", LOG_STR("why", decap_warning(k->decap)));
+}
+
 int kernel_apply(struct kernel *k, const struct conf *from, const struct conf *to, const char *diff,
 		 struct errmsg *err)
 {
@@ -241,6 +262,7 @@ int kernel_apply(struct kernel *k, const struct conf *from, const struct conf *t
 	bool refused;
 	int ret;
 
+	apply_decap(k, from, to, diff);
 	if (!k->dp)
 		return 0;
 	ret = apply_rooms(k, from, to, rooms, &refused, err);
@@ -266,6 +288,8 @@ void kernel_read_lists(struct kernel *k, const struct conf *conf)
 
 void kernel_close(struct kernel *k)
 {
+	decap_close(k->decap);
+	k->decap = NULL;
 	acl_job_free(k->acl);
 	k->acl = NULL;
 	if (!k->dp)

@@ -7,6 +7,7 @@
 #include "../base/errmsg.h"
 #include "../conf/conf.h"
 #include "../dataplane/dataplane.h"
+#include "../dataplane/decap.h"
 #include "../event/loop.h"
 #include "acl_job.h"
 
@@ -17,6 +18,8 @@ struct kernel {
 	struct errmsg why;	  /* "": just not configured */
 	struct libxdp_way libxdp; /* set before kernel_open */
 	struct acl_job *acl;	  /* NULL without dp */
+	struct decap *decap;	  /* NULL: none */
+	struct errmsg decap_why;  /* it is wanted, and could not be had; "": it was */
 	struct errmsg places_why; /* databases could not be read again; "": they could */
 };
 

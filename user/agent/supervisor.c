@@ -36,6 +36,11 @@ struct dataplane *supervisor_dataplane(struct supervisor *s, const char **why)
 	return s->kernel.dp;
 }
 
+const struct decap *supervisor_decap(const struct supervisor *s)
+{
+	return s->kernel.decap;
+}
+
 struct storage *supervisor_storage(struct supervisor *s)
 {
 	return s->storage;
@@ -106,6 +111,10 @@ size_t supervisor_warnings(const struct supervisor *s, const char **ret, size_t 
 		ret[n++] = s->kernel.places_why.text;
 	if (n < max && !s->kernel.dp && conf->dataplane.enabled)
 		ret[n++] = s->kernel.why.text;
+	if (n < max && s->kernel.decap_why.text[0])
+		ret[n++] = s->kernel.decap_why.text;
+	if (n < max && decap_warning(s->kernel.decap)[0])
+		ret[n++] = decap_warning(s->kernel.decap);
 	if (n < max && conf->pushdown.mode == CONF_ENFORCE && !s->kernel.dp)
 		ret[n++] = "pushdown.mode is enforce, and there is no kernel half to enforce it";
 	if (n < max && worker_set_current(&s->workers) < s->workers.n)

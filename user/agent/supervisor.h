@@ -39,6 +39,8 @@ struct loop *supervisor_loop(struct supervisor *s);
 const struct conf *supervisor_conf(const struct supervisor *s);
 /* NULL: no kernel half; why says why ("" when it is just not configured). */
 struct dataplane *supervisor_dataplane(struct supervisor *s, const char **why);
+/* NULL: nothing is taken out of outer headers here. */
+const struct decap *supervisor_decap(const struct supervisor *s);
 struct storage *supervisor_storage(struct supervisor *s); /* NULL: state_dir unusable */
 uint64_t supervisor_revision(const struct supervisor *s);
 uint64_t supervisor_started_ns(const struct supervisor *s);

@@ -91,6 +91,12 @@ int conf_diff(const struct conf *from, const struct conf *to, struct buf *text);
 int conf_edit(const struct conf *from, const char *edits_json, struct conf **ret,
 	      struct conf_errors *errors);
 
+/* Is there anything for the kernel to run, and so a bpffs to be had? */
+static inline bool conf_wants_kernel(const struct conf *conf)
+{
+	return conf->dataplane.enabled || conf->decap.n_devices > 0;
+}
+
 /* Find by name, by bisection; NULL when there is none. */
 const struct conf_limit *conf_limit(const struct conf *conf, const char *name);
 const struct conf_vip *conf_vip(const struct conf *conf, const char *name);

@@ -19,6 +19,8 @@ void conf_check_prefix_lengths(const struct prefix *prefixes, size_t n, struct c
 			       struct conf_errors *errors);
 int conf_check_vips(const struct conf *conf, struct conf_node *root, struct conf_arena *scratch,
 		    struct conf_errors *errors);
+int conf_check_decap(const struct conf *conf, struct conf_node *root, struct conf_arena *scratch,
+		     struct conf_errors *errors);
 int conf_check_limits(const struct conf *conf, struct conf_node *root, struct conf_arena *scratch,
 		      struct conf_errors *errors);
 int conf_check_responses(const struct conf *conf, struct conf_node *root,

@@ -158,6 +158,8 @@ int conf_check_kernel(const struct conf *conf, struct conf_node *root, struct co
 	if (!err)
 		err = conf_check_vips(conf, root, scratch, errors);
 	if (!err)
+		err = conf_check_decap(conf, root, scratch, errors);
+	if (!err)
 		err = conf_check_responses(conf, root, scratch, errors);
 	/* Last: it looks at vips as well. */
 	return err ? err : conf_check_limits(conf, root, scratch, errors);

@@ -157,6 +157,11 @@ static const struct conf_row root_rows[] = {
 	  .tier = CONF_TIER_DATA,
 	  .help = "What answers SYNs while there are too many of them: SYN cookies for listeners "
 		  "of this host, a check of the source for vips." },
+	{ .name = "decap",
+	  ROOT_SUB(decap, &conf_table_decap),
+	  .tier = CONF_TIER_DATA,
+	  .help = "On a backend of vips of mode ipip or gue: takes their packets out of outer "
+		  "headers, where no tunnel device does." },
 	{ .name = "limits",
 	  ROOT_SUBS(limits, n_limits, &conf_table_limit),
 	  .tier = CONF_TIER_DATA,

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Rows of what the kernel does: dataplane, acl, responses, vips; of limits: conf_rows_limit.c. */
+/* Rows of what the kernel does: dataplane, acl, responses; of limits and vips: files of their own. */
 #include <netinet/in.h>
 
 #include "conf_node.h"
 #include "conf_rows.h"
 #include "sluice/abi/response.h"
-#include "sluice/abi/vip.h"
 
 static const struct conf_word hook_words[] = { { "xdp", CONF_HOOK_XDP },
 					       { "tc", CONF_HOOK_TC },
@@ -21,14 +20,6 @@ static const struct conf_word attach_words[] = { { "auto", CONF_ATTACH_AUTO },
 static const struct conf_word unknown_l4_words[] = { { "pass", CONF_L4_PASS },
 						     { "drop", CONF_L4_DROP },
 						     { NULL, 0 } };
-static const struct conf_word protocol_words[] = { { "tcp", IPPROTO_TCP },
-						   { "udp", IPPROTO_UDP },
-						   { NULL, 0 } };
-
-static const struct conf_word mode_words[] = { { "l2", BACKEND_L2 },
-					       { "ipip", BACKEND_IPIP },
-					       { "gue", BACKEND_GUE },
-					       { NULL, 0 } };
 
 /* UDP services that answer with more than they are asked; docs/feature/limit.md names each. */
 #define AMPLIFICATION_PORTS                                                                       \
@@ -326,97 +317,3 @@ static const struct conf_row response_rows[] = {
 
 const struct conf_table conf_table_response =
 	CONF_TABLE("response", response_rows, struct conf_response, );
-
-static const struct conf_row backend_rows[] = {
-	{ .name = "name",
-	  CONF_AT(struct conf_backend, name),
-	  .type = &conf_type_name,
-	  .flags = CONF_REQUIRED,
-	  .help = "Unique within the vip." },
-	{ .name = "address",
-	  CONF_AT(struct conf_backend, address),
-	  .type = &conf_type_address,
-	  .flags = CONF_REQUIRED,
-	  .help = "Its own address. In mode l2 of the vip's family and on a link that the host is "
-		  "on; else any that is routed to, IPv4 for vips of IPv4 only." },
-	{ .name = "weight",
-	  CONF_AT(struct conf_backend, weight),
-	  .type = &conf_type_number,
-	  .def = "1",
-	  .max = 1000,
-	  .help = "Its share of new flows; 0 drains it." },
-	{ .name = "mac",
-	  CONF_AT2(struct conf_backend, mac, has_mac),
-	  .type = &conf_type_mac,
-	  .def_help = "resolved",
-	  .help = "Its MAC address, where it cannot be resolved." },
-	{ .name = "device",
-	  CONF_AT(struct conf_backend, device),
-	  .type = &conf_type_ifname,
-	  .def_help = "by route",
-	  .help = "Device that it is reached by." },
-};
-
-static const struct conf_table conf_table_backend =
-	CONF_TABLE("backend", backend_rows, struct conf_backend, );
-
-static const struct conf_row vip_rows[] = {
-	{ .name = "name",
-	  CONF_AT(struct conf_vip, name),
-	  .type = &conf_type_name,
-	  .flags = CONF_REQUIRED,
-	  .help = "Unique among vips." },
-	{ .name = "address",
-	  CONF_AT(struct conf_vip, address),
-	  .type = &conf_type_address,
-	  .flags = CONF_REQUIRED,
-	  .help = "Address that clients talk to." },
-	{ .name = "port",
-	  CONF_AT(struct conf_vip, port),
-	  .type = &conf_type_number,
-	  .flags = CONF_REQUIRED,
-	  .min = 1,
-	  .help = "Port that clients talk to." },
-	{ .name = "protocol",
-	  CONF_AT(struct conf_vip, protocol),
-	  .type = &conf_type_word,
-	  .words = protocol_words,
-	  .def = "tcp",
-	  .help = "Transport protocol." },
-	{ .name = "mode",
-	  CONF_AT(struct conf_vip, mode),
-	  .type = &conf_type_word,
-	  .words = mode_words,
-	  .def = "l2",
-	  .help = "How packets get to backends: as they are, by hardware address (l2); in an IP "
-		  "header of their own (ipip); or in UDP, by Generic UDP Encapsulation (gue)." },
-	{ .name = "source",
-	  CONF_AT2(struct conf_vip, source, has_source),
-	  .type = &conf_type_address_opt,
-	  .def_help = "as this host sends to the backend",
-	  .help = "Source address of ipip and gue, to backends of its family." },
-	{ .name = "gue_port",
-	  CONF_AT(struct conf_vip, gue_port),
-	  .type = &conf_type_number,
-	  .def = "6080",
-	  .min = 1,
-	  .help = "UDP port of gue that backends receive at." },
-	{ .name = "limit",
-	  CONF_AT(struct conf_vip, limit),
-	  .type = &conf_type_name,
-	  .ref = "limits",
-	  .help = "Limit of each source at this vip." },
-	{ .name = "guard",
-	  CONF_AT(struct conf_vip, guard),
-	  .type = &conf_type_word,
-	  .words = conf_guard_words,
-	  .def = "inherit",
-	  .help = "As guard.mode, of this vip; of TCP only." },
-	{ .name = "backends",
-	  CONF_SUBS_AT(struct conf_vip, backends, n_backends, &conf_table_backend),
-	  .max_items = 65535,
-	  .help = "Who answers, from the vip's address and directly to the client (direct server "
-		  "return). With none, or none of weight, packets are dropped and counted." },
-};
-
-const struct conf_table conf_table_vip = CONF_TABLE("vip", vip_rows, struct conf_vip, );

@@ -87,6 +87,16 @@ struct conf_geoip {
 	char *asn;
 };
 
+/* A backend's: what it takes out of outer headers, by xdp_decap. */
+struct conf_decap {
+	char **devices;
+	size_t n_devices;
+	bool ipip;
+	uint16_t gue_port;	/* 0: none */
+	struct prefix *sources; /* who may send */
+	size_t n_sources;
+};
+
 /* What happens to SYNs in a flood of them; of vips, and of the listeners of this host. */
 struct conf_guard {
 	enum conf_guard_mode mode; /* of all that inherit it */

@@ -26,6 +26,7 @@ static unsigned int answer_metrics(struct buf *body, const char **type, void *ct
 	struct prometheus_source src = {
 		.conf = supervisor_conf(s),
 		.dataplane = supervisor_dataplane(s, NULL),
+		.decap = supervisor_decap(s),
 		.route_name = route_name,
 		.cluster_name = cluster_name,
 		.ctx = s,

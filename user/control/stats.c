@@ -5,12 +5,15 @@
 #include <errno.h>
 #include <string.h>
 
+#include "dataplane/decap.h"
 #include "dataplane/event_map.h"
 #include "dataplane/stats_map.h"
 #include "request.h"
 
 #define DROP_LABEL(id, label, doc) label,
 static const char *const drop_labels[] = { DROP_REASONS(DROP_LABEL) };
+#define DECAP_LABEL(id, label, doc) label,
+static const char *const decap_labels[] = { DECAP_COUNTS(DECAP_LABEL) };
 #define COUNTER_NAME(id, name, help) name,
 static const char *const counter_names[] = { METRIC_COUNTERS(COUNTER_NAME) };
 
@@ -45,6 +48,18 @@ static int stats_kernel(struct dataplane *dp, json_t *into)
 	return 0;
 }
 
+static json_t *stats_decap(const struct decap *decap)
+{
+	uint64_t counts[DECAP_COUNT_COUNT];
+	json_t *into = json_object();
+
+	if (decap_counts(decap, counts))
+		return into;
+	for (int i = 0; i < DECAP_COUNT_COUNT; i++)
+		json_object_set_new(into, decap_labels[i], json_integer((json_int_t)counts[i]));
+	return into;
+}
+
 static json_t *stats_agent(const struct supervisor *s)
 {
 	struct metric_page *const *pages;
@@ -69,7 +84,8 @@ int control_stats(struct control_request *r)
 
 	if (strcmp(r->verb, "show") != 0)
 		return request_no_verb(r);
-	r->data = json_pack("{s:{},s:o}", "kernel", "agent", stats_agent(r->s));
+	r->data = json_pack("{s:{},s:o,s:o}", "kernel", "decap",
+			    stats_decap(supervisor_decap(r->s)), "agent", stats_agent(r->s));
 	if (!r->data)
 		return -ENOMEM;
 	return dp ? stats_kernel(dp, json_object_get(r->data, "kernel")) : 0;

@@ -9,6 +9,7 @@
 #include "dataplane_state.h"
 #include "device.h"
 #include "layout.h"
+#include "link.h"
 #include "pin.h"
 #include "program.h"
 
@@ -72,7 +73,9 @@ static int detach_one(const char *name, void *ctx)
 {
 	struct detach *d = ctx;
 	char device[16];
-	int err = device_detach_pin(d->dir_fd, d->way, name);
+	int err = pin_device_parse(name, PIN_LINK, PIN_DECAP_SUFFIX, device)
+			  ? link_remove(d->dir_fd, name)
+			  : device_detach_pin(d->dir_fd, d->way, name);
 
 	if (err == 0 && (is_ours(d, name) || device_of_pin(pin_final_name(name), device)))
 		err = pin_remove(d->dir_fd, name);

@@ -21,6 +21,7 @@
 #define PIN_CONCURRENT "cgroup_limit_concurrent" /* the link on a control group */
 
 #define PIN_EGRESS_SUFFIX "_egress" /* of a link on what goes out */
+#define PIN_DECAP_SUFFIX  "_decap"  /* of xdp_decap's */
 
 /*
  * prefix + device + suffix. bpffs refuses dots and device names refuse colons: "eth0.7" is "eth0:7".

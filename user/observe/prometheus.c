@@ -179,5 +179,6 @@ int prometheus_write(const struct prometheus_source *src, struct buf *out)
 			     "Requests that a cluster did not answer in order.", true);
 	if (src->dataplane)
 		kernel_write(src, &t);
+	decap_write(src, &t);
 	return t.failed ? -ENOSPC : 0;
 }

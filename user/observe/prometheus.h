@@ -26,6 +26,7 @@ struct prometheus_count {
 struct prometheus_source {
 	const struct conf *conf;
 	struct dataplane *dataplane; /* NULL: no kernel half */
+	const struct decap *decap;   /* NULL: none */
 	struct metric_page *const *pages;
 	size_t n_pages;
 	const char *(*route_name)(const void *ctx, uint32_t stat_id);

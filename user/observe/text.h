@@ -24,5 +24,7 @@ void text_bound(char le[32], uint64_t us);
 
 /* The kernel half's families (kernel.c). */
 void kernel_write(const struct prometheus_source *src, struct text *t);
+/* Of xdp_decap. */
+void decap_write(const struct prometheus_source *src, struct text *t);
 /* Of them, those of the guard (guard.c). */
 void guard_write(const struct prometheus_source *src, struct text *t);

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Rows of vips and their backends, and of what a backend itself needs. */
+#include <netinet/in.h>
+
+#include "conf_rows.h"
+#include "sluice/abi/decap.h"
+#include "sluice/abi/vip.h"
+
+static const struct conf_word protocol_words[] = { { "tcp", IPPROTO_TCP },
+						   { "udp", IPPROTO_UDP },
+						   { NULL, 0 } };
+
+static const struct conf_word mode_words[] = { { "l2", BACKEND_L2 },
+					       { "ipip", BACKEND_IPIP },
+					       { "gue", BACKEND_GUE },
+					       { NULL, 0 } };
+
+static const struct conf_row backend_rows[] = {
+	{ .name = "name",
+	  CONF_AT(struct conf_backend, name),
+	  .type = &conf_type_name,
+	  .flags = CONF_REQUIRED,
+	  .help = "Unique within the vip." },
+	{ .name = "address",
+	  CONF_AT(struct conf_backend, address),
+	  .type = &conf_type_address,
+	  .flags = CONF_REQUIRED,
+	  .help = "Its own address. In mode l2 of the vip's family and on a link that the host is "
+		  "on; else any that is routed to, IPv4 for vips of IPv4 only." },
+	{ .name = "weight",
+	  CONF_AT(struct conf_backend, weight),
+	  .type = &conf_type_number,
+	  .def = "1",
+	  .max = 1000,
+	  .help = "Its share of new flows; 0 drains it." },
+	{ .name = "mac",
+	  CONF_AT2(struct conf_backend, mac, has_mac),
+	  .type = &conf_type_mac,
+	  .def_help = "resolved",
+	  .help = "Its MAC address, where it cannot be resolved." },
+	{ .name = "device",
+	  CONF_AT(struct conf_backend, device),
+	  .type = &conf_type_ifname,
+	  .def_help = "by route",
+	  .help = "Device that it is reached by." },
+};
+
+static const struct conf_table conf_table_backend =
+	CONF_TABLE("backend", backend_rows, struct conf_backend, );
+
+static const struct conf_row vip_rows[] = {
+	{ .name = "name",
+	  CONF_AT(struct conf_vip, name),
+	  .type = &conf_type_name,
+	  .flags = CONF_REQUIRED,
+	  .help = "Unique among vips." },
+	{ .name = "address",
+	  CONF_AT(struct conf_vip, address),
+	  .type = &conf_type_address,
+	  .flags = CONF_REQUIRED,
+	  .help = "Address that clients talk to." },
+	{ .name = "port",
+	  CONF_AT(struct conf_vip, port),
+	  .type = &conf_type_number,
+	  .flags = CONF_REQUIRED,
+	  .min = 1,
+	  .help = "Port that clients talk to." },
+	{ .name = "protocol",
+	  CONF_AT(struct conf_vip, protocol),
+	  .type = &conf_type_word,
+	  .words = protocol_words,
+	  .def = "tcp",
+	  .help = "Transport protocol." },
+	{ .name = "mode",
+	  CONF_AT(struct conf_vip, mode),
+	  .type = &conf_type_word,
+	  .words = mode_words,
+	  .def = "l2",
+	  .help = "How packets get to backends: as they are, by hardware address (l2); in an IP "
+		  "header of their own (ipip); or in UDP, by Generic UDP Encapsulation (gue)." },
+	{ .name = "source",
+	  CONF_AT2(struct conf_vip, source, has_source),
+	  .type = &conf_type_address_opt,
+	  .def_help = "as this host sends to the backend",
+	  .help = "Source address of ipip and gue, to backends of its family." },
+	{ .name = "gue_port",
+	  CONF_AT(struct conf_vip, gue_port),
+	  .type = &conf_type_number,
+	  .def = "6080",
+	  .min = 1,
+	  .help = "UDP port of gue that backends receive at." },
+	{ .name = "limit",
+	  CONF_AT(struct conf_vip, limit),
+	  .type = &conf_type_name,
+	  .ref = "limits",
+	  .help = "Limit of each source at this vip." },
+	{ .name = "guard",
+	  CONF_AT(struct conf_vip, guard),
+	  .type = &conf_type_word,
+	  .words = conf_guard_words,
+	  .def = "inherit",
+	  .help = "As guard.mode, of this vip; of TCP only." },
+	{ .name = "backends",
+	  CONF_SUBS_AT(struct conf_vip, backends, n_backends, &conf_table_backend),
+	  .max_items = 65535,
+	  .help = "Who answers, from the vip's address and directly to the client (direct server "
+		  "return). With none, or none of weight, packets are dropped and counted." },
+};
+
+const struct conf_table conf_table_vip = CONF_TABLE("vip", vip_rows, struct conf_vip, );
+
+static const struct conf_row decap_rows[] = {
+	{ .name = "devices",
+	  CONF_LIST_AT(struct conf_decap, devices, n_devices),
+	  .type = &conf_type_ifname,
+	  .max_items = 64,
+	  .help = "Devices that such packets come in by; none of dataplane.devices." },
+	{ .name = "ipip",
+	  CONF_AT(struct conf_decap, ipip),
+	  .type = &conf_type_bool,
+	  .def = "true",
+	  .help = "Take packets out of IP." },
+	{ .name = "gue_port",
+	  CONF_AT(struct conf_decap, gue_port),
+	  .type = &conf_type_number,
+	  .def = "6080",
+	  .help = "Take packets out of UDP to this port; 0: out of none." },
+	{ .name = "sources",
+	  CONF_LIST_AT(struct conf_decap, sources, n_sources),
+	  .type = &conf_type_prefix,
+	  .max_items = DECAP_SOURCES_MAX,
+	  .help = "Who may send them: the edges. From all others they are dropped, since whoever "
+		  "sends one chooses the source of what is inside." },
+};
+
+const struct conf_table conf_table_decap = CONF_TABLE("decap", decap_rows, struct conf_decap, );
