@@ -76,12 +76,12 @@ __noinline int limit_spend_rows(__u64 *a, __u64 *b, const struct gcra_rate *rate
 		return GCRA_REFUSE;
 	if (gcra_ask(a, rate, now_fp, n, 0)) {
 		gcra_charge(b, rate, now_fp, n, LIMIT_CHARGE_TRIES);
-		return gcra_spend(a, rate, now_fp, n, LIMIT_TRIES);
+		return gcra_take(a, rate, now_fp, n, LIMIT_TRIES, 0);
 	}
 	if (!gcra_ask(b, rate, now_fp, n, 0))
 		return GCRA_REFUSE;
 	gcra_charge(a, rate, now_fp, n, LIMIT_CHARGE_TRIES);
-	return gcra_spend(b, rate, now_fp, n, LIMIT_TRIES);
+	return gcra_take(b, rate, now_fp, n, LIMIT_TRIES, 0);
 }
 
 static __always_inline enum gcra_result limit_spend_unit(const struct limit_scope *s, __u32 unit)

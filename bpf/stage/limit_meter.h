@@ -115,13 +115,14 @@ __noinline int limit_retry(__u64 *word, const struct gcra_rate *rate, __u64 now_
 {
 	if (!word || !rate) /* never; a global function's arguments may be, for the verifier */
 		return GCRA_CONTENDED;
-	return gcra_spend(word, rate, now_fp, n, LIMIT_TRIES);
+	return gcra_take(word, rate, now_fp, n, LIMIT_TRIES, 0);
 }
 
+/* Nothing is clamped here: the question before did, if it may (LIMIT_CARRYING). */
 static __always_inline enum gcra_result limit_spend(__u64 *word, const struct gcra_rate *rate,
 						    __u64 now_fp, __u32 n)
 {
-	enum gcra_result result = gcra_spend(word, rate, now_fp, n, 1);
+	enum gcra_result result = gcra_take(word, rate, now_fp, n, 1, 0);
 
 	return result == GCRA_CONTENDED ? limit_retry(word, rate, now_fp, n) : result;
 }

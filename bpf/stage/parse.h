@@ -218,7 +218,9 @@ static __always_inline enum stage_result stage_parse(struct pkt *p, void *data, 
 	else
 		return STAGE_PASS;
 	p->header_bytes = p->l2_bytes + p->l3_bytes - c.left;
-	if ((p->segment_bytes || p->packets > 1) && result == STAGE_NEXT)
+	/* What is dropped by policy counts like what goes on, which on the way out it does. */
+	if ((p->segment_bytes || p->packets > 1) &&
+	    (result == STAGE_NEXT || p->reason == DROP_UNKNOWN_L4))
 		parse_merged(p, p->header_bytes);
 	return result;
 }

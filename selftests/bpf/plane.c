@@ -12,6 +12,7 @@
 #include "plane.h"
 #include "plane_pool.h"
 #include "planted.skel.h"
+#include "planted_egress.skel.h"
 #include "sluice/algo/maglev.h"
 #include "sluice/algo/siphash.h"
 #include "tc_egress.skel.h"
@@ -87,7 +88,7 @@ static void load_ingress(struct plane *p, enum plane_hook hook, const struct pla
 {
 	memset(p, 0, sizeof(*p));
 	p->hook = hook;
-	p->planted = s->planted;
+	p->planted = s->planted && s->planted < PLANE_PLANTED_EGRESS;
 	if (p->planted) {
 		assert_int_equal(hook, PLANE_XDP);
 		open_planted(p, s);
@@ -129,20 +130,44 @@ void plane_open(struct plane *p, enum plane_hook hook, const struct plane_settin
 	open_policy(p);
 }
 
-static void load_egress(struct plane *p, struct plane *in, const struct plane_settings *s)
+/* The maps of the way in instead of its own. */
+static void share_maps(struct bpf_object *object, struct plane *in)
 {
-	struct tc_egress *tc = tc_egress__open();
 	struct bpf_map *map;
 
-	assert_non_null(tc);
-	SETTLE(tc, s);
-	bpf_object__for_each_map(map, tc->obj)
+	bpf_object__for_each_map(map, object)
 	{
 		int fd = bpf_object__find_map_fd_by_name(in->object, bpf_map__name(map));
 
 		if (!bpf_map__is_internal(map) && fd >= 0)
 			assert_int_equal(bpf_map__reuse_fd(map, fd), 0);
 	}
+}
+
+static void open_planted_egress(struct plane *p, struct plane *in, const struct plane_settings *s)
+{
+	struct planted_egress *bug = planted_egress__open();
+
+	assert_non_null(bug);
+	SETTLE(bug, s);
+	bug->rodata->planted = s->planted;
+	share_maps(bug->obj, in);
+	assert_int_equal(planted_egress__load(bug), 0);
+	*p = (struct plane) { .hook = PLANE_EGRESS,
+			      .planted = true,
+			      .skeleton = bug,
+			      .object = bug->obj,
+			      .prog_fd = bpf_program__fd(bug->progs.tc_egress),
+			      .now_ns = &bug->bss->test_now_ns };
+}
+
+static void load_egress(struct plane *p, struct plane *in, const struct plane_settings *s)
+{
+	struct tc_egress *tc = tc_egress__open();
+
+	assert_non_null(tc);
+	SETTLE(tc, s);
+	share_maps(tc->obj, in);
 	assert_int_equal(tc_egress__load(tc), 0);
 	*p = (struct plane) { .hook = PLANE_EGRESS,
 			      .skeleton = tc,
@@ -157,7 +182,10 @@ void plane_open_egress(struct plane *p, struct plane *in, const struct plane_set
 	const struct plane_settings *s = settings ? settings : &defaults;
 
 	if (!plane_pool_take(p, PLANE_EGRESS, s, in)) {
-		load_egress(p, in, s);
+		if (s->planted >= PLANE_PLANTED_EGRESS)
+			open_planted_egress(p, in, s);
+		else
+			load_egress(p, in, s);
 		plane_pool_put(p, s, in);
 	}
 	*p->now_ns = *in->now_ns;
@@ -168,7 +196,9 @@ void plane_close(struct plane *p)
 	source_table_close(p->sources);
 	if (plane_pool_give_back(p))
 		return;
-	if (p->planted)
+	if (p->planted && p->hook == PLANE_EGRESS)
+		planted_egress__destroy(p->skeleton);
+	else if (p->planted)
 		planted__destroy(p->skeleton);
 	else if (p->hook == PLANE_EGRESS)
 		tc_egress__destroy(p->skeleton);

@@ -24,6 +24,8 @@
 #define PLANE_LOOPBACK	1 /* where BPF_PROG_TEST_RUN says that packets come from */
 #define PLANE_ELSEWHERE 99
 #define PLANE_SECOND	1000000000ULL
+/* Planted bugs: below it those of the way in, from it on those of the way out; 0: as it ships. */
+#define PLANE_PLANTED_EGRESS 8
 
 /* The hooks of the way in have the same tests (plane_case.h); egress has its own. */
 enum plane_hook { PLANE_XDP, PLANE_TC, PLANE_HOOKS, PLANE_EGRESS = PLANE_HOOKS };
@@ -34,7 +36,7 @@ struct plane_settings {
 	uint32_t events_per_s;
 	bool real_clock;
 	uint32_t max_clients; /* 0: 4096 */
-	uint32_t planted;     /* a bug of planted.bpf.c, PLANE_XDP only; 0: as it ships */
+	uint32_t planted;     /* a bug of planted.bpf.c, PLANE_XDP only, or planted_egress.bpf.c */
 };
 
 struct plane {

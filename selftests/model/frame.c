@@ -81,6 +81,7 @@ static void tcp(struct draw *d, struct frame *f)
 	memcpy(at + 14, &window, 6);
 	memcpy(at + 20, known, 4 * options);
 
+	f->ports_at[0] = (uint32_t)(at - f->bytes);
 	memcpy(at, &sport, 2);
 	memcpy(at + 2, &dport, 2);
 	at[12] = (uint8_t)((5 + options) << 4);
@@ -92,6 +93,7 @@ static void udp(struct draw *d, struct frame *f, uint32_t payload_bytes)
 	uint8_t *at = push(f, 8);
 	uint16_t sport = world_sport(d), dport = world_dport(d);
 
+	f->ports_at[0] = (uint32_t)(at - f->bytes);
 	memcpy(at, &sport, 2);
 	memcpy(at + 2, &dport, 2);
 	put16(at + 4, 8 + payload_bytes);
@@ -104,6 +106,7 @@ static void quoted(struct draw *d, struct frame *f, bool ipv6, const struct addr
 	uint8_t *ip = push(f, ipv6 ? 40 : 20), *l4, proto = draw(d, 2) ? 6 : 17;
 	uint16_t sport = world_dport(d), dport = world_sport(d); /* it is an answer */
 
+	f->ip_at[1] = (uint32_t)(ip - f->bytes);
 	if (ipv6) {
 		ip[0] = 0x60;
 		ip[6] = proto;
@@ -127,6 +130,7 @@ static void quoted(struct draw *d, struct frame *f, bool ipv6, const struct addr
 		memcpy(ip + 16, to.b + 12, 4);
 	}
 	l4 = push(f, draw_one_in(d, 6) ? draw(d, 8) : 8 + draw(d, 3) * 6);
+	f->ports_at[1] = (uint32_t)(l4 - f->bytes);
 	memcpy(l4, &sport, 2);
 	memcpy(l4 + 2, &dport, 2);
 }
@@ -168,6 +172,7 @@ static void ipv4(struct draw *d, struct frame *f, uint8_t proto)
 		fragment |= draw_one_in(d, 3) ? draw(d, 3) : draw(d, 2) ? draw(d, 0x2000) : 0;
 	}
 	ip[0] = (uint8_t)(0x45 + options);
+	f->ip_at[0] = begin;
 	ip[1] = (uint8_t)draw(d, 256);
 	put16(ip + 4, draw(d, 65536));
 	put16(ip + 6, fragment | (draw(d, 2) ? 0x4000 : 0));
@@ -215,6 +220,7 @@ static void ipv6(struct draw *d, struct frame *f, uint8_t proto)
 
 	if (draw(d, 2)) /* as verdicts on flows have it */
 		memset(src.b + 8, 0, 8);
+	f->ip_at[0] = begin;
 	put16(ip, 0x6000 | draw(d, 256) << 4);
 	ip[7] = draw_one_in(d, 16) ? (uint8_t)draw(d, 4) : draw_one_in(d, 4) ? 255 : 64;
 	memcpy(ip + 8, src.b, 16);
@@ -242,6 +248,9 @@ void frame_make(struct draw *d, struct frame *ret)
 	bool is_v6 = draw(d, 2);
 	uint64_t mac = draw_64(d);
 
+	memset(ret->ip_at, 0, sizeof(ret->ip_at));
+	memset(ret->ports_at, 0, sizeof(ret->ports_at));
+	ret->ipv6 = is_v6;
 	ret->len = 0;
 	memcpy(push(ret, 12), &mac, 8);
 	for (; n; n--) {
@@ -262,6 +271,27 @@ void frame_make(struct draw *d, struct frame *ret)
 		ipv4(d, ret, proto_of(d, false));
 	if (draw_one_in(d, 8))
 		push(ret, draw(d, 30)); /* padding */
+}
+
+static void swap_bytes(uint8_t *a, uint32_t bytes)
+{
+	uint8_t copy[16];
+
+	memcpy(copy, a, bytes);
+	memcpy(a, a + bytes, bytes);
+	memcpy(a + bytes, copy, bytes);
+}
+
+void frame_turn(struct frame *f)
+{
+	uint32_t i;
+
+	for (i = 0; i < 2; i++) {
+		if (f->ip_at[i])
+			swap_bytes(f->bytes + f->ip_at[i] + (f->ipv6 ? 8 : 12), f->ipv6 ? 16 : 4);
+		if (f->ports_at[i])
+			swap_bytes(f->bytes + f->ports_at[i], 2);
+	}
 }
 
 /* Where headers are. */

@@ -141,6 +141,7 @@ static void add_up(struct fuzz_result *r, const struct lane *l)
 	for (i = 0; i < STATS_ACTIONS; i++)
 		r->action[i] += c->action[i].packets - begin->action[i].packets;
 	for (i = 0; i < MODEL_CLASSES; i++) {
+		r->marked += c->limit[i].marked.packets - begin->limit[i].marked.packets;
 		r->admitted += c->limit[i].admitted.packets - begin->limit[i].admitted.packets;
 		for (unit = 0; unit < LIMIT_UNITS; unit++)
 			r->would_drop += c->limit[i].would_drop[unit].packets -

@@ -10,7 +10,7 @@ struct fuzz_options {
 	uint64_t packets; /* per hook */
 	uint32_t hooks;	  /* bit per enum plane_hook */
 	uint32_t every;	  /* counters are compared after so many packets */
-	uint32_t planted; /* a bug of planted.bpf.c; XDP only */
+	uint32_t planted; /* a bug of planted.bpf.c or planted_egress.bpf.c; XDP only */
 	uint32_t threads; /* 0: two per CPU, since writing lists waits */
 };
 
@@ -21,6 +21,7 @@ struct fuzz_result {
 	uint64_t dropped[DROP_REASON_COUNT];
 	uint64_t action[STATS_ACTIONS];
 	uint64_t admitted, would_drop; /* by limit classes */
+	uint64_t marked;	       /* on the way out */
 	uint64_t guarded[GUARD_COUNT_COUNT];
 	bool failed;
 	/* Of the first failure found. */

@@ -80,6 +80,9 @@ static void print_reached(const struct fuzz_result *r)
 	       (unsigned long long)r->action[STATS_PASS],
 	       (unsigned long long)r->action[STATS_FORWARD], (unsigned long long)r->admitted,
 	       (unsigned long long)r->would_drop);
+	printf("way out: pass %llu, drop %llu, marked %llu\n",
+	       (unsigned long long)r->action[STATS_EGRESS_PASS],
+	       (unsigned long long)r->action[STATS_EGRESS_DROP], (unsigned long long)r->marked);
 	printf("guard: ");
 	for (i = 1; i < GUARD_COUNT_COUNT; i++)
 		printf("%s %llu%s", guarded[i], (unsigned long long)r->guarded[i],

@@ -14,12 +14,11 @@
 static const char *const fate_name[] = { "next", "pass", "drop", "send on", "reply" };
 
 /* What a program returns for a fate: XDP_PASS.. and TC_ACT_UNSPEC, _SHOT, _REDIRECT. */
-static uint32_t returned_for(const struct lane *l, enum model_fate fate,
-			     const struct model_packet *p)
+static uint32_t returned_for(bool xdp, enum model_fate fate, const struct model_packet *p)
 {
 	bool leaves = fate == MODEL_TX || fate == MODEL_REPLY;
 
-	if (l->plane.hook == PLANE_TC)
+	if (!xdp)
 		return fate == MODEL_DROP ? 2 : leaves ? 7 : (uint32_t)-1;
 	if (fate == MODEL_REPLY)
 		return 3;
@@ -28,12 +27,12 @@ static uint32_t returned_for(const struct lane *l, enum model_fate fate,
 	return fate == MODEL_DROP ? 1 : 2;
 }
 
-static bool compare(struct lane *l, const struct model_packet *want, enum model_fate fate,
+static bool compare(struct lane *l, bool xdp, const struct model_packet *want, enum model_fate fate,
 		    uint32_t returned, const uint8_t *out, uint32_t out_len)
 {
 	const struct model_frame *f = want->frame;
 
-	if (returned != returned_for(l, fate, want)) {
+	if (returned != returned_for(xdp, fate, want)) {
 		snprintf(l->said, sizeof(l->said), "the model says %s, reason %u; the program %d",
 			 fate_name[fate], want->reason, (int)returned);
 		return false;
@@ -50,13 +49,15 @@ static bool compare(struct lane *l, const struct model_packet *want, enum model_
 bool lane_run(struct lane *l, struct lane_packet *p)
 {
 	static _Thread_local uint8_t out[FRAME_MAX + 256];
+	struct plane *plane = p->egress ? &l->out : &l->plane;
+	bool xdp = plane->hook == PLANE_XDP;
 	struct model_frame f = { .bytes = p->frame.bytes,
 				 .len = p->frame.len,
 				 .readable = p->frame.len,
 				 .ifindex = PLANE_LOOPBACK,
 				 .now_ns = p->now_ns,
-				 .tags_refused = l->plane.hook == PLANE_TC,
-				 .keeps_checksum = l->plane.hook == PLANE_TC };
+				 .tags_refused = !xdp,
+				 .keeps_checksum = !xdp };
 	struct __sk_buff skb = { .gso_segs = p->segments, .gso_size = p->segment_bytes };
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = p->frame.bytes,
 		    .data_size_in = p->frame.len, .data_out = out, .data_size_out = sizeof(out),
@@ -65,15 +66,15 @@ bool lane_run(struct lane *l, struct lane_packet *p)
 	enum model_fate fate;
 	int err;
 
-	if (l->plane.hook == PLANE_TC && p->segment_bytes) {
+	if (!xdp && p->segment_bytes) {
 		opts.ctx_in = &skb;
 		opts.ctx_size_in = sizeof(skb);
 		f.segments = p->segments;
 		f.segment_bytes = p->segment_bytes;
 	}
-	*l->plane.now_ns = p->now_ns;
-	err = bpf_prog_test_run_opts(l->plane.prog_fd, &opts);
-	if (err == -EINVAL && l->plane.hook == PLANE_TC && f.len < TC_LEAST_BYTES)
+	*plane->now_ns = p->now_ns;
+	err = bpf_prog_test_run_opts(plane->prog_fd, &opts);
+	if (err == -EINVAL && !xdp && f.len < TC_LEAST_BYTES)
 		return true;
 	if (err) {
 		snprintf(l->said, sizeof(l->said), "BPF_PROG_TEST_RUN: %d", err);
@@ -81,8 +82,8 @@ bool lane_run(struct lane *l, struct lane_packet *p)
 	}
 	l->model.kernel.sent = out;
 	l->model.kernel.sent_bytes = opts.data_size_out;
-	fate = model_run(&l->model, &f, &want);
-	if (!compare(l, &want, fate, opts.retval, out, opts.data_size_out))
+	fate = p->egress ? model_run_egress(&l->model, &f, &want) : model_run(&l->model, &f, &want);
+	if (!compare(l, xdp, &want, fate, opts.retval, out, opts.data_size_out))
 		return false;
 	return fate != MODEL_REPLY || lane_guard_replied(l, &want);
 }
@@ -117,6 +118,7 @@ void lane_read_counters(const struct lane *l, struct model_counters *ret)
 		(uint64_t *)ret->limit);
 	sum_all(l, "stats_vip", MODEL_VIPS, sizeof(struct stats_vip) / 8, (uint64_t *)ret->vip);
 	sum_all(l, "stats_backend", MODEL_BACKENDS, 2, (uint64_t *)ret->backend);
+	sum_all(l, "stats_response", 1, 4, (uint64_t *)&ret->response);
 	sum_all(l, "stats_guard", MODEL_VIPS, sizeof(struct stats_guard) / 8,
 		(uint64_t *)ret->guard);
 }
@@ -139,6 +141,8 @@ static void say_counter(struct lane *l, const struct model_counters *found)
 		{ "stats_backend", offsetof(struct model_counters, backend),
 		  sizeof(want->backend[0]) },
 		{ "stats_guard", offsetof(struct model_counters, guard), sizeof(want->guard[0]) },
+		{ "stats_response", offsetof(struct model_counters, response),
+		  sizeof(want->response) },
 	};
 	size_t i, k;
 
@@ -245,5 +249,5 @@ bool lane_check_state(struct lane *l)
 				return false;
 		}
 	}
-	return check_clients(l) && check_verdicts(l) && lane_guard_check(l);
+	return check_clients(l) && check_verdicts(l) && lane_guard_check(l) && lane_egress_check(l);
 }

@@ -21,6 +21,8 @@ struct lane_reply {
 
 struct lane {
 	struct plane plane;
+	struct plane out; /* of the way out, with the same maps */
+	bool has_out;
 	struct model model;
 	/* Maps, as memory. */
 	struct limit_class *classes;
@@ -32,6 +34,7 @@ struct lane {
 	uint64_t *ring; /* elements are rounded up to 8 bytes */
 	struct verdict_filter *filter;
 	struct guard *guards;
+	struct response_state *response;
 	struct cookie_check *cookies; /* asks the kernel about cookies */
 	struct lane_reply reply[LANE_REPLIES];
 	uint32_t n_reply; /* so far; the last LANE_REPLIES are kept */
@@ -45,8 +48,9 @@ struct lane {
 /* What a packet is sent with besides its bytes. */
 struct lane_packet {
 	struct frame frame;
+	bool egress;
 	uint64_t now_ns;
-	uint32_t segments; /* TC only */
+	uint32_t segments; /* TC only, of the way in */
 	uint32_t segment_bytes;
 };
 

@@ -8,6 +8,8 @@
 
 void *lane_map_memory(const struct lane *l, const char *name, size_t bytes);
 void lane_unmap(void *memory, size_t bytes);
+void lane_put(const struct lane *l, const char *map, const void *key, const void *value);
+void lane_empty(const struct lane *l, const char *map);
 
 /*
  * open and close with the lane; forget before a round; write when policy has changed; check: false,
@@ -18,5 +20,11 @@ void lane_guard_close(struct lane *l);
 void lane_guard_forget(struct lane *l);
 void lane_guard_write(struct lane *l);
 bool lane_guard_check(struct lane *l);
+void lane_egress_open(struct lane *l, const struct plane_settings *settings);
+void lane_egress_close(struct lane *l);
+void lane_egress_forget(struct lane *l);
+void lane_egress_write(struct lane *l);
+bool lane_egress_check(struct lane *l);
+
 /* A reply went out. */
 bool lane_guard_replied(struct lane *l, const struct model_packet *p);

@@ -27,6 +27,7 @@ void lane_unmap(void *memory, size_t bytes)
 
 #define CLASSES_BYTES (MODEL_CLASSES * sizeof(struct limit_class))
 #define ROWS_BYTES    (MODEL_CLASSES * MODEL_ROW_CELLS * sizeof(struct limit_meters))
+#define PORTS_BYTES   (LIMIT_PORT_TABLES * sizeof(struct limit_ports))
 #define SETS_BYTES    (MODEL_CLASSES * sizeof(struct limit_set))
 #define RING_BYTES    (MODEL_VIPS * 2ULL * LANE_RING_STRIDE * VIP_RING_ELEMENT_BYTES)
 
@@ -44,11 +45,12 @@ void lane_open(struct lane *l, enum plane_hook hook, bool unknown_l4_drop, uint3
 	l->rows = lane_map_memory(l, "limit_rows", ROWS_BYTES);
 	l->sets = lane_map_memory(l, "limit_set", SETS_BYTES);
 	l->state = lane_map_memory(l, "limit_state", sizeof(*l->state));
-	l->ports = lane_map_memory(l, "limit_port", 2 * sizeof(*l->ports));
+	l->ports = lane_map_memory(l, "limit_port", PORTS_BYTES);
 	l->amplifier = lane_map_memory(l, "limit_amplifier", sizeof(*l->amplifier));
 	l->ring = lane_map_memory(l, "vip_ring", RING_BYTES);
 	l->filter = lane_map_memory(l, "verdict_filter", sizeof(*l->filter));
 	lane_guard_open(l);
+	lane_egress_open(l, &settings);
 }
 
 void lane_close(struct lane *l)
@@ -57,21 +59,22 @@ void lane_close(struct lane *l)
 	lane_unmap(l->rows, ROWS_BYTES);
 	lane_unmap(l->sets, SETS_BYTES);
 	lane_unmap(l->state, sizeof(*l->state));
-	lane_unmap(l->ports, 2 * sizeof(*l->ports));
+	lane_unmap(l->ports, PORTS_BYTES);
 	lane_unmap(l->amplifier, sizeof(*l->amplifier));
 	lane_unmap(l->ring, RING_BYTES);
 	lane_unmap(l->filter, sizeof(*l->filter));
 	lane_guard_close(l);
+	lane_egress_close(l);
 	plane_close(&l->plane);
 }
 
-static void put(const struct lane *l, const char *map, const void *key, const void *value)
+void lane_put(const struct lane *l, const char *map, const void *key, const void *value)
 {
 	if (bpf_map_update_elem(plane_map(&l->plane, map), key, value, BPF_ANY))
 		abort();
 }
 
-static void empty(const struct lane *l, const char *map)
+void lane_empty(const struct lane *l, const char *map)
 {
 	int fd = plane_map(&l->plane, map);
 	uint8_t key[64];
@@ -103,8 +106,8 @@ static void write_verdicts(struct lane *l)
 	const struct model_policy *w = &l->model.policy;
 	uint32_t i;
 
-	empty(l, "verdict_source");
-	empty(l, "verdict_flow");
+	lane_empty(l, "verdict_source");
+	lane_empty(l, "verdict_flow");
 	for (i = 0; i < w->n_source_verdict; i++) {
 		const struct model_source_verdict *v = &w->source_verdict[i];
 		struct verdict value = { .until_ns = v->until_ns,
@@ -112,7 +115,7 @@ static void write_verdicts(struct lane *l)
 					 .action = v->action };
 
 		l->filter->bucket[verdict_filter_bucket(&v->prefix.addr)] |= VERDICT_FILTER_SOURCE;
-		put(l, "verdict_source", &v->prefix, &value);
+		lane_put(l, "verdict_source", &v->prefix, &value);
 	}
 	for (i = 0; i < w->n_flow_verdict; i++) {
 		const struct model_flow_verdict *v = &w->flow_verdict[i];
@@ -121,7 +124,7 @@ static void write_verdicts(struct lane *l)
 					 .action = v->action };
 
 		l->filter->bucket[verdict_filter_bucket(&v->flow.src)] |= VERDICT_FILTER_FLOW;
-		put(l, "verdict_flow", &v->flow, &value);
+		lane_put(l, "verdict_flow", &v->flow, &value);
 	}
 }
 
@@ -130,11 +133,11 @@ static void write_vips(struct lane *l)
 	const struct model_policy *w = &l->model.policy;
 	uint32_t i;
 
-	empty(l, "vips");
+	lane_empty(l, "vips");
 	for (i = 0; i < w->n_vip; i++)
-		put(l, "vips", &w->vip_key[i], &w->vip[i]);
+		lane_put(l, "vips", &w->vip_key[i], &w->vip[i]);
 	for (i = 1; i < MODEL_BACKENDS; i++)
-		put(l, "backends", &i, &w->backend[i]);
+		lane_put(l, "backends", &i, &w->backend[i]);
 }
 
 static void write_rings(struct lane *l)
@@ -159,8 +162,9 @@ void lane_write(struct lane *l)
 	write_verdicts(l);
 	write_vips(l);
 	lane_guard_write(l);
+	lane_egress_write(l);
 	for (; l->n_client < s->n_client; l->n_client++)
-		put(l, "clients", &s->client[l->n_client].key, &s->client[l->n_client].client);
+		lane_put(l, "clients", &s->client[l->n_client].key, &s->client[l->n_client].client);
 }
 
 static void forget(struct lane *l)
@@ -171,16 +175,17 @@ static void forget(struct lane *l)
 
 	if (!never)
 		abort();
-	put(l, "limit_proof", &zero, never);
+	lane_put(l, "limit_proof", &zero, never);
 	free(never);
 	memset(&l->model.state, 0, sizeof(l->model.state));
 	memset(l->rows, 0, ROWS_BYTES);
 	for (i = 0; i < MODEL_CLASSES; i++)
-		put(l, "limit_total", &i, &full);
-	empty(l, "clients");
+		lane_put(l, "limit_total", &i, &full);
+	lane_empty(l, "clients");
 	l->n_client = 0;
 	memset(l->filter, 0, sizeof(*l->filter));
 	lane_guard_forget(l);
+	lane_egress_forget(l);
 	lane_read_counters(l, &l->begin);
 	l->model.counters = l->begin;
 }
@@ -189,7 +194,7 @@ void lane_begin(struct lane *l)
 {
 	forget(l);
 	memcpy(l->sets, l->model.policy.set, SETS_BYTES);
-	memcpy(l->ports, l->model.policy.ports, 2 * sizeof(*l->ports));
+	memcpy(l->ports, l->model.policy.ports, PORTS_BYTES);
 	*l->amplifier = l->model.policy.amplifier;
 	write_rings(l);
 	write_lists(l);

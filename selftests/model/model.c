@@ -44,6 +44,8 @@ static void count_limits(struct model_counters *c, const struct model_packet *p,
 	for (i = 0; i < MODEL_LIMITS_MAX; i++) {
 		const struct model_limit *l = &p->limit[i];
 
+		if (l->near && p->marked)
+			count(p, &c->limit[l->id].marked);
 		if (l->outcome == MODEL_ADMITTED)
 			count(p, &c->limit[l->id].admitted);
 		else if (l->outcome == MODEL_REFUSED)
@@ -77,6 +79,15 @@ static void count_all(struct model_counters *c, const struct model_packet *p, en
 		count(p, &c->backend[p->backend_id]);
 }
 
+void model_count_egress(struct model_counters *c, const struct model_packet *p,
+			enum model_fate fate)
+{
+	count(p, &c->action[fate == MODEL_DROP ? STATS_EGRESS_DROP : STATS_EGRESS_PASS]);
+	count_limits(c, p, fate);
+	if (fate == MODEL_DROP)
+		count(p, &c->drop[p->reason]);
+}
+
 static enum model_fate decide(struct model *m, struct model_packet *p)
 {
 	enum model_fate fate = model_parse(&m->policy, p);
@@ -91,8 +102,10 @@ static enum model_fate decide(struct model *m, struct model_packet *p)
 		fate = model_guard(m, p);
 	if (fate == MODEL_NEXT)
 		fate = model_limit(m, p);
-	if (fate == MODEL_NEXT)
+	if (fate == MODEL_NEXT) {
+		model_response_ask(m, p);
 		fate = model_vip(&m->policy, p);
+	}
 	return fate;
 }
 

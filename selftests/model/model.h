@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "model_guard.h"
+#include "model_response.h"
 #include "sluice/abi/client.h"
 #include "sluice/abi/drop_reason.h"
 #include "sluice/abi/limit.h"
@@ -64,7 +65,7 @@ struct model_policy {
 	struct limit_class class[MODEL_CLASSES];
 	struct limit_set_entry set[MODEL_CLASSES][LIMIT_SERVICES]; /* by group */
 	struct limit_state state;
-	struct limit_ports ports[2];
+	struct limit_ports ports[LIMIT_PORT_TABLES];
 	struct limit_amplifier amplifier;
 	struct vip_key vip_key[MODEL_VIP_KEYS];
 	struct vip vip[MODEL_VIP_KEYS];
@@ -73,6 +74,7 @@ struct model_policy {
 	struct backend backend[MODEL_BACKENDS];
 	struct guard guard[MODEL_VIPS]; /* by vip id, 0: listeners; mode to options */
 	struct model_host host;
+	struct model_response_policy response;
 };
 
 struct model_client {
@@ -88,7 +90,8 @@ struct model_state {
 	uint32_t n_client;
 	uint64_t may_look_ns[2]; /* for proof: of TCP, of all else */
 	struct model_guard_state guard[MODEL_VIPS];
-	uint64_t answers_until_ns; /* until when answers to a guard are looked at */
+	uint64_t credit[MODEL_CREDITS]; /* for answers */
+	uint64_t answers_until_ns;	/* until when answers to a guard are looked at */
 };
 
 struct model_counters {
@@ -98,6 +101,7 @@ struct model_counters {
 	struct stats_vip vip[MODEL_VIPS];
 	struct stats_count backend[MODEL_BACKENDS];
 	struct stats_guard guard[MODEL_VIPS];
+	struct stats_response response;
 };
 
 struct model {
@@ -130,6 +134,7 @@ struct model_limit {
 	enum model_outcome outcome;
 	enum limit_unit unit;
 	bool by_total, by_own_meter;
+	bool near; /* it admitted, and of a bucket not much is left */
 };
 
 /* What is known of a packet. */
@@ -137,7 +142,8 @@ struct model_packet {
 	struct model_frame *frame;
 	bool ipv6, fragment, portless, quotes, syn;
 	bool tcp_ack, tcp_rst;
-	uint8_t proto; /* of the packet itself; flow has that of the one that an error quotes */
+	bool ect, marked; /* on the way out: can be told of congestion, and was */
+	uint8_t proto;	  /* of the packet itself; flow has that of the one that an error quotes */
 	struct addr source;
 	struct flow_key flow;
 	enum limit_kind kind;
@@ -156,3 +162,6 @@ struct model_packet {
 
 /* One packet: its fate and where it goes. A packet that is sent on, or back, is rewritten in place. */
 enum model_fate model_run(struct model *m, struct model_frame *frame, struct model_packet *ret);
+/* The same on the way out: it passes, perhaps marked, or is dropped. */
+enum model_fate model_run_egress(struct model *m, struct model_frame *frame,
+				 struct model_packet *ret);

@@ -101,27 +101,33 @@ static bool has_listener(const struct model_host *host, const struct model_packe
 	return false;
 }
 
-/* Of this host, and not on its way through: there is a route to everything else. */
-static bool is_local(const struct model_host *host, const struct addr *a)
+/* Addresses with which no router passes anything on: multicast, link-local, loopback (RFC 4291). */
+static bool is_confined(const struct addr *a, bool ipv6)
 {
 	static const struct addr loopback6 = { .b = { [15] = 1 } };
-	static const uint8_t mapped_127[] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 127 };
+
+	if (!ipv6)
+		return a->b[12] == 127;
+	return a->b[0] == 0xff || (a->b[0] == 0xfe && a->b[1] >> 6 == 2) ||
+	       memcmp(a, &loopback6, sizeof(*a)) == 0;
+}
+
+/* Of this host, and not on its way through: there is a route to everything else. */
+static bool is_local(const struct model_host *host, const struct model_packet *p)
+{
 	uint32_t i;
 
 	for (i = 0; i < MODEL_LOCALS; i++) {
-		if (memcmp(a, &host->local[i], sizeof(*a)) == 0)
+		if (memcmp(&p->flow.dst, &host->local[i], sizeof(p->flow.dst)) == 0)
 			return true;
 	}
-	/* Multicast of IPv6 is for everybody. */
-	return memcmp(a, mapped_127, sizeof(mapped_127)) == 0 ||
-	       memcmp(a, &loopback6, sizeof(*a)) == 0 || a->b[0] == 0xff;
+	return is_confined(&p->flow.dst, p->ipv6) || (p->ipv6 && is_confined(&p->flow.src, true));
 }
 
 static enum model_fate own_syn(struct model *m, struct model_packet *p)
 {
 	p->guard.count = GUARD_COUNT_HOST;
-	if (!is_answerable(p) || !has_listener(&m->policy.host, p) ||
-	    !is_local(&m->policy.host, &p->flow.dst))
+	if (!is_answerable(p) || !has_listener(&m->policy.host, p) || !is_local(&m->policy.host, p))
 		return MODEL_NEXT;
 	p->guard.count = GUARD_COUNT_COOKIE_MADE;
 	model_guard_reply_own(m, p);
@@ -173,7 +179,7 @@ static enum model_fate own_answer(struct model *m, struct model_packet *p)
 		prove(m, p);
 		return MODEL_NEXT;
 	}
-	if (!is_local(&m->policy.host, &p->flow.dst))
+	if (!is_local(&m->policy.host, p))
 		return MODEL_NEXT;
 	p->guard.count = GUARD_COUNT_COOKIE_BAD;
 	return model_drop(p, DROP_GUARD_COOKIE);

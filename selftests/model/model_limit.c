@@ -63,14 +63,21 @@ static bool scope_of(struct model *m, const struct model_packet *p, struct model
 	return true;
 }
 
+/* While the agent carries debt to a slower rate, words are ahead of what the rates in force know. */
+static bool may_clamp(const struct scope *s)
+{
+	return !(s->rates->flags & LIMIT_CARRYING);
+}
+
 /* Does either of the source's cells have it? The second is asked only if the first has not. */
 static bool source_has(const struct scope *s, uint32_t unit)
 {
 	const struct gcra_rate *rate = &s->rates->unit[unit];
+	uint32_t n = s->units[unit];
 
-	if (meter_has(&s->cell[0]->tat[unit], rate, s->now, s->units[unit]))
+	if (meter_has(&s->cell[0]->tat[unit], rate, s->now, n, may_clamp(s)))
 		return true;
-	return s->cell[1] && meter_has(&s->cell[1]->tat[unit], rate, s->now, s->units[unit]);
+	return s->cell[1] && meter_has(&s->cell[1]->tat[unit], rate, s->now, n, may_clamp(s));
 }
 
 /* One cell admits, both are charged. */
@@ -106,7 +113,7 @@ static bool total_refuses(const struct scope *s, uint32_t unit)
 	uint32_t shed = s->cell[1] ? unproven.shed : proven.shed;
 	uint32_t used, mine, other;
 
-	if (!meter_has(&s->total->tat[unit], total, s->now, s->units[unit]))
+	if (!meter_has(&s->total->tat[unit], total, s->now, s->units[unit], may_clamp(s)))
 		return true;
 	used = meter_used(s->total->tat[unit], total, s->now);
 	if (used >= all)
@@ -262,15 +269,12 @@ static enum model_fate fate_of(struct model_packet *p, const struct model_limit 
 }
 
 /* All classes are asked, then all charged; the first refusal ends it. */
-enum model_fate model_limit(struct model *m, struct model_packet *p)
+static enum model_fate meet(struct model *m, struct model_packet *p)
 {
 	enum model_fate fate = MODEL_NEXT;
 	struct scope s;
 	uint32_t i, pass;
 
-	if (p->exempt)
-		return MODEL_NEXT;
-	classes_of(&m->policy, p);
 	for (pass = 0; pass < 2; pass++) {
 		for (i = 0; i < MODEL_LIMITS_MAX && fate == MODEL_NEXT; i++) {
 			struct model_limit *l = &p->limit[i];
@@ -294,4 +298,67 @@ enum model_fate model_limit(struct model *m, struct model_packet *p)
 		}
 	}
 	return fate;
+}
+
+enum model_fate model_limit(struct model *m, struct model_packet *p)
+{
+	if (p->exempt)
+		return MODEL_NEXT;
+	classes_of(&m->policy, p);
+	return meet(m, p);
+}
+
+static void classes_of_egress(const struct model_policy *policy, struct model_packet *p)
+{
+	uint32_t table = p->proto == 6	  ? LIMIT_PORT_EGRESS_TCP
+			 : p->proto == 17 ? LIMIT_PORT_EGRESS_UDP
+					  : LIMIT_PORT_EGRESS_OTHER;
+	bool has_port = table != LIMIT_PORT_EGRESS_OTHER && !p->fragment && !p->quotes;
+	uint32_t port = has_port ? __builtin_bswap16(p->flow.dport) : 0;
+	uint32_t service = policy->ports[table].service[port], i;
+
+	for (i = 0; i < LIMIT_SET_CLASSES && policy->state.has_egress; i++)
+		p->limit[1 + i].id = policy->set[p->group][service].limit_class[i];
+}
+
+/* Over three quarters of the bucket; of a total, of whom nobody has proven, from one half on. */
+static bool unit_is_near(const struct scope *s, uint32_t unit)
+{
+	const struct gcra_rate *rate = &s->rates->unit[unit], *total = &s->rates->total[unit];
+
+	if (s->total && total->tolerance_fp &&
+	    meter_used(s->total->tat[unit], total, s->now) > (s->cell[1] ? 128U : 192U))
+		return true;
+	return rate->tolerance_fp && meter_used(fuller(s, unit), rate, s->now) > 192;
+}
+
+enum model_fate model_limit_egress(struct model *m, struct model_packet *p)
+{
+	struct scope s;
+	uint32_t i;
+
+	if (p->exempt)
+		return MODEL_NEXT;
+	classes_of_egress(&m->policy, p);
+	if (meet(m, p) == MODEL_DROP)
+		return model_drop(p, DROP_EGRESS_LIMIT);
+	for (i = 0; i < MODEL_LIMITS_MAX && p->ect; i++) {
+		struct model_limit *l = &p->limit[i];
+
+		if (l->outcome == MODEL_ADMITTED && scope_of(m, p, l, &s) &&
+		    !(s.rates->flags & LIMIT_DRY_RUN))
+			l->near = unit_is_near(&s, LIMIT_BYTES) || unit_is_near(&s, LIMIT_PACKETS);
+	}
+	return MODEL_NEXT;
+}
+
+bool model_limit_is_near(const struct model_packet *p)
+{
+	uint32_t i;
+
+	for (i = 0; i < MODEL_LIMITS_MAX; i++) {
+		if (p->limit[i].near)
+			return true;
+	}
+	return false;
 }

@@ -33,15 +33,16 @@ static inline model_time meter_level(__u64 word, const struct gcra_rate *rate, m
 
 /*
  * Are there n units in it? A refusal by a word that is over 50 ms beyond empty (a lowered burst)
- * makes it empty, and is the only question that writes.
+ * makes it empty, and is the only question that writes; not while the agent carries debt.
  */
-static inline bool meter_has(__u64 *word, const struct gcra_rate *rate, model_time now, uint32_t n)
+static inline bool meter_has(__u64 *word, const struct gcra_rate *rate, model_time now, uint32_t n,
+			     bool may_clamp)
 {
 	model_time empty = now + rate->tolerance_fp;
 
 	if (meter_level(*word, rate, now) + meter_cost(rate, n) <= empty)
 		return true;
-	if (*word > empty + (model_time)256 * 50 * 1000 * 1000)
+	if (may_clamp && *word > empty + (model_time)256 * 50 * 1000 * 1000)
 		*word = (__u64)empty;
 	return false;
 }
@@ -49,20 +50,23 @@ static inline bool meter_has(__u64 *word, const struct gcra_rate *rate, model_ti
 /* Take n units if it has them. */
 static inline bool meter_take(__u64 *word, const struct gcra_rate *rate, model_time now, uint32_t n)
 {
-	if (!meter_has(word, rate, now, n))
+	if (!meter_has(word, rate, now, n, false))
 		return false;
 	*word = (__u64)(meter_level(*word, rate, now) + meter_cost(rate, n));
 	return true;
 }
 
-/* Take n units, or all that it has. */
+/* Take n units, or all that it has; what is emptier than empty stays so. */
 static inline void meter_drain(__u64 *word, const struct gcra_rate *rate, model_time now,
 			       uint32_t n)
 {
 	model_time empty = now + rate->tolerance_fp;
 	model_time after = meter_level(*word, rate, now) + meter_cost(rate, n);
 
-	*word = (__u64)(after > empty ? empty : after);
+	if (after > empty)
+		after = empty;
+	if (*word < after)
+		*word = (__u64)after;
 }
 
 /* In 256ths of the bucket, as the shedding of totals compares them. */

@@ -177,7 +177,7 @@ static enum model_fate link_header(struct model_packet *p, uint32_t *type)
  * As many frames as it was merged of, each with the headers. Where the stack does not say how many,
  * as many as the payload fills.
  */
-static void merged(struct model_packet *p)
+static void count_merged(struct model_packet *p)
 {
 	uint32_t payload_bytes = p->frame->len - p->headers_bytes;
 
@@ -199,7 +199,7 @@ enum model_fate model_parse(const struct model_policy *policy, struct model_pack
 	if (type != 0x0800 && type != 0x86dd)
 		return MODEL_PASS;
 	fate = type == 0x0800 ? ipv4(policy, p, p->l2_bytes) : ipv6(policy, p, p->l2_bytes);
-	if (fate == MODEL_NEXT)
-		merged(p);
+	if (fate == MODEL_NEXT || p->reason == DROP_UNKNOWN_L4)
+		count_merged(p);
 	return fate;
 }

@@ -13,9 +13,17 @@ enum model_fate model_verdict(struct model_policy *policy, struct model_packet *
 enum model_fate model_vip_find(const struct model_policy *policy, struct model_packet *p);
 enum model_fate model_guard(struct model *m, struct model_packet *p);
 enum model_fate model_limit(struct model *m, struct model_packet *p);
+enum model_fate model_limit_egress(struct model *m, struct model_packet *p);
+/* Is a limit that admitted it near its end? */
+bool model_limit_is_near(const struct model_packet *p);
+void model_response_ask(struct model *m, struct model_packet *p);
+enum model_fate model_response_answer(struct model *m, struct model_packet *p);
 enum model_fate model_vip(const struct model_policy *policy, struct model_packet *p);
 /* What the mode of the packet's backend makes of it; frame has room for it. */
 enum model_fate model_encap(struct model_packet *p);
+
+void model_count_egress(struct model_counters *c, const struct model_packet *p,
+			enum model_fate fate);
 
 enum model_fate model_drop(struct model_packet *p, enum drop_reason reason);
 /* NULL: it has none. */

@@ -75,6 +75,7 @@ void trace_next(struct draw *d, const struct lane *l, struct lane_packet *p)
 	pass_time(d, p);
 	p->segments = 0;
 	p->segment_bytes = 0;
+	p->egress = false;
 	if (draw_one_in(d, 8) && l->n_reply) {
 		answer(d, l, &p->frame);
 		return;
@@ -84,6 +85,9 @@ void trace_next(struct draw *d, const struct lane *l, struct lane_packet *p)
 		p->segment_bytes = 1 + draw(d, 1500);
 	}
 	frame_make(d, &p->frame);
+	p->egress = draw_one_in(d, 4) && l->has_out;
+	if (p->egress && draw(d, 16)) /* or on its way through */
+		frame_turn(&p->frame);
 	if (draw_one_in(d, 3))
 		frame_mutate(d, &p->frame);
 }

@@ -254,9 +254,10 @@ static void kinds_and_ports(struct draw *d, struct model_policy *w)
 	w->state.active_key = draw(d, 2);
 	w->state.charge_both = draw_one_in(d, 4);
 	w->state.has_ports = draw(d, 2);
+	w->state.has_egress = draw(d, 4) != 0;
 	for (i = 0; i < 7; i++) {
-		w->ports[0].service[ports[i]] = (uint8_t)draw(d, 256);
-		w->ports[1].service[ports[i]] = (uint8_t)draw(d, 256);
+		for (k = 0; k < LIMIT_PORT_TABLES; k++)
+			w->ports[k].service[ports[i]] = (uint8_t)draw(d, 256);
 	}
 	w->amplifier.port[0] = 1ULL << 53;
 	w->amplifier.port[123 / 64] = draw_64(d);
@@ -320,6 +321,7 @@ void world_make(struct draw *d, uint64_t now_ns, struct model_policy *ret)
 	kinds_and_ports(d, ret);
 	vips(d, ret);
 	world_guard_make(d, ret);
+	world_response_make(d, ret);
 }
 
 /* The agent's word for a source, or meters of its own in a class. */

@@ -121,14 +121,14 @@ static inline int gcra_peek(__u64 *word, const struct gcra_rate *rate, __u64 now
 }
 
 /*
- * Spend n units if the bucket has them.
+ * Spend n units if the bucket has them; a refusal clamps the word, if it may.
  *   word    the meter, shared by CPUs and processes
  *   tries   how often to compete before giving up; a constant in BPF
  * A word beyond now + tolerance (a lowered burst, a raised rate, corruption) is clamped to an empty
  * bucket; that is the only write that a refusal makes.
  */
-static inline enum gcra_result gcra_spend(__u64 *word, const struct gcra_rate *rate, __u64 now_fp,
-					  __u32 n, int tries)
+static inline enum gcra_result gcra_take(__u64 *word, const struct gcra_rate *rate, __u64 now_fp,
+					 __u32 n, int tries, int may_clamp)
 {
 	__u64 cost = gcra_cost_fp(rate, n);
 	int i;
@@ -139,7 +139,8 @@ static inline enum gcra_result gcra_spend(__u64 *word, const struct gcra_rate *r
 		__u64 next = level + cost;
 
 		if (next - now_fp > rate->tolerance_fp) {
-			gcra_clamp(word, seen, level);
+			if (may_clamp)
+				gcra_clamp(word, seen, level);
 			return GCRA_REFUSE;
 		}
 		if (next == 0) /* the one instant in 2.28 years that would read as "never used" */
@@ -148,6 +149,12 @@ static inline enum gcra_result gcra_spend(__u64 *word, const struct gcra_rate *r
 			return GCRA_ADMIT;
 	}
 	return GCRA_CONTENDED;
+}
+
+static inline enum gcra_result gcra_spend(__u64 *word, const struct gcra_rate *rate, __u64 now_fp,
+					  __u32 n, int tries)
+{
+	return gcra_take(word, rate, now_fp, n, tries, 1);
 }
 
 /*
@@ -169,8 +176,9 @@ static inline __u64 gcra_wait_ns(const __u64 *word, const struct gcra_rate *rate
 }
 
 /*
- * Charge n units to a bucket that others decide for: as far as it has them, and empty beyond. Lost
- * where all tries are lost to others, who charged it meanwhile.
+ * Charge n units to a bucket that others decide for: as far as it has them, and empty beyond: what
+ * is emptier already (debt that is carried to a slower rate, a lowered burst) stays. Lost where all
+ * tries are lost to others, who charged it meanwhile.
  */
 static inline void gcra_charge(__u64 *word, const struct gcra_rate *rate, __u64 now_fp, __u32 n,
 			       int tries)
@@ -185,6 +193,8 @@ static inline void gcra_charge(__u64 *word, const struct gcra_rate *rate, __u64 
 			level = now_fp + rate->tolerance_fp;
 		else
 			level += cost;
+		if (!gcra_before(seen, level))
+			return;
 		if (__sync_val_compare_and_swap(word, seen, level) == seen)
 			return;
 	}
