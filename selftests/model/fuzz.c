@@ -13,7 +13,7 @@
 #include "world.h"
 
 #define ROUND_PACKETS 5000
-#define CHANGE_EVERY  500
+#define CHANGE_EVERY  100
 #define SECOND_NS     1000000000ULL
 #define THREADS_MAX   128
 /* Beside each other on a CPU: writing lists waits, and the counters of a lane are its own. */
@@ -84,9 +84,7 @@ static uint64_t play(struct lane *l, uint64_t seed, uint64_t n, uint32_t every, 
 			return i;
 		if (!changes)
 			continue;
-		l->n_client = l->model.state.n_client;
-		world_change(&d, p.now_ns, &l->model.policy, &l->model.state);
-		lane_write(l);
+		lane_change(&d, l, p.now_ns);
 	}
 	return 0;
 }

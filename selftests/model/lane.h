@@ -19,6 +19,13 @@ struct lane_reply {
 	uint8_t bytes[256];
 };
 
+/* A change of rates that is under way. */
+struct lane_carry {
+	uint32_t id; /* 0: none is */
+	uint32_t step;
+	struct limit_rates from, to;
+};
+
 struct lane {
 	struct plane plane;
 	struct plane out; /* of the way out, with the same maps */
@@ -41,6 +48,7 @@ struct lane {
 	struct model_counters
 		begin;	   /* what the round began with: counters are only ever added to */
 	uint32_t n_client; /* of the model's, those that map `clients` was told */
+	struct lane_carry carry;
 	uint32_t cpus;
 	char said[256]; /* what differs, once something does */
 };
@@ -60,6 +68,8 @@ void lane_close(struct lane *l);
 
 /* Nothing spent and nobody proven; then write the model's policy to the maps, lists included. */
 void lane_begin(struct lane *l);
+/* One change of what an operator or the agent may change while packets flow, or a step of it. */
+void lane_change(struct draw *d, struct lane *l, uint64_t now_ns);
 /* The model's policy or clients changed, the lists aside. */
 void lane_write(struct lane *l);
 

@@ -26,5 +26,9 @@ void lane_egress_forget(struct lane *l);
 void lane_egress_write(struct lane *l);
 bool lane_egress_check(struct lane *l);
 
+/* A step of a change of rates; another size of a class's rows, with full buckets. */
+void lane_carry_step(struct draw *d, struct lane *l, uint64_t now_ns);
+void lane_carry_rows(struct draw *d, struct lane *l);
+
 /* A reply went out. */
 bool lane_guard_replied(struct lane *l, const struct model_packet *p);

@@ -8,6 +8,7 @@
 #include <bpf/libbpf.h>
 
 #include "lane_part.h"
+#include "world.h"
 
 void *lane_map_memory(const struct lane *l, const char *name, size_t bytes)
 {
@@ -158,6 +159,7 @@ void lane_write(struct lane *l)
 	const struct model_state *s = &l->model.state;
 
 	memcpy(l->classes, l->model.policy.class, CLASSES_BYTES);
+	memcpy(l->sets, l->model.policy.set, SETS_BYTES);
 	*l->state = l->model.policy.state;
 	write_verdicts(l);
 	write_vips(l);
@@ -193,10 +195,24 @@ static void forget(struct lane *l)
 void lane_begin(struct lane *l)
 {
 	forget(l);
-	memcpy(l->sets, l->model.policy.set, SETS_BYTES);
+	l->carry.id = 0;
 	memcpy(l->ports, l->model.policy.ports, PORTS_BYTES);
 	*l->amplifier = l->model.policy.amplifier;
 	write_rings(l);
 	write_lists(l);
+	lane_write(l);
+}
+
+void lane_change(struct draw *d, struct lane *l, uint64_t now_ns)
+{
+	uint32_t kind = draw(d, 8);
+
+	l->n_client = l->model.state.n_client;
+	if (kind < (l->carry.id ? 4U : 2U))
+		lane_carry_step(d, l, now_ns);
+	else if (kind == 4)
+		lane_carry_rows(d, l);
+	else
+		world_change(d, now_ns, &l->model.policy, &l->model.state);
 	lane_write(l);
 }

@@ -66,7 +66,7 @@ struct addr world_destination(struct draw *d, bool ipv6)
 	return (struct addr) { .b = { 0x20, 0x01, 0x0d, 0xb8, 0, 2, [15] = last } };
 }
 
-static struct addr mask(struct addr a, uint32_t len_bits)
+struct addr world_mask(struct addr a, uint32_t len_bits)
 {
 	uint32_t bit;
 
@@ -82,7 +82,7 @@ static struct prefix prefix_of(struct draw *d)
 	uint32_t whole = ipv6 ? 64 : 32, len = whole - draw(d, draw_one_in(d, 8) ? whole + 1 : 18);
 	struct prefix p = { .len_bits = ipv6 ? len : 96 + len };
 
-	p.addr = mask(world_source(d, ipv6), p.len_bits);
+	p.addr = world_mask(world_source(d, ipv6), p.len_bits);
 	return p;
 }
 
@@ -114,7 +114,7 @@ static void source_verdict(struct draw *d, uint64_t now_ns, struct model_source_
 
 	memset(v, 0, sizeof(*v));
 	v->prefix.len_bits = ipv6 ? (wide ? 48 : 64) : (wide ? 120 : 128);
-	v->prefix.addr = mask(world_source(d, ipv6), v->prefix.len_bits);
+	v->prefix.addr = world_mask(world_source(d, ipv6), v->prefix.len_bits);
 	v->action = (uint8_t)draw(d, 3);
 	v->until_ns = until(d, now_ns);
 }
@@ -164,7 +164,7 @@ static bool has_flow(const struct model_policy *w, uint32_t n, const struct flow
 	return false;
 }
 
-static void verdicts(struct draw *d, uint64_t now_ns, struct model_policy *w)
+void world_verdicts(struct draw *d, uint64_t now_ns, struct model_policy *w)
 {
 	uint32_t n = draw(d, MODEL_VERDICTS);
 
@@ -194,7 +194,7 @@ static void rate_of(struct draw *d, uint32_t unit, struct gcra_rate *ret)
 		;
 }
 
-static void rates_of(struct draw *d, struct limit_rates *r)
+void world_rates(struct draw *d, struct limit_rates *r)
 {
 	uint32_t unit, limited = draw(d, 2) ? 1U << draw(d, 3) : 1 + draw(d, 7);
 
@@ -210,6 +210,17 @@ static void rates_of(struct draw *d, struct limit_rates *r)
 	}
 }
 
+struct limit_set_entry world_set_entry(struct draw *d)
+{
+	struct limit_set_entry e = { { 0 } };
+	uint64_t bits = draw_64(d);
+
+	e.limit_class[0] = bits & 3 ? bits >> 8 & 7 : 0;
+	e.limit_class[1] = (bits >> 2 & 3) == 0 ? bits >> 12 & 7 : 0;
+	e.limit_class[2] = (bits >> 4 & 3) == 0 ? bits >> 16 & 7 : 0;
+	return e;
+}
+
 static void limits(struct draw *d, struct model_policy *w)
 {
 	uint32_t i, k;
@@ -223,32 +234,32 @@ static void limits(struct draw *d, struct model_policy *w)
 		c->row_bits = 1 + draw(d, 8);
 		c->row_first = i * MODEL_ROW_CELLS;
 		c->active = draw(d, 2);
-		rates_of(d, &c->rates[c->active]);
+		world_rates(d, &c->rates[c->active]);
 	}
 	for (i = 0; i < MODEL_CLASSES; i++) {
 		for (k = 0; k < LIMIT_SERVICES; k++) {
-			uint64_t bits = draw_64(d);
-			uint8_t *class = w->set[i][k].limit_class;
-
-			class[0] = bits & 3 ? bits >> 8 & 7 : 0;
-			class[1] = (bits >> 2 & 3) == 0 ? bits >> 12 & 7 : 0;
-			class[2] = (bits >> 4 & 3) == 0 ? bits >> 16 & 7 : 0;
-			class[3] = 0;
+			w->set[i][k] = world_set_entry(d);
 		}
+	}
+}
+
+void world_row_key(struct draw *d, struct limit_row_key *key)
+{
+	uint32_t row, k;
+
+	for (row = 0; row < 2; row++) {
+		for (k = 0; k < LIMIT_ROW_KEY_WORDS; k++)
+			key->row[row][k] = draw_64(d);
 	}
 }
 
 static void kinds_and_ports(struct draw *d, struct model_policy *w)
 {
-	uint32_t i, k, row;
+	uint32_t i, k;
 
 	memset(&w->state, 0, sizeof(w->state));
-	for (i = 0; i < LIMIT_ROW_KEYS; i++) {
-		for (row = 0; row < 2; row++) {
-			for (k = 0; k < LIMIT_ROW_KEY_WORDS; k++)
-				w->state.key[i].row[row][k] = draw_64(d);
-		}
-	}
+	for (i = 0; i < LIMIT_ROW_KEYS; i++)
+		world_row_key(d, &w->state.key[i]);
 	for (i = 1; i < LIMIT_KINDS; i++)
 		w->state.kind_class[i] = (uint8_t)(draw_one_in(d, 3) ? draw(d, MODEL_CLASSES) : 0);
 	w->state.active_key = draw(d, 2);
@@ -263,7 +274,7 @@ static void kinds_and_ports(struct draw *d, struct model_policy *w)
 	w->amplifier.port[123 / 64] = draw_64(d);
 }
 
-static void backend_of(struct draw *d, struct backend *b)
+void world_backend(struct draw *d, struct backend *b)
 {
 	static const uint16_t mtus[] = { 60, 100, 576, 1500, 9000 };
 	uint64_t mac = draw_64(d);
@@ -287,7 +298,7 @@ static void vips(struct draw *d, struct model_policy *w)
 	uint32_t i, k;
 
 	for (i = 1; i < MODEL_BACKENDS; i++)
-		backend_of(d, &w->backend[i]);
+		world_backend(d, &w->backend[i]);
 	for (i = 0; i < MODEL_VIPS * 2 * MODEL_RING; i++)
 		slot[i] = draw_one_in(d, 16) ? 0 : draw(d, MODEL_BACKENDS + 1);
 	for (w->n_vip = 0, i = draw(d, MODEL_VIP_KEYS); i; i--) {
@@ -316,67 +327,10 @@ void world_make(struct draw *d, uint64_t now_ns, struct model_policy *ret)
 	memset(ret, 0, sizeof(*ret));
 	ret->unknown_l4_drop = unknown_l4_drop;
 	lists(d, ret);
-	verdicts(d, now_ns, ret);
+	world_verdicts(d, now_ns, ret);
 	limits(d, ret);
 	kinds_and_ports(d, ret);
 	vips(d, ret);
 	world_guard_make(d, ret);
 	world_response_make(d, ret);
-}
-
-/* The agent's word for a source, or meters of its own in a class. */
-static void prove(struct draw *d, struct model_state *s)
-{
-	struct client_key key = { .limit_class = draw(d, 2) ? 0 : draw(d, MODEL_CLASSES) };
-	bool ipv6 = draw(d, 2);
-	uint32_t i;
-
-	key.source = mask(world_source(d, ipv6), ipv6 ? 64 : 128);
-	for (i = 0; i < s->n_client; i++) {
-		if (memcmp(&s->client[i].key, &key, sizeof(key)) == 0)
-			return;
-	}
-	if (s->n_client < MODEL_CLIENTS / 2)
-		s->client[s->n_client++] =
-			(struct model_client) { .key = key, .client = { .proof = 1 + draw(d, 3) } };
-}
-
-/* New rates, written into the version that is not in force, and flipped. */
-static void change_rates(struct draw *d, struct limit_class *c)
-{
-	if (!c->row_bits)
-		return;
-	c->active = !c->active;
-	rates_of(d, &c->rates[c->active]);
-}
-
-void world_change(struct draw *d, uint64_t now_ns, struct model_policy *policy,
-		  struct model_state *state)
-{
-	switch (draw(d, 9)) {
-	case 0:
-	case 1:
-		change_rates(d, &policy->class[1 + draw(d, MODEL_CLASSES - 1)]);
-		break;
-	case 2:
-		verdicts(d, now_ns, policy);
-		break;
-	case 3:
-		policy->vip[draw(d, MODEL_VIP_KEYS)].ring ^= 1;
-		backend_of(d, &policy->backend[1 + draw(d, MODEL_BACKENDS - 1)]);
-		break;
-	case 4:
-		policy->state.charge_both = !policy->state.charge_both;
-		break;
-	case 5:
-		policy->state.active_key ^= policy->state.charge_both;
-		policy->state.charge_both = 0;
-		break;
-	case 6:
-		world_guard_change(d, policy);
-		break;
-	default:
-		prove(d, state);
-		break;
-	}
 }

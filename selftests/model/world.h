@@ -19,6 +19,8 @@ uint16_t world_dport(struct draw *d);
 /* The network that all of it is in: of lane_net_open. */
 struct model_host world_host(void);
 
+/* The rates of a class, some of which limit nothing. */
+void world_rates(struct draw *d, struct limit_rates *r);
 void world_make(struct draw *d, uint64_t now_ns, struct model_policy *ret);
 /* What an operator or the agent may do while packets flow; lists stay. Of *state: who is proven. */
 void world_change(struct draw *d, uint64_t now_ns, struct model_policy *policy,

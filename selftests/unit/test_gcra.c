@@ -265,6 +265,41 @@ static void a_refusal_writes_nothing_but_a_clamp(void **state)
 }
 
 /* A CPU that lags by 20 ms is refused often; it must not give the other one its tokens back. */
+/* What the agent carried over to a slower rate is ahead of an empty bucket of the rate in force. */
+static void a_charge_takes_no_debt_back(void **state)
+{
+	struct gcra_rate rate = rate_of(&(struct rate_row) { 1000, 10, 1 });
+	__u64 now_fp = gcra_now_fp(NS_PER_S), empty = now_fp + rate.tolerance_fp;
+	__u64 word = empty + 2 * GCRA_CLAMP_FP;
+
+	(void)state;
+	gcra_charge(&word, &rate, now_fp, 1, TRIES);
+	assert_int_equal(word, empty + 2 * GCRA_CLAMP_FP);
+	assert_int_equal(gcra_take(&word, &rate, now_fp, 1, TRIES, 0), GCRA_REFUSE);
+	assert_int_equal(word, empty + 2 * GCRA_CLAMP_FP);
+	word = now_fp;
+	gcra_charge(&word, &rate, now_fp, 1, TRIES);
+	assert_int_equal(word, now_fp + gcra_cost_fp(&rate, 1));
+	gcra_charge(&word, &rate, now_fp, 100, TRIES);
+	assert_int_equal(word, empty);
+}
+
+static void a_rate_is_slower_by_any_part_of_a_unit(void **state)
+{
+	const struct gcra_rate whole = { .mult = 2000, .tolerance_fp = 1 };
+	const struct gcra_rate same = { .mult = 2000ULL << 10, .shift = 10, .tolerance_fp = 1 };
+	const struct gcra_rate slower = { .mult = same.mult + 1, .shift = 10, .tolerance_fp = 1 };
+	const struct gcra_rate faster = { .mult = same.mult - 1, .shift = 10, .tolerance_fp = 1 };
+
+	(void)state;
+	assert_false(gcra_is_slower(&whole, &same));
+	assert_true(gcra_is_slower(&whole, &slower));
+	assert_false(gcra_is_slower(&whole, &faster));
+	assert_false(gcra_is_slower(&same, &whole));
+	assert_false(gcra_is_slower(&slower, &whole));
+	assert_true(gcra_is_slower(&faster, &whole));
+}
+
 static void a_clock_that_lags_hands_nothing_back(void **state)
 {
 	struct gcra_rate rate = rate_of(&(struct rate_row) { 1000, 10, 1 });
@@ -466,6 +501,8 @@ int main(void)
 		cmocka_unit_test(a_conforming_source_is_never_refused),
 		cmocka_unit_test(a_greedy_source_gets_all_that_it_may),
 		cmocka_unit_test(a_refusal_writes_nothing_but_a_clamp),
+		cmocka_unit_test(a_charge_takes_no_debt_back),
+		cmocka_unit_test(a_rate_is_slower_by_any_part_of_a_unit),
 		cmocka_unit_test(a_clock_that_lags_hands_nothing_back),
 		cmocka_unit_test(a_slower_rate_keeps_what_is_spent),
 		cmocka_unit_test(peeking_spends_nothing),

@@ -27,28 +27,35 @@ static bool any_slower(const struct limit_rates *from, const struct limit_rates 
 	return false;
 }
 
-/* The word of the same debt at the other rate. */
+/*
+ * The word of the same debt at the other rate. Not an earlier one, though with a smaller burst it would
+ * do: the rates in force would take it for tokens.
+ */
 static uint64_t carried(uint64_t word, const struct gcra_rate *from, const struct gcra_rate *to,
 			uint64_t now_fp)
 {
 	const uint64_t level = gcra_level(word, now_fp, from->tolerance_fp);
+	uint64_t next;
 
-	return level == now_fp ? word : now_fp + gcra_carry(from, to, level - now_fp);
+	if (level == now_fp)
+		return word;
+	next = now_fp + gcra_carry(from, to, level - now_fp);
+	return gcra_before(next, word) ? word : next;
 }
 
 /* Packets spend the word meanwhile: as often as it takes, and each of them was admitted. */
-static void carry_cell(struct limit_meters *m, const struct limit_rates *from,
-		       const struct limit_rates *to, uint64_t now_fp)
+void limit_debt_move(struct limit_meters *m, const struct gcra_rate *from,
+		     const struct gcra_rate *to, uint64_t now_fp)
 {
 	for (int unit = 0; unit < LIMIT_UNITS; unit++) {
 		uint64_t *word = (uint64_t *)&m->tat[unit];
 		uint64_t seen = __atomic_load_n(word, __ATOMIC_RELAXED);
 
-		if (!is_slower(&from->unit[unit], &to->unit[unit]))
+		if (!is_slower(&from[unit], &to[unit]))
 			continue;
-		while (!__atomic_compare_exchange_n(
-			word, &seen, carried(seen, &from->unit[unit], &to->unit[unit], now_fp),
-			false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		while (!__atomic_compare_exchange_n(word, &seen,
+						    carried(seen, &from[unit], &to[unit], now_fp),
+						    false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
 			;
 	}
 }
@@ -60,7 +67,7 @@ static void carry_rows(struct dataplane *dp, const struct limit_class *class,
 	const uint64_t now_fp = gcra_now_fp(clock_now_ns());
 
 	for (uint32_t i = 0; rows && class->row_bits && i < 2U << class->row_bits; i++)
-		carry_cell(&rows[class->row_first + i], from, to, now_fp);
+		limit_debt_move(&rows[class->row_first + i], from->unit, to->unit, now_fp);
 }
 
 /* By system call: what a packet spends between the two of them is given back. */
@@ -73,10 +80,7 @@ static void carry_total(struct dataplane *dp, uint32_t id, const struct limit_ra
 
 	if (fd < 0 || bpf_map_lookup_elem(fd, &id, &m))
 		return;
-	for (int unit = 0; unit < LIMIT_UNITS; unit++)
-		if (is_slower(&from->total[unit], &to->total[unit]))
-			m.tat[unit] =
-				carried(m.tat[unit], &from->total[unit], &to->total[unit], now_fp);
+	limit_debt_move(&m, from->total, to->total, now_fp);
 	bpf_map_update_elem(fd, &id, &m, BPF_ANY);
 }
 
@@ -95,7 +99,7 @@ static int carry_clients(struct dataplane *dp, uint32_t id, const struct limit_r
 
 		if (keys[i].limit_class != id || bpf_map_lookup_elem(fd, &keys[i], &c))
 			continue;
-		carry_cell(&c.meters, from, to, gcra_now_fp(clock_now_ns()));
+		limit_debt_move(&c.meters, from->unit, to->unit, gcra_now_fp(clock_now_ns()));
 		if (bpf_map_update_elem(fd, &keys[i], &c, BPF_EXIST) && errno != ENOENT)
 			err = -errno;
 	}

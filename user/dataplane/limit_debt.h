@@ -14,3 +14,10 @@
  */
 void limit_debt_carry(struct dataplane *dp, uint32_t id, struct limit_class *class,
 		      const struct limit_rates *to);
+
+/*
+ * The same of one set of meters: those whose rate, of LIMIT_UNITS, is slower. No word becomes an
+ * earlier time. Others may spend them meanwhile.
+ */
+void limit_debt_move(struct limit_meters *m, const struct gcra_rate *from,
+		     const struct gcra_rate *to, uint64_t now_fp);

@@ -92,13 +92,19 @@ static inline int gcra_rate_set(struct gcra_rate *ret, __u64 units, __u64 period
 	return 0;
 }
 
+/* x > y << shift */
+static inline int gcra_exceeds(__u64 x, __u32 shift, __u64 y)
+{
+	return x >> shift > y || (x >> shift == y && (x & ((1ULL << shift) - 1)));
+}
+
 /* Is a unit dearer at the second rate? Then what a word says is less debt there than it was here. */
 static inline int gcra_is_slower(const struct gcra_rate *from, const struct gcra_rate *to)
 {
 	if (from->shift == to->shift)
 		return to->mult > from->mult;
 	if (from->shift < to->shift)
-		return to->mult >> (to->shift - from->shift) > from->mult;
+		return gcra_exceeds(to->mult, to->shift - from->shift, from->mult);
 	return to->mult > from->mult >> (from->shift - to->shift);
 }
 
