@@ -170,6 +170,7 @@ static void check_host(const struct conf *conf, struct conf_errors *errors, void
 	check_bpffs(conf, check, errors);
 	pem_check(conf, &source, errors);
 	acl_source_check(conf, errors);
+	supervisor_health_check(conf, errors);
 	conf_errors_sort(errors);
 	conf_errors_sort(&check->warnings);
 }

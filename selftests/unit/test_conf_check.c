@@ -111,6 +111,32 @@ static const struct marked wrong_kernels[] = {
 	  "a multicast address" },
 };
 
+#define HEALTHY(x) "vips: [{" VIP ", health: {" x "}}]"
+
+static const struct marked wrong_health[] = {
+	{ "vips: [{" VIP ", health: ^{port: 80}}]", "type is missing" },
+	{ HEALTHY("type: ^htp"), "did you mean http?" },
+	{ HEALTHY("type: tcp, ^path: /x"), "is for type http and https" },
+	{ HEALTHY("type: http, ^ca: /x"), "is for type https" },
+	{ HEALTHY("type: http, path: ^x"), "is not a path" },
+	{ HEALTHY("type: http, path: ^'/a b'"), "no path holds" },
+	{ HEALTHY("type: http, status: ^199"), "no range of statuses" },
+	{ HEALTHY("type: http, status: ^'200,'"), "is not statuses" },
+	{ HEALTHY("type: http, status: ^300-200"), "no range of statuses" },
+	{ HEALTHY("type: http, host: ^'*.example.com'"), "is a pattern" },
+	{ HEALTHY("type: http, match: ^'hex:0'"), "pairs of hex digits" },
+	{ HEALTHY("type: http, match: ^'hex:'"), "has no bytes" },
+	{ "vips: [{" VIP ", health: ^{type: udp}}]", "send is missing" },
+	{ "vips: [{" VIP ", health: ^{type: dns}}]", "query is missing" },
+	{ HEALTHY("type: tcp, interval: ^99ms"), "from 100ms" },
+	{ HEALTHY("type: tcp, interval: 1s, jitter: 20%, timeout: ^801ms"), "(800 ms, the" },
+	{ HEALTHY("type: tcp, jitter: ^51%"), "is more than 50%" },
+	{ HEALTHY("type: tcp, jitter: ^10"), "is not a percentage" },
+	{ HEALTHY("type: tcp, rise: ^0"), "from 1 to 100" },
+	{ "vips: [{" VIP ", slow_start: ^30s}]", "needs health checks" },
+	{ "vips: [{" VIP ", all_down: ^last-known}]", "needs health checks" },
+};
+
 #define CHECK(rows)                                                   \
 	for (size_t i = 0; i < sizeof(rows) / sizeof((rows)[0]); i++) \
 	check_marked(&(rows)[i])
@@ -121,6 +147,7 @@ static void test_what_cannot_have_been_meant_is_refused_where_it_stands(void **s
 	CHECK(wrong_agents);
 	CHECK(wrong_gateways);
 	CHECK(wrong_kernels);
+	CHECK(wrong_health);
 }
 
 static void test_what_only_looks_alike_is_taken(void **state)
@@ -186,6 +213,39 @@ static void test_the_limit_of_a_route_follows_its_api_key(void **state)
 	conf_free(again);
 	conf_free(conf);
 	buf_clear(&out);
+}
+
+/* A dump of any type passes the checks again: no default of another type is in it. */
+static void test_health_checks_survive_a_dump(void **state)
+{
+	static const char *const rows[] = {
+		"type: tcp",
+		"type: http, path: '/x?y', host: web.internal, status: '200-299,304', match: 'ok'",
+		"type: https, verify: false, ca: /etc/ssl/ca.pem, port: 8443, timeout: 900ms",
+		"type: udp, send: 'hex:00ff', expect: PONG, jitter: 0%, interval: 1s",
+		"type: dns, query: example.com, record: AAAA, rcode: 3, rise: 1, fall: 1",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct conf *conf, *again;
+		char yaml[512];
+		struct buf out;
+
+		snprintf(yaml, sizeof(yaml),
+			 "vips: [{" VIP ", slow_start: 30s, all_down: "
+			 "last-known, health: {%s}}]",
+			 rows[i]);
+		conf = conf_fixture(yaml);
+		buf_init(&out, 65536);
+		assert_int_equal(conf_dump(conf, CONF_DUMP_FULL, &out), 0);
+		buf_add(&out, "", 1);
+		again = conf_fixture(buf_head(&out));
+		assert_int_equal(conf_diff(conf, again, NULL), 0);
+		conf_free(again);
+		conf_free(conf);
+		buf_clear(&out);
+	}
 }
 
 /* One field that is wrong hides nothing that is wrong with its neighbours. */
@@ -288,6 +348,7 @@ int main(void)
 		cmocka_unit_test(test_what_only_looks_alike_is_taken),
 		cmocka_unit_test(test_257_certificates_are_more_than_a_listener_serves),
 		cmocka_unit_test(test_the_limit_of_a_route_follows_its_api_key),
+		cmocka_unit_test(test_health_checks_survive_a_dump),
 		cmocka_unit_test(test_checks_run_beside_errors_of_other_fields),
 		cmocka_unit_test(test_a_byte_order_mark_is_skipped),
 		cmocka_unit_test(test_a_refused_text_is_looked_at_from_outside),

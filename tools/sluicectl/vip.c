@@ -31,3 +31,46 @@ void print_backends(json_t *data, FILE *out)
 
 	table_print(data, columns, out);
 }
+
+static void print_backend_probes(json_t *backends, FILE *out)
+{
+	static const struct table_column columns[] = {
+		{ "NAME", "name" },	{ "SINCE", "since" },
+		{ "PASSED", "passed" }, { "FAILED", "failed" },
+		{ "FLAPS", "flaps" },	{ "MS", "latency_ms" },
+		{ "ERROR", "error" },	{ 0 },
+	};
+
+	fputc('\n', out);
+	table_print(backends, columns, out);
+}
+
+void print_vip(json_t *data, FILE *out)
+{
+	static const char *const head[] = { "name",    "address",	  "protocol",
+					    "limit",   "health",	  "all_down",
+					    "packets", "dropped_packets", "connections" };
+	static const struct table_column columns[] = {
+		{ "NAME", "name" },
+		{ "ADDRESS", "address" },
+		{ "STATE", "state" },
+		{ "WEIGHT", "weight" },
+		{ "NOW", "weight_now" },
+		{ "SLOTS", "slots" },
+		{ "SLOTS%", "slots_percent" },
+		{ "WEIGHT%", "weight_percent" },
+		{ "PACKETS", "packets" },
+		{ "BYTES", "bytes" },
+		{ "HOP", "hop" },
+		{ 0 },
+	};
+	json_t *backends = json_object_get(data, "backends");
+	char cell[512];
+
+	for (size_t i = 0; i < sizeof(head) / sizeof(head[0]); i++)
+		fprintf(out, "%-16s %s\n", head[i], table_cell(data, head[i], cell, sizeof(cell)));
+	fputc('\n', out);
+	table_print(backends, columns, out);
+	if (*json_string_value(json_object_get(data, "health")))
+		print_backend_probes(backends, out);
+}

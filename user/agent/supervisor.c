@@ -105,6 +105,8 @@ size_t supervisor_warnings(const struct supervisor *s, const char **ret, size_t 
 		ret[n++] = s->audit_why.text;
 	if (n < max && s->edits.skipped_why.text[0])
 		ret[n++] = s->edits.skipped_why.text;
+	if (n < max && s->health_why.text[0])
+		ret[n++] = s->health_why.text;
 	if (n < max && s->kernel.acl && acl_job_warning(s->kernel.acl)[0])
 		ret[n++] = acl_job_warning(s->kernel.acl);
 	if (n < max && s->kernel.places_why.text[0])
@@ -202,6 +204,7 @@ int supervisor_detach(struct supervisor *s, struct errmsg *err)
 	/* the workers' meters stay mapped: note which are whose before the map that knows goes */
 	slots_adopt(s->slots, s->revision);
 	s->events_on = false;
+	supervisor_health_stop(s);
 	ret = kernel_detach(&s->kernel, err);
 	log_info("dataplane.detached", LOG_STR("error", ret ? err->text : ""));
 	return ret;
@@ -408,6 +411,7 @@ int supervisor_run(int monitor_fd, const char *config_path, const struct supervi
 	if (s->hooked && s->hooks->stop)
 		s->hooks->stop(s);
 	memory_save_presence(&s->memory);
+	supervisor_health_stop(s);
 	kernel_close(&s->kernel);
 	close_storage(s);
 	log_pump_stop(s->pump);

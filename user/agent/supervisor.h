@@ -15,6 +15,7 @@
 #include "../conf/conf.h"
 #include "../dataplane/dataplane.h"
 #include "../event/loop.h"
+#include "../health/health.h"
 #include "../storage/storage.h"
 #include "acl_job.h"
 #include "judge.h"
@@ -41,6 +42,10 @@ const struct conf *supervisor_conf(const struct supervisor *s);
 struct dataplane *supervisor_dataplane(struct supervisor *s, const char **why);
 /* NULL: nothing is taken out of outer headers here. */
 const struct decap *supervisor_decap(const struct supervisor *s);
+/* By places in supervisor_conf; NULL: nothing is probed. */
+const struct health *supervisor_health(const struct supervisor *s);
+/* Files of authorities that conf names and that cannot be used; also for sluiced --check. */
+void supervisor_health_check(const struct conf *conf, struct conf_errors *errors);
 struct storage *supervisor_storage(struct supervisor *s); /* NULL: state_dir unusable */
 uint64_t supervisor_revision(const struct supervisor *s);
 uint64_t supervisor_started_ns(const struct supervisor *s);

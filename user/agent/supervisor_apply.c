@@ -146,11 +146,13 @@ static int replace(struct supervisor *s, struct revision *next, const char *diff
 		}
 	}
 	if (ret) {
+		supervisor_health_apply(s); /* vips may have lost what they were told */
 		supervisor_close_listeners(s, next->conf, last->conf);
 		return ret;
 	}
 	supervisor_close_listeners(s, last->conf, next->conf);
 	s->revision = next;
+	supervisor_health_apply(s);
 	s->sweep_slots = next->number;
 	judge_configure(s->pushdown.judge, &next->conf->pushdown);
 	revision_free(last);
@@ -257,6 +259,8 @@ int supervisor_apply(struct supervisor *s, const char *text, size_t len, bool re
 	if (ret || dry_run)
 		return ret;
 	kernel_read_lists(&s->kernel, s->revision->conf);
+	if (s->revision->number == before) /* files of authorities may have changed */
+		supervisor_health_apply(s);
 	s->reload_why.text[0] = '\0';
 	edits_settled(&s->edits);
 	if (replace_edits)

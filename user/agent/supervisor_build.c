@@ -79,6 +79,7 @@ void supervisor_check_outside(const struct conf *conf, struct conf_errors *error
 	const struct pem_source source = { open_pem, ctx };
 
 	pem_check(conf, &source, errors);
+	supervisor_health_check(conf, errors);
 }
 
 static int number_rows(struct supervisor *s, struct revision *r, struct errmsg *err)
@@ -119,6 +120,10 @@ int supervisor_prepare(struct supervisor *s, struct conf *conf, bool fresh, stru
 	code = s->revision ? 0 : tickets_rotate(&r->tickets);
 	if (!code)
 		code = fresh ? pem_load(r, &source, &s->checked, errors) : pem_copy(s->revision, r);
+	if (!code && fresh) {
+		supervisor_health_check(conf, errors);
+		code = errors->n ? -EINVAL : 0;
+	}
 	if (!code)
 		code = number_rows(s, r, err);
 	if (code) {

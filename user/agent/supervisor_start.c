@@ -306,6 +306,8 @@ int supervisor_start(struct supervisor *s, struct errmsg *err)
 	}
 	if (ret)
 		return ret;
+	/* Not before: the loop has not turned since it began, and its clock is of then. */
+	supervisor_health_apply(s);
 	s->sweep_slots = s->revision->number;
 	s->ready = true;
 	if (s->last_pid) {

@@ -2,6 +2,7 @@
 /* What the supervisor holds; its files share it, nobody else sees it. */
 #pragma once
 
+#include "../health/health.h"
 #include "edits.h"
 #include "ids.h"
 #include "judge.h"
@@ -59,6 +60,8 @@ struct supervisor {
 	struct worker_set workers;
 	struct pushdown pushdown;
 	struct proofs proofs;
+	struct health *health;	  /* NULL: nothing is probed */
+	struct errmsg health_why; /* as a warning; "": all are probed that should be */
 	struct limit_rotation rotation;
 	bool rotation_failed; /* said already */
 	struct log_pump *pump;
@@ -88,6 +91,10 @@ void supervisor_limit_peers(struct supervisor *s, uint32_t slot, const struct ad
 void supervisor_emit(struct supervisor *s, json_t *body, uint64_t time_ns);
 /* Start or stop reading the kernel's samples: after listeners or the dataplane changed. */
 void supervisor_events_switch(struct supervisor *s);
+
+/* supervisor_health.c: after the kernel half was brought to the revision in force. */
+void supervisor_health_apply(struct supervisor *s);
+void supervisor_health_stop(struct supervisor *s);
 
 /* supervisor_apply.c */
 int supervisor_keep(struct supervisor *s, const char *name, int fd);

@@ -146,6 +146,7 @@ int conf_check_vips(const struct conf *conf, struct conf_node *root, struct conf
 		check_vip_address(&conf->vips[i], conf_node_get(node, "address"), errors);
 		check_outer(&conf->vips[i], node, errors);
 		check_backends(conf, &conf->vips[i], node, errors);
+		conf_check_health(&conf->vips[i], node, errors);
 		err = check_backend_addresses(&conf->vips[i], node, scratch, errors);
 	}
 	/* A slot's number has 32 bits; each vip has two rings. */

@@ -42,6 +42,9 @@ extern const struct conf_type conf_type_bool, conf_type_number, conf_type_durati
 	conf_type_path, conf_type_ifname, conf_type_host, conf_type_url_path, conf_type_header,
 	conf_type_address, conf_type_address_opt, conf_type_address_port, conf_type_prefix,
 	conf_type_ports, conf_type_mac, conf_type_key, conf_type_sha256, conf_type_country;
+/* conf_type_health.c */
+extern const struct conf_type conf_type_status, conf_type_bytes, conf_type_percent,
+	conf_type_target;
 
 /* A word that stands for a number; string settings with a fixed vocabulary leave value alone. */
 struct conf_word {
@@ -96,7 +99,8 @@ extern const struct conf_table conf_table_root;
 
 /* Tables of the kernel half (conf_rows_kernel.c) and of the gateway (conf_rows_gateway.c). */
 extern const struct conf_table conf_table_dataplane, conf_table_acl, conf_table_geoip,
-	conf_table_guard, conf_table_limit, conf_table_response, conf_table_vip, conf_table_decap;
+	conf_table_guard, conf_table_limit, conf_table_response, conf_table_health, conf_table_vip,
+	conf_table_decap;
 extern const struct conf_table conf_table_listener, conf_table_cluster, conf_table_route,
 	conf_table_plan, conf_table_consumer, conf_table_pushdown;
 

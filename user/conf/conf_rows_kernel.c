@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Rows of what the kernel does: dataplane, acl, responses; of limits and vips: files of their own. */
-#include <netinet/in.h>
-
 #include "conf_node.h"
 #include "conf_rows.h"
 #include "sluice/abi/response.h"

@@ -14,6 +14,9 @@ static const struct conf_word mode_words[] = { { "l2", BACKEND_L2 },
 					       { "ipip", BACKEND_IPIP },
 					       { "gue", BACKEND_GUE },
 					       { NULL, 0 } };
+static const struct conf_word all_down_words[] = { { "drop", CONF_ALL_DOWN_DROP },
+						   { "last-known", CONF_ALL_DOWN_LAST_KNOWN },
+						   { NULL, 0 } };
 
 static const struct conf_row backend_rows[] = {
 	{ .name = "name",
@@ -43,6 +46,13 @@ static const struct conf_row backend_rows[] = {
 	  .type = &conf_type_ifname,
 	  .def_help = "by route",
 	  .help = "Device that it is reached by." },
+	{ .name = "drain_by",
+	  CONF_AT(struct conf_backend, drain_by),
+	  .type = &conf_type_number,
+	  .def = "0",
+	  .max = UINT32_MAX,
+	  .help = "Drained: no new flows from now on, and what it has is to be over by then, in "
+		  "seconds since 1970; 0 is not drained. Set by sluicectl backend drain." },
 };
 
 static const struct conf_table conf_table_backend =
@@ -100,6 +110,24 @@ static const struct conf_row vip_rows[] = {
 	  .words = conf_guard_words,
 	  .def = "inherit",
 	  .help = "As guard.mode, of this vip; of TCP only." },
+	{ .name = "health",
+	  CONF_SUB_AT(struct conf_vip, health, &conf_table_health),
+	  .flags = CONF_NULLABLE,
+	  .help = "How its backends are probed; without it they are all taken for healthy." },
+	{ .name = "slow_start",
+	  CONF_AT(struct conf_vip, slow_start_ms),
+	  .type = &conf_type_duration,
+	  .def = "0s",
+	  .max = 3600ULL * 1000,
+	  .help = "Over which a backend that comes up gets from a tenth of its weight to all of "
+		  "it, in steps of a tenth." },
+	{ .name = "all_down",
+	  CONF_AT(struct conf_vip, all_down),
+	  .type = &conf_type_word,
+	  .words = all_down_words,
+	  .def = "drop",
+	  .help = "What happens once no backend is up: packets are dropped and counted, or go to "
+		  "those that were up before the last ones failed." },
 	{ .name = "backends",
 	  CONF_SUBS_AT(struct conf_vip, backends, n_backends, &conf_table_backend),
 	  .max_items = 65535,

@@ -7,6 +7,8 @@
 #include <stdint.h>
 
 #include "acl_feed.h"
+#include "conf_place.h"
+#include "conf_settings_health.h"
 #include "sluice/abi/addr.h"
 #include "sluice/abi/limit.h"
 
@@ -17,11 +19,6 @@ enum conf_unknown_l4 { CONF_L4_PASS, CONF_L4_DROP };
 enum conf_guard_mode { CONF_GUARD_INHERIT, CONF_GUARD_OFF, CONF_GUARD_AUTO, CONF_GUARD_ALWAYS };
 enum conf_per { CONF_PER_SOURCE, CONF_PER_PREFIX };
 enum conf_direction { CONF_INGRESS, CONF_EGRESS };
-
-/* Where the file says it, from 1; 0: it does not, or an operator's change does. */
-struct conf_place {
-	uint32_t line, column;
-};
 
 /* "100/s", "6000/min", "1MB/s": count per period_ns; count 0: not limited. */
 struct conf_rate {
@@ -155,8 +152,9 @@ struct conf_backend {
 	struct addr address;
 	uint32_t weight; /* 0: drained */
 	bool has_mac;
-	uint8_t mac[6]; /* instead of neighbour resolution */
-	char *device;	/* NULL: by route */
+	uint8_t mac[6];	   /* instead of neighbour resolution */
+	char *device;	   /* NULL: by route */
+	uint64_t drain_by; /* seconds since 1970: no new flows, and by then no old ones; 0: not */
 };
 
 struct conf_vip {
@@ -170,6 +168,9 @@ struct conf_vip {
 	uint16_t gue_port;
 	char *limit; /* name of a limit, per source of this vip; NULL */
 	enum conf_guard_mode guard;
+	struct conf_health health;
+	uint64_t slow_start_ms; /* from a recovery to the whole weight; 0: at once */
+	enum conf_all_down all_down;
 	struct conf_backend *backends;
 	size_t n_backends;
 };

@@ -27,6 +27,7 @@ static unsigned int answer_metrics(struct buf *body, const char **type, void *ct
 		.conf = supervisor_conf(s),
 		.dataplane = supervisor_dataplane(s, NULL),
 		.decap = supervisor_decap(s),
+		.health = supervisor_health(s),
 		.route_name = route_name,
 		.cluster_name = cluster_name,
 		.ctx = s,

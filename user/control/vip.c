@@ -9,10 +9,15 @@
 #include <string.h>
 
 #include "base/addr.h"
+#include "base/clock.h"
+#include "conf/conf_text.h"
 #include "dataplane/vip_map.h"
 #include "request.h"
+#include "vip_show.h"
 
 #define VIP_BACKENDS_MAX 1024
+#define DRAIN_DEFAULT_S	 300
+#define DRAIN_MAX_S	 (366ULL * 86400)
 
 static json_t *count_json(const struct stats_count *c)
 {
@@ -95,11 +100,13 @@ int control_vip(struct control_request *r)
 			json_array_append_new(r->data, vip_json(dp, &conf->vips[i]));
 		return 0;
 	}
-	if (strcmp(r->verb, "set") != 0)
+	if (strcmp(r->verb, "set") != 0 && strcmp(r->verb, "show") != 0)
 		return request_no_verb(r);
 	vip = vip_named(r, "name");
 	if (!vip)
 		return -ENOENT;
+	if (!strcmp(r->verb, "show"))
+		return vip_show(r, dp, vip);
 	if (!request_set(r))
 		return errmsg_set(&r->err, -EINVAL,
 				  "vip set needs a field: limit=NAME or limit=none");
@@ -118,35 +125,86 @@ int control_vip(struct control_request *r)
 	return request_edit(r, edit);
 }
 
+/* The backend that is named, and an edit of it to be filled. */
+static int backend_named(struct control_request *r, const struct conf_backend **ret, json_t **edit)
+{
+	const struct conf_vip *vip = vip_named(r, "vip");
+	const char *name = request_arg(r, "name");
+
+	for (size_t i = 0; vip && name && i < vip->n_backends; i++) {
+		if (strcmp(vip->backends[i].name, name) != 0)
+			continue;
+		*ret = &vip->backends[i];
+		*edit = json_pack("{s:s,s:s,s:s,s:s}", "kind", "backend", "op", "set", "vip",
+				  vip->name, "name", name);
+		return *edit ? 0 : -ENOMEM;
+	}
+	if (vip && name)
+		errmsg_set(&r->err, -ENOENT,
+			   "vip %s has no backend '%.64s'; see sluicectl backend list %s",
+			   vip->name, name, vip->name);
+	return -ENOENT;
+}
+
+/* When a drain is to be over, in seconds since 1970. */
+static int drain_by(struct control_request *r, uint64_t *ret_s)
+{
+	const char *word = json_string_value(json_object_get(request_set(r), "deadline"));
+	uint64_t ms = DRAIN_DEFAULT_S * 1000ULL;
+
+	if (word && (conf_text_duration(str_of(word), &ms) || ms < 1000 || ms / 1000 > DRAIN_MAX_S))
+		return errmsg_set(&r->err, -EINVAL,
+				  "deadline=%.32s is no time from 1s to 366d; write e.g. "
+				  "deadline=5m",
+				  word);
+	*ret_s = (clock_wall_ns() + ms * NS_PER_MS + NS_PER_S - 1) / NS_PER_S; /* not before */
+	return 0;
+}
+
+static int backend_drain(struct control_request *r)
+{
+	static const char *const fields[] = { "deadline", NULL };
+	const bool begin = !strcmp(r->verb, "drain");
+	const struct conf_backend *b;
+	uint64_t by_s = 0;
+	json_t *edit;
+	int err = backend_named(r, &b, &edit);
+
+	if (err)
+		return err;
+	err = request_check_set(r, begin ? fields : fields + 1);
+	if (!err && begin)
+		err = drain_by(r, &by_s);
+	if (!err && !begin && !b->drain_by)
+		err = errmsg_set(&r->err, -EALREADY,
+				 "backend %s is not drained by sluicectl "
+				 "backend drain; its weight is %u",
+				 b->name, b->weight);
+	if (err) {
+		json_decref(edit);
+		return err;
+	}
+	json_object_set_new(edit, "drain_by", json_integer((json_int_t)by_s));
+	return request_edit(r, edit);
+}
+
 static int backend_set(struct control_request *r)
 {
 	static const char *const fields[] = { "weight", NULL };
-	const struct conf_vip *vip = vip_named(r, "vip");
-	const char *name = request_arg(r, "name");
+	const struct conf_backend *b;
 	json_t *edit;
-	int err;
+	int err = backend_named(r, &b, &edit);
 
-	if (!vip || !name)
-		return -ENOENT;
-	for (size_t i = 0;; i++) {
-		if (i == vip->n_backends)
-			return errmsg_set(
-				&r->err, -ENOENT,
-				"vip %s has no backend '%.64s'; see sluicectl backend list %s",
-				vip->name, name, vip->name);
-		if (!strcmp(vip->backends[i].name, name))
-			break;
-	}
-	if (!request_set(r))
-		return errmsg_set(&r->err, -EINVAL,
-				  "backend set needs a field: weight=N; 0 takes "
-				  "it out of the ring");
-	err = request_check_set(r, fields);
 	if (err)
 		return err;
-	edit = json_pack("{s:s,s:s,s:s,s:s}", "kind", "backend", "op", "set", "vip", vip->name,
-			 "name", name);
-	err = request_fields(r, edit);
+	if (!request_set(r))
+		err = errmsg_set(&r->err, -EINVAL,
+				 "backend set needs a field: weight=N; 0 takes "
+				 "it out of the ring");
+	if (!err)
+		err = request_check_set(r, fields);
+	if (!err)
+		err = request_fields(r, edit);
 	if (err) {
 		json_decref(edit);
 		return err;
@@ -164,6 +222,8 @@ int control_backend(struct control_request *r)
 		return -ENODEV;
 	if (!strcmp(r->verb, "set"))
 		return backend_set(r);
+	if (!strcmp(r->verb, "drain") || !strcmp(r->verb, "undrain"))
+		return backend_drain(r);
 	if (strcmp(r->verb, "list") != 0)
 		return request_no_verb(r);
 	r->data = json_array();

@@ -357,6 +357,37 @@ int vip_map_apply(struct dataplane *dp, struct loop *loop, const struct conf *co
 	return e ? errmsg_set(err, e, "cannot apply the vips: %s", strerror(-e)) : 0;
 }
 
+static struct vip_backend *find_place(struct dataplane *dp, size_t vip, size_t backend)
+{
+	struct vip_service *s =
+		dp->vip && vip < dp->vip->n_services ? &dp->vip->services[vip] : NULL;
+
+	return s && backend < s->n_backends ? &s->backends[backend] : NULL;
+}
+
+int vip_map_set_share(struct dataplane *dp, size_t vip, size_t backend, uint32_t share)
+{
+	struct vip_backend *b = find_place(dp, vip, backend);
+
+	if (!b)
+		return -ENOENT;
+	if (b->share == share)
+		return 0;
+	b->share = share < VIP_SHARE_FULL ? share : VIP_SHARE_FULL;
+	dp->vip->services[vip].dirty = true;
+	/* One that runs is due within VIP_GRACE_MS: starting it again could put it off for ever. */
+	if (!timer_running(&dp->vip->timer))
+		timer_start(dp->vip->loop, &dp->vip->timer, 1);
+	return 0;
+}
+
+uint32_t vip_map_share(struct dataplane *dp, size_t vip, size_t backend)
+{
+	const struct vip_backend *b = find_place(dp, vip, backend);
+
+	return b ? b->share : 0;
+}
+
 void vip_map_stop(struct dataplane *dp)
 {
 	if (dp->vip)
@@ -390,10 +421,12 @@ static void backend_state(struct dataplane *dp, const struct vip_backend *b,
 	ret->id = b->id;
 	ret->ready = b->has_hop;
 	ret->slots = b->slots;
+	ret->share = b->share;
 	snprintf(ret->state, sizeof(ret->state), "%s",
-		 !b->has_hop	       ? b->why
-		 : b->conf.weight == 0 ? "drained"
-				       : "ready");
+		 !b->has_hop			       ? b->why
+		 : !b->conf.weight || b->conf.drain_by ? "drained"
+		 : !b->share			       ? "down"
+						       : "ready");
 	pinned_map_sum(fd, &b->id, sizeof(ret->forwarded), (uint64_t *)&ret->forwarded);
 }
 

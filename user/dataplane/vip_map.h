@@ -7,12 +7,15 @@
 #include "sluice/abi/stats.h"
 #include "sluice/abi/vip.h"
 
+#define VIP_SHARE_FULL 100
+
 struct vip_backend_state {
 	const struct conf_backend *conf; /* ours, until the next vip_map_apply */
 	uint32_t id;
 	bool ready;	/* next hop known, in the ring if weight > 0 */
 	char state[96]; /* "ready", "resolving 10.0.0.11", "no route to …" */
 	uint32_t slots; /* of the ring */
+	uint32_t share; /* see vip_map_set_share */
 	struct stats_count forwarded;
 };
 
@@ -23,6 +26,16 @@ struct vip_backend_state {
  */
 int vip_map_apply(struct dataplane *dp, struct loop *loop, const struct conf *conf,
 		  struct errmsg *err);
+/*
+ * Give a backend that part of its weight, 0..VIP_SHARE_FULL; its ring follows within milliseconds.
+ * Both are named by their places in the configuration of the last vip_map_apply. There, a backend of a
+ * vip without health checks has all of its weight; of one with them it keeps what it had, a restart
+ * of the agent between, and has none when it is new.
+ * -ENOENT: there is none.
+ */
+int vip_map_set_share(struct dataplane *dp, size_t vip, size_t backend, uint32_t share);
+/* What it has; 0 also where there is none. */
+uint32_t vip_map_share(struct dataplane *dp, size_t vip, size_t backend);
 /* Stop watching next hops; maps stay. */
 void vip_map_stop(struct dataplane *dp);
 

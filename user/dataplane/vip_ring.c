@@ -52,7 +52,7 @@ static uint64_t endpoint_hash(const struct addr *a)
 
 static bool in_ring(const struct vip_backend *b)
 {
-	return b->has_hop && b->conf.weight > 0;
+	return b->has_hop && b->conf.weight > 0 && b->share > 0 && !b->conf.drain_by;
 }
 
 /* The ring that the service should have. */
@@ -73,7 +73,7 @@ static int fill(const struct vip_service *s, uint32_t *ring, uint32_t size)
 		endpoints[n++] = (struct maglev_endpoint) {
 			.hash = endpoint_hash(&b->conf.address),
 			.id = b->id,
-			.weight = b->conf.weight,
+			.weight = b->conf.weight * b->share,
 		};
 	}
 	return maglev_fill(ring, size, endpoints, n);
@@ -160,6 +160,26 @@ int vip_ring_update(struct vip_map *m, struct vip_service *s, uint64_t now_ms)
 	if (!err)
 		s->dirty = false;
 	return err;
+}
+
+int vip_ring_adopt(struct vip_map *m, struct vip_service *s)
+{
+	CLEANUP_FREE uint32_t *slots = NULL;
+	struct ring in_force;
+	uint32_t slot;
+	int err = ring_open(m, s->rec.id, s->rec.ring, &in_force);
+
+	if (err)
+		return err;
+	slots = calloc(in_force.size, sizeof(*slots));
+	if (!slots)
+		return -ENOMEM;
+	for (slot = 0; slot < in_force.size && slot < s->rec.ring_size; slot++) {
+		uint32_t id = ring_get(&in_force, slot);
+
+		slots[slot] = id < m->max_backends ? id : 0; /* from a pin: not ours alone */
+	}
+	return count_slots(m, s, slots, in_force.size);
 }
 
 void vip_ring_zero(struct vip_map *m, uint32_t vip_id)

@@ -12,6 +12,8 @@ struct vip_service;
  * 0, or -EAGAIN: the idle ring may still be read, try again after VIP_GRACE_MS; or negative errno.
  */
 int vip_ring_update(struct vip_map *m, struct vip_service *s, uint64_t now_ms);
+/* Count the slots that its backends have in a ring which was found pinned. */
+int vip_ring_adopt(struct vip_map *m, struct vip_service *s);
 /* Both rings of a vip that no packet can find any more. */
 void vip_ring_zero(struct vip_map *m, uint32_t vip_id);
 /* Write the service's record. */

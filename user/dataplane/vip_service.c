@@ -87,6 +87,7 @@ static int copy_conf(const struct vip_map *m, const struct conf_vip *v, struct v
 	if (!s->backends)
 		return -ENOMEM;
 	s->n_backends = v->n_backends;
+	s->checked = v->health.type != CONF_HEALTH_NONE;
 	for (i = 0; !err && i < v->n_backends; i++)
 		err = copy_backend(&v->backends[i], &s->backends[i]);
 	return err;
@@ -128,6 +129,7 @@ static int find_record(struct vip_map *m, const struct vip_pinned *pinned, struc
 	} else if (i < pinned->n) {
 		s->rec = pinned->recs[i];
 		s->rec.ring &= 1;
+		s->is_found = true;
 		/* Who flipped it, and when, is not known: the idle ring waits. */
 		s->flipped_ms = clock_now_ns() / NS_PER_MS;
 	} else {
@@ -155,8 +157,49 @@ static void keep_hop(const struct vip_map *m, const struct vip_service *s, struc
 		b->has_hop = was->has_hop;
 		b->hop = was->hop;
 		b->slots = was->slots;
+		b->share = was->share;
 		memcpy(b->why, was->why, sizeof(b->why));
 	}
+}
+
+/*
+ * What a ring that was found says of the backends' shares: the one with most slots for its weight has
+ * all of it. Who has next to none of what that makes is as good as out.
+ */
+static void find_shares(struct vip_service *s)
+{
+	uint64_t most = 0; /* slots per 2^16 of weight */
+	size_t i;
+
+	for (i = 0; i < s->n_backends; i++) {
+		const struct vip_backend *b = &s->backends[i];
+		uint64_t each = b->conf.weight ? ((uint64_t)b->slots << 16) / b->conf.weight : 0;
+
+		most = each > most ? each : most;
+	}
+	for (i = 0; most && i < s->n_backends; i++) {
+		struct vip_backend *b = &s->backends[i];
+		uint64_t full = most * b->conf.weight >> 16;
+		uint64_t share = full ? (uint64_t)b->slots * VIP_SHARE_FULL / full : 0;
+
+		/* Slots are shared to about a percent; what was all of a weight is again. */
+		b->share = share > VIP_SHARE_FULL - 5 ? VIP_SHARE_FULL : (uint32_t)share;
+	}
+}
+
+static int set_shares(struct vip_map *m, struct vip_service *s)
+{
+	int err = 0;
+	size_t i;
+
+	if (s->is_found)
+		err = vip_ring_adopt(m, s);
+	if (s->checked && s->is_found)
+		find_shares(s);
+	for (i = 0; !s->checked && i < s->n_backends; i++)
+		s->backends[i].share = VIP_SHARE_FULL;
+	s->is_found = false;
+	return err;
 }
 
 static int assign_ids(struct vip_map *m, struct vip_service *services, size_t n)
@@ -210,6 +253,8 @@ int vip_service_build(struct vip_map *m, const struct conf *conf, const struct v
 		memcpy(was_used, m->backend_used, m->max_backends * sizeof(*was_used));
 		memset(m->backend_used, 0, m->max_backends * sizeof(*was_used));
 		err = assign_ids(m, services, conf->n_vips);
+		for (i = 0; !err && i < conf->n_vips; i++)
+			err = set_shares(m, &services[i]);
 		if (err)
 			memcpy(m->backend_used, was_used, m->max_backends * sizeof(*was_used));
 	}

@@ -17,6 +17,7 @@ struct vip_backend {
 	struct neigh_hop hop;
 	char why[96];	/* while there is no hop */
 	uint32_t slots; /* in the ring in force */
+	uint32_t share; /* of its weight that it has, 0..VIP_SHARE_FULL */
 };
 
 struct vip_service {
@@ -29,6 +30,8 @@ struct vip_service {
 	uint16_t gue_port;
 	struct vip_backend *backends;
 	size_t n_backends;
+	bool checked;	     /* by health checks, which give shares */
+	bool is_found;	     /* in map vips, by an agent before us: its ring says who had a share */
 	bool is_new;	     /* not in map vips yet */
 	bool dirty;	     /* its ring may not be what its backends say */
 	uint64_t flipped_ms; /* 0: never; the idle ring may be read until VIP_GRACE_MS after */

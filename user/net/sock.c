@@ -87,6 +87,17 @@ int sock_connect(const struct addr *addr, uint16_t port)
 	return take_fd(&fd);
 }
 
+int sock_connect_udp(const struct addr *addr, uint16_t port)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = addr_to_sockaddr(addr, port, &ss);
+	CLEANUP_FD int fd = socket(ss.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 || connect(fd, (struct sockaddr *)&ss, len))
+		return -errno;
+	return take_fd(&fd);
+}
+
 int sock_error(int fd)
 {
 	socklen_t len = sizeof(int);

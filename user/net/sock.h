@@ -12,6 +12,8 @@ int sock_listen(const struct addr *addr, uint16_t port, int backlog);
 int sock_accept(int listen_fd, struct addr *ret_peer, uint16_t *ret_port);
 /* Start to connect: the fd, connected or connecting; sock_error tells when writable. */
 int sock_connect(const struct addr *addr, uint16_t port);
+/* A UDP socket that sends to and hears from that peer alone. */
+int sock_connect_udp(const struct addr *addr, uint16_t port);
 int sock_error(int fd); /* SO_ERROR as a negative errno, 0 when there is none */
 /* A listening UNIX socket; a stale file is replaced, a live one is -EADDRINUSE. */
 int sock_listen_unix(const char *path, unsigned int mode);

@@ -180,5 +180,7 @@ int prometheus_write(const struct prometheus_source *src, struct buf *out)
 	if (src->dataplane)
 		kernel_write(src, &t);
 	decap_write(src, &t);
+	if (src->health)
+		vip_health_write(src, &t);
 	return t.failed ? -ENOSPC : 0;
 }

@@ -17,6 +17,8 @@
 
 #define PROMETHEUS_CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"
 
+struct health;
+
 struct prometheus_count {
 	const char *label;
 	uint64_t value;
@@ -27,6 +29,7 @@ struct prometheus_source {
 	const struct conf *conf;
 	struct dataplane *dataplane; /* NULL: no kernel half */
 	const struct decap *decap;   /* NULL: none */
+	const struct health *health; /* NULL: nothing is probed */
 	struct metric_page *const *pages;
 	size_t n_pages;
 	const char *(*route_name)(const void *ctx, uint32_t stat_id);

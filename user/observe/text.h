@@ -28,3 +28,5 @@ void kernel_write(const struct prometheus_source *src, struct text *t);
 void decap_write(const struct prometheus_source *src, struct text *t);
 /* Of them, those of the guard (guard.c). */
 void guard_write(const struct prometheus_source *src, struct text *t);
+/* Health checks, which there are then (vip_health.c). */
+void vip_health_write(const struct prometheus_source *src, struct text *t);

@@ -80,6 +80,25 @@ int64_t tls_context_expires(const struct tls_context *ctx);
  */
 int tls_accept(struct stream *s, struct tls_context *ctx);
 
+/* What a client checks servers by; counted. */
+struct tls_client;
+
+/*
+ * verify: check certificates by the authorities of ca (PEM text of len bytes), or by the system's
+ * where ca is NULL. -EINVAL and *err: no certificate in it, or one that does not parse.
+ */
+int tls_client_new(bool verify, const char *ca, size_t len, struct tls_client **ret,
+		   struct errmsg *err);
+struct tls_client *tls_client_ref(struct tls_client *c);
+void tls_client_unref(struct tls_client *c); /* NULL is fine */
+
+/*
+ * Put TLS (client side) below a stream that is connecting. name: of the server, for SNI and its
+ * certificate; an address is no SNI, and looked for among the certificate's addresses. Negative errno;
+ * the stream fails as with tls_accept.
+ */
+int tls_connect(struct stream *s, struct tls_client *c, const char *name);
+
 /* After on_open; failure after on_end too, until the stream is closed. All zero: not TLS. */
 struct tls_info {
 	const char *version; /* "TLSv1.3" */

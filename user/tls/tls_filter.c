@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/metric.h"
+#include "tls_client.h"
 #include "tls_context.h"
 #include "tls_wire.h"
 
@@ -27,12 +28,13 @@
 struct tls_filter {
 	struct stream_filter filter;
 	SSL *ssl;
-	struct tls_context *context;
-	struct buf in;	/* from the wire, not yet given to OpenSSL */
-	struct buf out; /* for the wire */
+	struct tls_context *context; /* NULL: we are the client */
+	struct buf in;		     /* from the wire, not yet given to OpenSSL */
+	struct buf out;		     /* for the wire */
 	const char *failure;
 	uint32_t handshake_bytes;
 	bool broken; /* OpenSSL must not be called any more */
+	bool begun;  /* a client has said hello */
 };
 
 static char recv_space[RECV_MAX_BYTES]; /* in use within one call only */
@@ -114,6 +116,8 @@ static int handshake_step(struct tls_filter *f, struct tls_window *w)
 
 static void count_handshake(struct tls_filter *f, int err)
 {
+	if (!f->context) /* the metrics are those of our listeners */
+		return;
 	if (!err) {
 		metric_add(METRIC_TLS_HANDSHAKES, 1);
 		metric_add(METRIC_TLS_RESUMED, SSL_session_reused(f->ssl) ? 1 : 0);
@@ -129,9 +133,10 @@ static int tls_handshake(struct stream *s)
 	int err, flushed;
 
 	do {
-		err = open_window(s, &w, RECORD_MAX_BYTES);
+		err = f->begun ? open_window(s, &w, RECORD_MAX_BYTES) : 0;
 		if (err)
 			break;
+		f->begun = true;
 		f->handshake_bytes += (uint32_t)w.len;
 		err = handshake_step(f, &w);
 		if (err == -EAGAIN && f->handshake_bytes > HANDSHAKE_MAX_BYTES) {
@@ -263,11 +268,11 @@ static const struct stream_filter_ops tls_ops = {
 	.free = tls_free,
 };
 
-int tls_accept(struct stream *s, struct tls_context *ctx)
+/* Takes ssl, which may be NULL. */
+static int filter_open(struct stream *s, SSL *ssl, struct tls_filter **ret)
 {
 	struct tls_filter *f = calloc(1, sizeof(*f));
-	SSL *ssl = f ? SSL_new(ctx->groups[0]->ctx) : NULL;
-	BIO *bio = ssl ? tls_wire_bio() : NULL;
+	BIO *bio = f && ssl ? tls_wire_bio() : NULL;
 
 	if (!bio) {
 		SSL_free(ssl);
@@ -275,16 +280,38 @@ int tls_accept(struct stream *s, struct tls_context *ctx)
 		ERR_clear_error();
 		return -ENOMEM;
 	}
-	SSL_set_app_data(ssl, ctx);
 	SSL_set_bio(ssl, bio, bio); /* one reference for both ways */
-	SSL_set_accept_state(ssl);
 	f->filter.ops = &tls_ops;
 	f->ssl = ssl;
-	f->context = tls_context_ref(ctx);
 	buf_init(&f->in, RECV_MAX_BYTES);
 	buf_init(&f->out, OUT_MAX_BYTES);
 	stream_set_filter(s, &f->filter);
+	*ret = f;
 	return 0;
+}
+
+int tls_accept(struct stream *s, struct tls_context *ctx)
+{
+	struct tls_filter *f;
+	int err = filter_open(s, SSL_new(ctx->groups[0]->ctx), &f);
+
+	if (err)
+		return err;
+	SSL_set_app_data(f->ssl, ctx);
+	SSL_set_accept_state(f->ssl);
+	f->context = tls_context_ref(ctx);
+	f->begun = true; /* the client speaks first */
+	return 0;
+}
+
+int tls_connect(struct stream *s, struct tls_client *c, const char *name)
+{
+	struct tls_filter *f;
+	int err = filter_open(s, tls_client_ssl(c, name), &f);
+
+	if (!err)
+		SSL_set_connect_state(f->ssl);
+	return err;
 }
 
 void tls_info(struct stream *s, struct tls_info *ret)
@@ -303,5 +330,7 @@ void tls_info(struct stream *s, struct tls_info *ret)
 	ret->sni = SSL_get_servername(f->ssl, TLSEXT_NAMETYPE_host_name);
 	ret->alpn = alpn_len ? "http/1.1" : NULL; /* the one that on_alpn may choose */
 	ret->failure = f->failure;
+	if (!f->context && f->broken && SSL_get_verify_result(f->ssl) != X509_V_OK)
+		ret->failure = X509_verify_cert_error_string(SSL_get_verify_result(f->ssl));
 	ret->resumed = SSL_session_reused(f->ssl) == 1;
 }

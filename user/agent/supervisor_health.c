@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Health checks of vips: their files, what they say to the rings, and who is told. */
+#include <errno.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "dataplane/vip_map.h"
+#include "feed_file.h"
+#include "supervisor_state.h"
+
+#define CA_MAX_BYTES (1U << 20)
+
+_Static_assert(HEALTH_SHARE_FULL == VIP_SHARE_FULL, "shares of a backend's weight");
+
+static int read_ca(const char *path, char **ret, size_t *ret_len, struct errmsg *err)
+{
+	return feed_file_read(path, CA_MAX_BYTES, ret, ret_len, err);
+}
+
+static uint32_t found_share(void *ctx, size_t vip, size_t backend)
+{
+	const struct supervisor *s = ctx;
+
+	return s->kernel.dp ? vip_map_share(s->kernel.dp, vip, backend) : 0;
+}
+
+static void on_share(void *ctx, size_t vip, size_t backend, uint32_t share)
+{
+	const struct supervisor *s = ctx;
+
+	if (s->kernel.dp)
+		(void)vip_map_set_share(s->kernel.dp, vip, backend, share);
+}
+
+/* The configuration is the one that was applied last: both change in the same turn. */
+static void on_change(void *ctx, size_t vip, size_t backend, bool up, const char *why)
+{
+	struct supervisor *s = ctx;
+	const struct conf_vip *v = &s->revision->conf->vips[vip];
+	const char *name = v->backends[backend].name;
+
+	if (up)
+		log_info("backend.up", LOG_STR("vip", v->name), LOG_STR("backend", name));
+	else
+		log_warn("backend.down", LOG_STR("vip", v->name), LOG_STR("backend", name),
+			 LOG_STR("why", why));
+	supervisor_emit(s,
+			json_pack("{s:s,s:s,s:s,s:s,s:s*}", "type", "health", "vip", v->name,
+				  "backend", name, "state", up ? "up" : "down", "why",
+				  up ? NULL : why),
+			loop_now_ns(s->loop));
+}
+
+void supervisor_health_apply(struct supervisor *s)
+{
+	const struct health_events events = { on_share, on_change, s };
+	const struct health_source source = { read_ca, found_share, s };
+	int err = 0;
+
+	if (!s->kernel.dp)
+		return;
+	if (!s->health)
+		err = health_new(s->loop, &events, &s->health);
+	if (!err)
+		err = health_apply(s->health, s->revision->conf, &source, &s->health_why);
+	if (err)
+		errmsg_set(&s->health_why, 0, "health checks are those of before: %s",
+			   strerror(-err));
+	if (s->health_why.text[0])
+		log_error("health.apply", LOG_STR("error", s->health_why.text));
+}
+
+void supervisor_health_stop(struct supervisor *s)
+{
+	health_free(s->health);
+	s->health = NULL;
+	s->health_why.text[0] = '\0';
+}
+
+const struct health *supervisor_health(const struct supervisor *s)
+{
+	return s->health;
+}
+
+void supervisor_health_check(const struct conf *conf, struct conf_errors *errors)
+{
+	const struct health_source source = { .read = read_ca };
+
+	health_check_files(conf, &source, errors);
+}

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* vip show: its backends' states, shares and probes. */
+#include "vip_show.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+
+#include "base/addr.h"
+#include "base/clock.h"
+#include "dataplane/vip_map.h"
+
+static const char *const type_names[] = {
+	[CONF_HEALTH_NONE] = "",       [CONF_HEALTH_TCP] = "tcp", [CONF_HEALTH_HTTP] = "http",
+	[CONF_HEALTH_HTTPS] = "https", [CONF_HEALTH_UDP] = "udp", [CONF_HEALTH_DNS] = "dns",
+};
+
+const char *vip_show_state(const struct conf_backend *b, bool has_hop,
+			   const struct health_info *health)
+{
+	static const char *const names[] = {
+		[HEALTH_UNKNOWN] = "unknown", [HEALTH_UP] = "up", [HEALTH_DOWN] = "down"
+	};
+
+	if (b->drain_by)
+		return b->drain_by > clock_wall_ns() / NS_PER_S ? "draining" : "drained";
+	if (!b->weight)
+		return "drained";
+	if (!has_hop)
+		return "unreachable";
+	if (!health)
+		return "up";
+	return health->slow ? "starting" : names[health->status];
+}
+
+static double weight_now(const struct vip_backend_state *b)
+{
+	if (!b->ready || b->conf->drain_by)
+		return 0;
+	return (double)b->conf->weight * b->share / VIP_SHARE_FULL;
+}
+
+static double percent(double part, double all)
+{
+	return all > 0 ? 100 * part / all : 0;
+}
+
+static void add_health(json_t *o, const struct health_info *h)
+{
+	json_object_set_new(o, "error", json_string(h->error));
+	json_object_set_new(o, "since", supervisor_time(h->changed_ms * NS_PER_MS));
+	json_object_set_new(o, "passed", json_integer(h->passed));
+	json_object_set_new(o, "failed", json_integer(h->failed));
+	json_object_set_new(o, "rise", json_integer(h->rise));
+	json_object_set_new(o, "flaps", json_integer(h->flaps));
+	json_object_set_new(o, "held", json_boolean(h->held));
+	json_object_set_new(o, "latency_ms", json_real((double)h->latency_us / 1000));
+	json_object_set_new(o, "transitions", json_integer((json_int_t)h->transitions));
+}
+
+static json_t *backend_json(const struct vip_backend_state *b, const struct health_info *h,
+			    double weights, uint32_t slots)
+{
+	char text[ADDR_TEXT_MAX];
+	json_t *o = json_pack(
+		"{s:s,s:s,s:s,s:s,s:I,s:f,s:I,s:f,s:f,s:I,s:I}", "name", b->conf->name, "address",
+		addr_format(&b->conf->address, text), "state", vip_show_state(b->conf, b->ready, h),
+		"hop", b->ready ? "" : b->state, "weight", (json_int_t)b->conf->weight,
+		"weight_now", weight_now(b), "slots", (json_int_t)b->slots, "slots_percent",
+		percent(b->slots, slots), "weight_percent", percent(weight_now(b), weights),
+		"packets", (json_int_t)b->forwarded.packets, "bytes",
+		(json_int_t)b->forwarded.bytes);
+
+	if (o && b->conf->drain_by)
+		json_object_set_new(o, "drain_by", json_integer((json_int_t)b->conf->drain_by));
+	if (o && h)
+		add_health(o, h);
+	return o;
+}
+
+static json_t *backends_json(const struct control_request *r, const struct conf_vip *vip,
+			     const struct vip_backend_state *rows, size_t n)
+{
+	const struct health *health = supervisor_health(r->s);
+	const size_t at = (size_t)(vip - supervisor_conf(r->s)->vips);
+	json_t *list = json_array();
+	double weights = 0;
+	uint32_t slots = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		weights += weight_now(&rows[i]);
+		slots += rows[i].slots;
+	}
+	for (size_t i = 0; i < n; i++) {
+		struct health_info info;
+		bool known = health && health_get(health, at, i, &info);
+
+		json_array_append_new(list,
+				      backend_json(&rows[i], known ? &info : NULL, weights, slots));
+	}
+	return list;
+}
+
+int vip_show(struct control_request *r, struct dataplane *dp, const struct conf_vip *vip)
+{
+	struct vip_backend_state *rows = calloc(vip->n_backends + 1, sizeof(*rows));
+	struct stats_vip stats = { 0 };
+	char text[ADDR_TEXT_MAX];
+	size_t n;
+
+	if (!rows)
+		return -ENOMEM;
+	n = vip_map_backends(dp, vip->name, rows, vip->n_backends);
+	n = n < vip->n_backends ? n : vip->n_backends;
+	vip_map_stats(dp, vip_map_id(dp, vip->name), &stats);
+	r->data = json_pack("{s:s,s:s,s:s,s:s,s:s,s:I,s:s,s:I,s:I,s:I,s:o}", "name", vip->name,
+			    "address", addr_format_port(&vip->address, vip->port, text), "protocol",
+			    vip->protocol == IPPROTO_UDP ? "udp" : "tcp", "limit",
+			    vip->limit ? vip->limit : "", "health", type_names[vip->health.type],
+			    "slow_start_ms", (json_int_t)vip->slow_start_ms, "all_down",
+			    vip->all_down == CONF_ALL_DOWN_DROP ? "drop" : "last-known", "packets",
+			    (json_int_t)stats.forwarded.packets, "dropped_packets",
+			    (json_int_t)stats.dropped.packets, "connections",
+			    (json_int_t)stats.connections, "backends",
+			    backends_json(r, vip, rows, n));
+	free(rows);
+	return r->data ? 0 : -ENOMEM;
+}

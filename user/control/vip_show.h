@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include "request.h"
+
+/* One vip with all that is known of its backends, into r->data. */
+int vip_show(struct control_request *r, struct dataplane *dp, const struct conf_vip *vip);
+/* "up", "down", "starting", …: what to call a backend, whatever the reason. health: NULL, not checked. */
+const char *vip_show_state(const struct conf_backend *b, bool has_hop,
+			   const struct health_info *health);
