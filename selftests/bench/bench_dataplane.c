@@ -8,11 +8,15 @@
  * take turns, so that a slow moment hits all. $RUNS: how many turns, at most and by default 9. Writes
  * FOLDER/dataplane.json.
  */
+#include <errno.h>
+#include <pthread.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -21,8 +25,8 @@
 #include "host.h"
 #include "subject.h"
 
-#define REPEAT	1000000
-#define ACTIONS 8
+#define REPEAT	    1000000
+#define LOADERS_MAX 8
 
 static int runs = SUBJECT_RUNS;
 
@@ -91,11 +95,38 @@ static void before_run(struct subject *s)
 		renew_cookie(s);
 }
 
+static atomic_size_t next_subject;
+
+static void *load_some(void *unused)
+{
+	size_t i;
+
+	while ((i = atomic_fetch_add(&next_subject, 1)) < n_subjects)
+		subject_load(&subjects[i]);
+	return unused;
+}
+
+/* On all CPUs: the verifier takes most of it. */
+static void load_all(void)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN), i;
+	pthread_t threads[LOADERS_MAX];
+
+	if (cpus > LOADERS_MAX)
+		cpus = LOADERS_MAX;
+	for (i = 0; i < cpus; i++) {
+		errno = pthread_create(&threads[i], NULL, load_some, NULL);
+		if (errno)
+			fill_die("thread");
+	}
+	for (i = 0; i < cpus; i++)
+		pthread_join(threads[i], NULL);
+}
+
 static void prepare(struct subject *s)
 {
 	struct frame syn;
 
-	subject_load(s);
 	/* Acknowledgements are only looked at once a SYN has found the guard on. */
 	if (s->frame == FRAME_THIRD) {
 		frame_build(FRAME_SYN_HOST, &syn);
@@ -171,11 +202,12 @@ int main(int argc, char **argv)
 	size_t i;
 	int run;
 
+	read_runs();
+	host_enter();
+	load_all();
 	CPU_ZERO(&one);
 	CPU_SET(0, &one);
 	sched_setaffinity(0, sizeof(one), &one);
-	read_runs();
-	host_enter();
 	for (i = 0; i < n_subjects; i++)
 		prepare(&subjects[i]);
 	fprintf(stderr, "bench_dataplane: %zu programs and tables in %.1f s\n", n_subjects,

@@ -115,7 +115,7 @@ static void set_class(struct bpf_object *obj, const struct fill_limits *l, uint3
 /* What goes out: all of it is one service. */
 static void set_ports(struct bpf_object *obj)
 {
-	static struct limit_ports ports;
+	static _Thread_local struct limit_ports ports;
 	uint32_t table;
 
 	memset(&ports, FILL_SERVICE, sizeof(ports));
@@ -128,7 +128,7 @@ void fill_limits(struct bpf_object *obj, const struct fill_limits *l)
 	struct source_table *t = open_table(obj);
 	struct limit_state state = { .has_egress = 1 };
 	uint32_t group = FILL_GROUP, zero = 0, i;
-	static struct limit_set sets;
+	static _Thread_local struct limit_set sets;
 
 	memset(&sets, 0, sizeof(sets));
 	for (i = 0; i < l->classes; i++) {
@@ -210,7 +210,7 @@ void fill_deny(struct bpf_object *obj, uint32_t n)
 
 static void set_filter(struct bpf_object *obj, const struct addr *a, uint8_t bit)
 {
-	static struct verdict_filter filter;
+	static _Thread_local struct verdict_filter filter;
 	uint32_t zero = 0;
 	int fd = map_of(obj, "verdict_filter");
 
@@ -223,7 +223,7 @@ static void set_filter(struct bpf_object *obj, const struct addr *a, uint8_t bit
 void fill_verdicts(struct bpf_object *obj, uint32_t sources, uint32_t flows)
 {
 	struct verdict v = { .until_ns = FOREVER, .action = VERDICT_DROP };
-	static struct verdict_filter filter;
+	static _Thread_local struct verdict_filter filter;
 	uint32_t zero = 0, i;
 
 	for (i = 0; i < sources; i++) {
