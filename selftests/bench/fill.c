@@ -12,6 +12,7 @@
 #include "fill.h"
 #include "sluice/abi/client.h"
 #include "sluice/abi/guard.h"
+#include "sluice/abi/limit_concurrent.h"
 #include "sluice/abi/verdict.h"
 #include "sluice/abi/vip.h"
 #include "vary.h"
@@ -102,6 +103,7 @@ static void set_class(struct bpf_object *obj, const struct fill_limits *l, uint3
 	uint32_t id = FILL_CLASS + nth, unit;
 
 	set_rate(l, 1, &rates->unit[LIMIT_PACKETS]);
+	rates->concurrent = l->concurrent;
 	for (unit = 0; l->totals && unit < LIMIT_UNITS; unit++) {
 		uint32_t factor = unit == LIMIT_BYTES ? 1500 : 1;
 
@@ -126,7 +128,7 @@ static void set_ports(struct bpf_object *obj)
 void fill_limits(struct bpf_object *obj, const struct fill_limits *l)
 {
 	struct source_table *t = open_table(obj);
-	struct limit_state state = { .has_egress = 1 };
+	struct limit_state state = { .has_egress = 1, .has_concurrent = l->concurrent != 0 };
 	uint32_t group = FILL_GROUP, zero = 0, i;
 	static _Thread_local struct limit_set sets;
 
@@ -140,6 +142,7 @@ void fill_limits(struct bpf_object *obj, const struct fill_limits *l)
 	for (i = 0; i < LIMIT_ROW_KEY_WORDS * 2; i++)
 		state.key[0].row[i / LIMIT_ROW_KEY_WORDS][i % LIMIT_ROW_KEY_WORDS] =
 			0x9e3779b97f4a7c15ULL * (i + 1);
+	state.concurrent_key = state.key[0];
 	set(obj, "limit_state", &zero, &state);
 	set_ports(obj);
 	set_group(t);
@@ -159,6 +162,23 @@ void fill_proven_one(struct bpf_object *obj, const uint8_t source[4], uint32_t c
 		memcpy(&key.source.b[12], source, 4);
 		set(obj, "clients", &key, &c);
 	}
+}
+
+void fill_connections(struct bpf_object *obj, const uint8_t source[4], uint32_t n)
+{
+	uint32_t sets = bpf_map__max_entries(bpf_object__find_map_by_name(obj, "limit_concurrent"));
+	struct limit_concurrent_set row = { 0 };
+	uint32_t zero = 0, at;
+	struct limit_state state;
+	struct addr a = v4(0);
+
+	memcpy(&a.b[12], source, 4);
+	if (bpf_map_lookup_elem(map_of(obj, "limit_state"), &zero, &state))
+		fill_die("limit_state");
+	at = limit_concurrent_hash(&state.concurrent_key, sets, a.w[2], a.w[3], FILL_CLASS,
+				   &row.word[0]);
+	row.word[0] += n;
+	set(obj, "limit_concurrent", &at, &row);
 }
 
 void fill_proven(struct bpf_object *obj, uint32_t n)

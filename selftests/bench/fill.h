@@ -21,9 +21,10 @@
 struct fill_limits {
 	uint64_t per_s; /* 0: one a day */
 	uint64_t burst;
-	uint32_t classes;  /* that each packet meets, 1..FILL_CLASSES */
-	uint32_t row_bits; /* of each of their rows */
-	bool totals;	   /* and bytes and new connections, of each source and of all */
+	uint32_t classes;    /* that each packet meets, 1..FILL_CLASSES */
+	uint32_t row_bits;   /* of each of their rows */
+	bool totals;	     /* and bytes and new connections, of each source and of all */
+	uint32_t concurrent; /* connections of a source at a time; 0: any */
 };
 
 __attribute__((noreturn)) void fill_die(const char *what);
@@ -33,6 +34,8 @@ void fill_limits(struct bpf_object *obj, const struct fill_limits *limits);
 void fill_proven(struct bpf_object *obj, uint32_t n);
 /* The same for one IPv4 source, in so many classes. */
 void fill_proven_one(struct bpf_object *obj, const uint8_t source[4], uint32_t classes);
+/* That source has so many connections in the first class. */
+void fill_connections(struct bpf_object *obj, const uint8_t source[4], uint32_t n);
 /* Deny so many prefixes of mixed lengths, none of which has the packet's source. */
 void fill_deny(struct bpf_object *obj, uint32_t n);
 /* So many verdicts on sources, and on flows, that are not the packet's. */

@@ -121,6 +121,28 @@ struct subject subjects[] = {
 	  .expect = XDP_PASS,
 	  .deny = 1000000,
 	  .sources = M1 },
+	{ .name = "syn",
+	  .program = SUBJECT_ALL,
+	  .expect = XDP_PASS,
+	  .frame = FRAME_SYN_HOST,
+	  .per_s = FAST,
+	  .proven = true },
+	{ .name = "syn-concurrent",
+	  .program = SUBJECT_ALL,
+	  .expect = XDP_PASS,
+	  .frame = FRAME_SYN_HOST,
+	  .per_s = FAST,
+	  .proven = true,
+	  .concurrent = 100,
+	  .connections = 50 },
+	{ .name = "syn-concurrent-refuse",
+	  .program = SUBJECT_ALL,
+	  .expect = XDP_DROP,
+	  .frame = FRAME_SYN_HOST,
+	  .per_s = FAST,
+	  .proven = true,
+	  .concurrent = 100,
+	  .connections = 100 },
 	{ .name = "syncookie-made-helper",
 	  .program = SUBJECT_COOKIE_MAKE,
 	  .expect = XDP_PASS,
@@ -219,7 +241,8 @@ static void fill(struct bpf_object *obj, const struct subject *s)
 					    .burst = s->per_s,
 					    .classes = limits_of(s),
 					    .row_bits = row_bits(s),
-					    .totals = limits_of(s) > 1 };
+					    .totals = limits_of(s) > 1,
+					    .concurrent = s->concurrent };
 
 	if (s->per_s)
 		fill_limits(obj, &limits);
@@ -227,6 +250,8 @@ static void fill(struct bpf_object *obj, const struct subject *s)
 		fill_proven(obj, s->sources);
 	else if (s->proven)
 		fill_proven_one(obj, client_of(s), limits_of(s));
+	if (s->connections)
+		fill_connections(obj, client_of(s), s->connections);
 	if (s->deny)
 		fill_deny(obj, s->deny);
 	if (s->verdicts)

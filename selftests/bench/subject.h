@@ -31,13 +31,15 @@ struct subject {
 	enum subject_program program;
 	uint32_t expect; /* what it returns */
 	enum frame_kind frame;
-	uint64_t per_s;	  /* of a packet limit; 0: none */
-	uint32_t limits;  /* that a packet meets; 0: one; more have totals, bytes and connections */
-	bool proven;	  /* sources have meters of their own */
-	uint32_t sources; /* a power of two; 0: the packet's */
-	uint32_t deny;	  /* prefixes, mixed lengths */
-	uint32_t verdicts; /* of others, on sources and as many on flows */
-	bool verdict;	   /* one on the packet's source */
+	uint64_t per_s;	 /* of a packet limit; 0: none */
+	uint32_t limits; /* that a packet meets; 0: one; more have totals, bytes and connections */
+	uint32_t concurrent;  /* connections that a source may have at a time; 0: any */
+	uint32_t connections; /* that it has */
+	bool proven;	      /* sources have meters of their own */
+	uint32_t sources;     /* a power of two; 0: the packet's */
+	uint32_t deny;	      /* prefixes, mixed lengths */
+	uint32_t verdicts;    /* of others, on sources and as many on flows */
+	bool verdict;	      /* one on the packet's source */
 	bool vip;
 	uint8_t guard; /* enum guard_mode, of vip and listener */
 	bool again;    /* the program changes the packet: it is written anew each time */
