@@ -67,7 +67,9 @@ static void the_programs_do_what_the_model_says(void **state)
 				(unsigned long long)r.seed, (unsigned long long)r.nth);
 		assert_int_equal(r.packets[PLANE_XDP], o.packets);
 		assert_int_equal(r.packets[PLANE_TC], o.packets);
-		expect_all_reached(&r);
+		/* A few thousand need not meet all there is. */
+		if (o.packets >= 100000)
+			expect_all_reached(&r);
 		o.seed = (uint64_t)time(NULL);
 		o.packets = new_packets();
 	}
