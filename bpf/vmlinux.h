@@ -54,12 +54,35 @@ struct __sk_buff {
 	__u64 hwtstamp;
 };
 
+struct bpf_sk_lookup {
+	union {
+		union {
+			struct bpf_sock *sk;
+		};
+		__u64 cookie;
+	};
+	__u32 family;
+	__u32 protocol;
+	__u32 remote_ip4;
+	__u32 remote_ip6[4];
+	__be16 remote_port;
+	__u32 local_ip4;
+	__u32 local_ip6[4];
+	__u32 local_port;
+	__u32 ingress_ifindex;
+};
+
 enum xdp_action {
 	XDP_ABORTED = 0,
 	XDP_DROP = 1,
 	XDP_PASS = 2,
 	XDP_TX = 3,
 	XDP_REDIRECT = 4,
+};
+
+enum sk_action {
+	SK_DROP = 0,
+	SK_PASS = 1,
 };
 
 enum bpf_map_type {
@@ -515,4 +538,9 @@ enum {
 	BPF_TCP_NEW_SYN_RECV = 12,
 	BPF_TCP_BOUND_INACTIVE = 13,
 	BPF_TCP_MAX_STATES = 14,
+};
+
+enum {
+	BPF_SK_LOOKUP_F_REPLACE = 1,
+	BPF_SK_LOOKUP_F_NO_REUSEPORT = 2,
 };

@@ -10,9 +10,12 @@
 
 #include "conf_fixture.h"
 
-#define CLUSTER	 "clusters: [{name: c, endpoints: ['10.0.0.1:80']}]\n"
-#define KEY	 "key-of-sixteen-0"
-#define VIP	 "name: v, address: 203.0.113.1, port: 80"
+#define CLUSTER "clusters: [{name: c, endpoints: ['10.0.0.1:80']}]\n"
+#define KEY	"key-of-sixteen-0"
+#define VIP	"name: v, address: 203.0.113.1, port: 80"
+#define STEER(address, rows)           \
+	"dataplane: {enabled: true}\n" \
+	"listeners: [{name: l, address: " address ", port: 9, steer: [" rows "]}]"
 #define ROUTE(x) CLUSTER "routes: [{name: a, cluster: c}, " x "]"
 
 /* A '^' stands in front of what the error has to point at; it is taken out before the text is read. */
@@ -69,6 +72,23 @@ static const struct marked wrong_gateways[] = {
 	{ "listeners: [{name: l, address: 10.0.0.1, port: 80, max_headers: ^257}]", "to 256" },
 	{ "listeners: [{name: l, address: ^203.0.113.1, port: 80}]\nvips: [{" VIP "}]",
 	  "vips[v] has this address and port" },
+	{ STEER("127.0.0.1", "^'2001:db8::/64'"), "give it to a listener at an IPv6 address" },
+	{ STEER("'::1'", "^10.0.0.0/8"), "give it to a listener at an IPv4 address" },
+	{ STEER("127.0.0.1", "{prefix: 10.0.0.1, protocol: ^udp}"), "only TCP can be steered" },
+	{ STEER("127.0.0.1", "^128.0.0.0/1"), "is too wide" },
+	{ STEER("'::1'", "^'2000::/3'"), "is too wide" },
+	{ STEER("127.0.0.1", "^224.0.0.0/8"), "no addresses that TCP connects to" },
+	{ STEER("127.0.0.1", "{prefix: 10.0.0.1, ports: ^0-5}"), "ports are from 1" },
+	{ STEER("127.0.0.1",
+		"{prefix: 10.0.0.0/8, ports: 5-9}, ^{prefix: 10.0.0.0/8, ports: 8-10}"),
+	  "listeners[l].steer[0] has the same prefix and some of these ports (line 2)" },
+	{ STEER("127.0.0.1", "10.0.0.1, ^10.0.0.1"), "has the same prefix" },
+	{ STEER("127.0.0.1", "^{prefix: 127.0.0.1, ports: 9901}"),
+	  "agent.internal is bound to just this" },
+	{ STEER("127.0.0.1", "{prefix: ^203.0.113.1, ports: 80}") "\nvips: [{" VIP "}]",
+	  "vip v has this address and port" },
+	{ "listeners: [{name: l, address: 127.0.0.1, port: 9, steer: ^[10.0.0.1]}]",
+	  "set dataplane.enabled: true" },
 	{ "pushdown: {steps: [{action: drop, ttl: 10s}, {action: ^drop_new, ttl: 20s}]}",
 	  "weaker than drop" },
 	{ "pushdown: {steps: [{action: drop_new, ttl: 10s}, {action: drop, ttl: ^9999ms}]}",
@@ -159,6 +179,10 @@ static void test_what_only_looks_alike_is_taken(void **state)
 		"listeners: [{name: l, address: 203.0.113.1, port: 80}]\n"
 		"vips: [{" VIP ", protocol: udp}]",
 		"listeners: [{name: l, address: 10.0.0.1, port: 80, max_headers: 256}]",
+		STEER("127.0.0.1", "0.0.0.0/0, 127.0.0.0/8, {prefix: 10.0.0.1, ports: 9}"),
+		STEER("127.0.0.1",
+		      "{prefix: 10.0.0.1, ports: 1-9}, {prefix: 10.0.0.1, ports: 2-8}"),
+		STEER("127.0.0.1", "{prefix: 203.0.113.1, ports: 80-81}") "\nvips: [{" VIP "}]",
 		ROUTE("{name: b, hosts: [x], cluster: c}, {name: d, paths: ['=/'], cluster: c}"),
 		ROUTE("{name: b, hosts: [x], cluster: c, policies: {limit: off}}"),
 		ROUTE("{name: b, hosts: [x], cluster: c, policies: {api_key: {}, limit: shadow}}"),

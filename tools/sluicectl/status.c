@@ -35,6 +35,34 @@ static const struct table_column guards[] = {
 	{ 0 },
 };
 
+static const struct table_column steer[] = {
+	{ "STEER", "listener" },
+	{ "RULES", "rules" },
+	{ "STEERED", "steered" },
+	{ "NO LISTENER", "no_listener" },
+	{ "PASSED", "passed" },
+	{ "REFUSED", "refused" },
+	{ 0 },
+};
+static const struct table_column steer_routes[] = {
+	{ "PREFIX", "prefix" },
+	{ "ROUTE", "route" },
+	{ "RESTORED", "restored" },
+	{ "ERROR", "error" },
+	{ 0 },
+};
+
+static void print_table(json_t *data, const char *name, const struct table_column *columns,
+			FILE *out)
+{
+	json_t *rows = json_object_get(data, name);
+
+	if (!json_array_size(rows))
+		return;
+	fputc('\n', out);
+	table_print(rows, columns, out);
+}
+
 void print_status(json_t *data, FILE *out)
 {
 	bool ready = json_is_true(json_object_get(data, "ready"));
@@ -58,20 +86,13 @@ void print_status(json_t *data, FILE *out)
 			json_is_true(json_object_get(key, "rotating")) ? ", being changed" : "");
 	if (json_string_length(json_object_get(data, "guard")))
 		fprintf(out, "guard: %s\n", table_cell(data, "guard", a, sizeof(a)));
-	if (json_array_size(json_object_get(data, "guards"))) {
-		fputc('\n', out);
-		table_print(json_object_get(data, "guards"), guards, out);
-	}
-	if (json_array_size(json_object_get(data, "devices"))) {
-		fputc('\n', out);
-		table_print(json_object_get(data, "devices"), devices, out);
-	}
+	print_table(data, "guards", guards, out);
+	print_table(data, "steer", steer, out);
+	print_table(data, "steer_routes", steer_routes, out);
+	print_table(data, "devices", devices, out);
 	fputc('\n', out);
 	table_print(json_object_get(data, "workers"), workers, out);
-	if (json_array_size(json_object_get(data, "maps"))) {
-		fputc('\n', out);
-		table_print(json_object_get(data, "maps"), maps, out);
-	}
+	print_table(data, "maps", maps, out);
 	json_array_foreach(json_object_get(data, "warnings"), i, warning)
 		fprintf(out, "%swarning: %s\n", i ? "" : "\n", json_string_value(warning));
 }

@@ -131,7 +131,7 @@ static int replace(struct supervisor *s, struct revision *next, const char *diff
 
 	if (ret)
 		return ret;
-	ret = kernel_apply(&s->kernel, last->conf, next->conf, diff, err);
+	ret = supervisor_kernel_apply(s, last->conf, next->conf, diff, err);
 	if (!ret) {
 		if (meter_debt_note(&s->memory, last, next, &debt))
 			log_warn("meters.carry", LOG_STR("error", "no memory"));
@@ -140,7 +140,7 @@ static int replace(struct supervisor *s, struct revision *next, const char *diff
 			meter_debt_settle(debt);
 		meter_debt_free(debt);
 		if (ret) { /* some workers have it: all go on with the old one, under a new number */
-			if (kernel_apply(&s->kernel, next->conf, last->conf, diff, &back) ||
+			if (supervisor_kernel_apply(s, next->conf, last->conf, diff, &back) ||
 			    supervisor_publish(s, last, &back))
 				log_error("revision.rollback", LOG_STR("error", back.text));
 		}

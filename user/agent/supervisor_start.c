@@ -197,7 +197,7 @@ static int open_kernel(struct supervisor *s, bool kept, struct errmsg *err)
 		slots_adopt(s->slots, s->revision);
 	else if (!ret)
 		ret = slots_assign(s->slots, s->kernel.dp, NULL, s->revision, err);
-	return ret ? ret : kernel_apply(&s->kernel, NULL, conf, NULL, err);
+	return ret ? ret : supervisor_kernel_apply(s, NULL, conf, NULL, err);
 }
 
 /* A revision that was in force before this process, or one from the file. */

@@ -119,6 +119,14 @@ int supervisor_open_listeners(struct supervisor *s, const struct conf *from, con
 /* Have it close what from listens on and to (NULL: nothing) does not. */
 void supervisor_close_listeners(struct supervisor *s, const struct conf *from,
 				const struct conf *to);
+/*
+ * supervisor_steer.c: have the kernel hand to listeners of conf what they steer. After kernel_apply, and
+ * after their sockets were opened.
+ */
+int supervisor_steer(struct supervisor *s, const struct conf *conf, struct errmsg *err);
+/* kernel_apply and supervisor_steer; what was in force is in force again after an error. */
+int supervisor_kernel_apply(struct supervisor *s, const struct conf *from, const struct conf *to,
+			    const char *diff, struct errmsg *err);
 /* SIGHUP: the file again. The outcome goes to the log. */
 void supervisor_reload(struct supervisor *s);
 int supervisor_read_config(struct supervisor *s, char **ret, size_t *ret_len, struct errmsg *err);

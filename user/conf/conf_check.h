@@ -29,6 +29,7 @@ void conf_check_health(const struct conf_vip *vip, struct conf_node *node,
 		       struct conf_errors *errors);
 int conf_check_gateway(const struct conf *conf, struct conf_node *root, struct conf_arena *scratch,
 		       struct conf_errors *errors);
+int conf_check_steer(const struct conf *conf, struct conf_node *root, struct conf_errors *errors);
 
 /* 0.0.0.0 or ::. */
 bool conf_check_is_any(const struct addr *a);

@@ -315,6 +315,9 @@ int conf_check_gateway(const struct conf *conf, struct conf_node *root, struct c
 	if (err)
 		return err;
 	check_listeners(conf, root, errors);
+	err = conf_check_steer(conf, root, errors);
+	if (err)
+		return err;
 	check_routes(conf, root, errors);
 	err = check_same_routes(conf, root, scratch, errors);
 	if (err)

@@ -92,9 +92,19 @@ static int check_acl(const struct conf *conf, struct conf_node *node, struct con
 	return err ? err : check_acl_both(&conf->acl, node, scratch, errors);
 }
 
-static int check_devices(const struct conf_dataplane *dataplane, struct conf_node *node,
+/* The one thing that is done without a device. */
+static bool steers(const struct conf *conf)
+{
+	for (size_t i = 0; i < conf->n_listeners; i++)
+		if (conf->listeners[i].n_steer)
+			return true;
+	return false;
+}
+
+static int check_devices(const struct conf *conf, struct conf_node *node,
 			 struct conf_arena *scratch, struct conf_errors *errors)
 {
+	const struct conf_dataplane *dataplane = &conf->dataplane;
 	struct conf_node *list = conf_node_get(node, "devices");
 	struct conf_unique *entries =
 		conf_arena_alloc(scratch, dataplane->n_devices, sizeof(*entries));
@@ -111,7 +121,8 @@ static int check_devices(const struct conf_dataplane *dataplane, struct conf_nod
 			};
 	}
 	conf_check_unique(entries, n, "this device is there already:", errors);
-	if (dataplane->enabled && n == 0 && conf_node_get(node, "enabled") && !(list && list->bad))
+	if (dataplane->enabled && n == 0 && conf_node_get(node, "enabled") &&
+	    !(list && list->bad) && !steers(conf))
 		conf_node_fail(errors, conf_node_get(node, "enabled"),
 			       "needs a device; give dataplane.devices");
 	return 0;
@@ -152,7 +163,7 @@ int conf_check_kernel(const struct conf *conf, struct conf_node *root, struct co
 	check_key_lifetime(&conf->dataplane, conf_node_get(dataplane, "limit_key_lifetime"),
 			   errors);
 	check_guard(&conf->guard, conf_node_get(root, "guard"), errors);
-	err = check_devices(&conf->dataplane, dataplane, scratch, errors);
+	err = check_devices(conf, dataplane, scratch, errors);
 	if (!err)
 		err = check_acl(conf, conf_node_get(root, "acl"), scratch, errors);
 	if (!err)

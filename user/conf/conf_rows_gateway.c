@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Rows of what the agent does: listeners, clusters, routes, plans, consumers, pushdown. */
+#include <netinet/in.h>
+
 #include "conf_node.h"
 #include "conf_rate.h"
 #include "conf_rows.h"
+#include "sluice/abi/steer.h"
 #include "sluice/abi/verdict.h"
 
 #define S_MS   1000ULL
@@ -40,6 +43,44 @@ static void certificate_derive(void *item, const struct conf_node *node)
 static const struct conf_table conf_table_certificate = CONF_TABLE(
 	"certificate", certificate_rows, struct conf_certificate, .derive = certificate_derive);
 
+static const struct conf_word protocol_words[] = { { "tcp", IPPROTO_TCP },
+						   { "udp", IPPROTO_UDP },
+						   { NULL, 0 } };
+static const struct conf_word absent_words[] = { { "drop", STEER_ABSENT_DROP },
+						 { "pass", STEER_ABSENT_PASS },
+						 { NULL, 0 } };
+
+static const struct conf_row steer_rows[] = {
+	{ .name = "prefix",
+	  CONF_AT(struct conf_steer, prefix),
+	  .type = &conf_type_prefix,
+	  .flags = CONF_REQUIRED,
+	  .help = "Addresses that connections are for; 0.0.0.0/0 and ::/0 are all that the host "
+		  "has. What it has not becomes local to it by a route that the agent makes." },
+	{ .name = "ports",
+	  CONF_AT(struct conf_steer, ports),
+	  .type = &conf_type_ports,
+	  .def = "1-65535",
+	  .help = "A port, or a range of them." },
+	{ .name = "protocol",
+	  CONF_AT(struct conf_steer, protocol),
+	  .type = &conf_type_word,
+	  .words = protocol_words,
+	  .def = "tcp",
+	  .help = "tcp; udp is refused, since no listener speaks it." },
+	{ .name = "absent",
+	  CONF_AT(struct conf_steer, absent),
+	  .type = &conf_type_word,
+	  .words = absent_words,
+	  .def = "drop",
+	  .help = "What becomes of a connection while the listener has no socket, as between two "
+		  "runs of the agent: it is refused and counted, or passed to whoever else "
+		  "listens there." },
+};
+
+static const struct conf_table conf_table_steer =
+	CONF_TABLE("steer", steer_rows, struct conf_steer, .shorthand = "prefix");
+
 #define LISTENER(field) CONF_AT(struct conf_listener, field)
 #define TIMEOUT(field)	LISTENER(field), .type = &conf_type_duration, .min = 10, .max = DAY_MS
 
@@ -60,6 +101,13 @@ static const struct conf_row listener_rows[] = {
 	  .flags = CONF_REQUIRED,
 	  .min = 1,
 	  .help = "TCP port to listen at." },
+	{ .name = "steer",
+	  CONF_SUBS_AT(struct conf_listener, steer, n_steer, &conf_table_steer),
+	  .tier = CONF_TIER_DATA,
+	  .max_items = 1024,
+	  .help = "More addresses and ports whose connections are the listener's, without a socket "
+		  "each. The longest prefix wins, within one the narrowest range. A lone word is "
+		  "a prefix." },
 	{ .name = "certificates",
 	  CONF_SUBS_AT(struct conf_listener, certificates, n_certificates, &conf_table_certificate),
 	  .tier = CONF_TIER_DATA,

@@ -62,7 +62,8 @@ static const struct conf_row dataplane_rows[] = {
 	  DATAPLANE(enabled),
 	  .type = &conf_type_bool,
 	  .def_help = "true where devices are given",
-	  .help = "Run the kernel half; without it, acl, limits, vips and pushdown do nothing." },
+	  .help = "Run the kernel half; without it, acl, limits, vips, steer and pushdown do nothing. "
+		  "Only steer does without a device." },
 	{ .name = "devices",
 	  CONF_SUBS_AT(struct conf_dataplane, devices, n_devices, &conf_table_device),
 	  .max_items = 64,

@@ -29,10 +29,20 @@ struct conf_certificate {
 	struct conf_place certificate_place, key_place;
 };
 
+/* Connections to these go to the listener too, by sk_lookup (abi/steer.h). */
+struct conf_steer {
+	struct prefix prefix; /* of the family of the listener's address */
+	struct conf_ports ports;
+	uint8_t protocol; /* IPPROTO_TCP */
+	uint8_t absent;	  /* enum steer_absent */
+};
+
 struct conf_listener {
 	char *name;
 	struct addr address;
 	uint16_t port;
+	struct conf_steer *steer;
+	size_t n_steer;
 	struct conf_certificate *certificates; /* none: clear text */
 	size_t n_certificates;
 	uint32_t max_connections; /* per worker */

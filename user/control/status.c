@@ -11,8 +11,9 @@
 #include "dataplane/vip_map.h"
 #include "request.h"
 #include "status.h"
+#include "steer.h"
 
-#define STATUS_MAPS_MAX	    48
+#define STATUS_MAPS_MAX	    64
 #define STATUS_WARNINGS_MAX 64
 #define STATUS_BACKENDS_MAX 1024
 
@@ -222,6 +223,7 @@ static json_t *status_warnings(struct control_request *r, struct dataplane *dp)
 		status_device_warnings(dp, list);
 		status_vip_warnings(r, dp, list);
 	}
+	steer_warnings(r->s, dp, list);
 	return list;
 }
 
@@ -248,7 +250,7 @@ int control_status(struct control_request *r)
 	if (dp)
 		guard_map_describe(dp, guard, sizeof(guard));
 	r->data = json_pack(
-		"{s:s,s:I,s:I,s:b,s:s,s:s,s:o,s:s,s:b,s:o,s:o,s:s,s:o,s:o,s:o}", "version",
+		"{s:s,s:I,s:I,s:b,s:s,s:s,s:o,s:s,s:b,s:o,s:o,s:s,s:o,s:o,s:o,s:o,s:o}", "version",
 		SLUICE_VERSION, "revision", (json_int_t)supervisor_revision(r->s), "uptime_s",
 		(json_int_t)((clock_now_ns() - supervisor_started_ns(r->s)) / NS_PER_S), "ready",
 		ready, "not_ready", ready || !not_ready ? "" : not_ready, "config",
@@ -256,6 +258,7 @@ int control_status(struct control_request *r)
 		"adopted", dp && dataplane_adopted(dp), "devices",
 		dp ? status_devices(dp) : json_array(), "maps", dp ? status_maps(dp) : json_array(),
 		"guard", guard, "guards", status_guards(r, dp), "limit_key", status_limit_key(r),
-		"warnings", status_warnings(r, dp));
+		"steer", steer_listeners(r->s, dp), "steer_routes", steer_routes(dp), "warnings",
+		status_warnings(r, dp));
 	return r->data ? 0 : -ENOMEM;
 }

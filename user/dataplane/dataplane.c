@@ -21,6 +21,8 @@
 #include "program.h"
 #include "resize.h"
 #include "source_table.h"
+#include "steer_link.h"
+#include "steer_map.h"
 #include "vip_map.h"
 #include "warning.h"
 
@@ -90,6 +92,8 @@ static int pin_over_old(struct dataplane *dp, struct errmsg *err)
 		e = pin_replace(dp->dir_fd, PIN_PROG "tc_ingress", dp->tc.fd);
 	if (!e && dp->egress.fd >= 0)
 		e = pin_replace(dp->dir_fd, PIN_PROG "tc_egress", dp->egress.fd);
+	if (!e && dp->sk_lookup.fd >= 0)
+		e = pin_replace(dp->dir_fd, PIN_PROG "sk_lookup", dp->sk_lookup.fd);
 	return e ? errmsg_set(err, e, "cannot pin what was loaded: %s", strerror(-e)) : 0;
 }
 
@@ -99,8 +103,11 @@ static int put_in_force(struct dataplane *dp, struct errmsg *err)
 	int e = pin_new_maps(dp, pinned, err);
 
 	if (!e)
+		e = steer_link_flip(dp, dp->sk_lookup.fd, err);
+	if (!e)
 		e = link_flip(dp, err);
 	if (e) {
+		steer_link_flip_back(dp);
 		unpin_new_maps(dp, pinned);
 		return e;
 	}
@@ -153,7 +160,7 @@ int dataplane_open(int dir_fd, const struct conf_dataplane *conf, struct datapla
 
 	if (!dp)
 		return errmsg_set(err, -ENOMEM, "no memory");
-	dp->xdp.fd = dp->tc.fd = dp->egress.fd = -1;
+	dp->xdp.fd = dp->tc.fd = dp->egress.fd = dp->sk_lookup.fd = -1;
 	dp->conf = *conf;
 	dp->conf.devices = NULL;
 	dp->conf.n_devices = 0;
@@ -195,6 +202,7 @@ void dataplane_close(struct dataplane *dp)
 	event_map_stop(dp);
 	capture_map_stop(dp);
 	vip_map_stop(dp);
+	steer_map_close(dp);
 	limit_map_close(dp);
 	meter_map_close(dp);
 	source_table_close(dp->source);
@@ -209,6 +217,8 @@ void dataplane_close(struct dataplane *dp)
 		close(dp->tc.fd);
 	if (dp->egress.fd >= 0)
 		close(dp->egress.fd);
+	if (dp->sk_lookup.fd >= 0)
+		close(dp->sk_lookup.fd);
 	if (dp->dir_fd >= 0)
 		close(dp->dir_fd);
 	free(dp->devices);
@@ -380,7 +390,7 @@ bool dataplane_adopted(const struct dataplane *dp)
 
 int dataplane_prog_stats(const struct dataplane *dp, uint64_t *ret_run_ns, uint64_t *ret_run_count)
 {
-	const int fds[] = { dp->xdp.fd, dp->tc.fd, dp->egress.fd };
+	const int fds[] = { dp->xdp.fd, dp->tc.fd, dp->egress.fd, dp->sk_lookup.fd };
 	uint64_t ns = 0, count = 0;
 	size_t i;
 

@@ -12,6 +12,8 @@
 #include "link.h"
 #include "pin.h"
 #include "program.h"
+#include "steer_link.h"
+#include "steer_map.h"
 
 struct detach {
 	int dir_fd;
@@ -65,18 +67,24 @@ static bool is_ours(const struct detach *d, const char *name)
 {
 	name = pin_final_name(name);
 	return !strcmp(name, PIN_PROG "xdp_ingress") || !strcmp(name, PIN_PROG "tc_ingress") ||
-	       !strcmp(name, PIN_PROG "tc_egress") || !strcmp(name, PIN_CONCURRENT) ||
-	       pinned_map_find(d->names, name);
+	       !strcmp(name, PIN_PROG "tc_egress") || !strcmp(name, PIN_PROG "sk_lookup") ||
+	       !strcmp(name, PIN_CONCURRENT) || pinned_map_find(d->names, name);
 }
 
 static int detach_one(const char *name, void *ctx)
 {
 	struct detach *d = ctx;
 	char device[16];
-	int err = pin_device_parse(name, PIN_LINK, PIN_DECAP_SUFFIX, device)
-			  ? link_remove(d->dir_fd, name)
-			  : device_detach_pin(d->dir_fd, d->way, name);
+	int err;
 
+	/* without its pin it would go on where somebody has it open */
+	if (!strcmp(pin_final_name(name), PIN_STEER)) {
+		steer_link_detach(d->dir_fd);
+		return 0;
+	}
+	err = pin_device_parse(name, PIN_LINK, PIN_DECAP_SUFFIX, device)
+		      ? link_remove(d->dir_fd, name)
+		      : device_detach_pin(d->dir_fd, d->way, name);
 	if (err == 0 && (is_ours(d, name) || device_of_pin(pin_final_name(name), device)))
 		err = pin_remove(d->dir_fd, name);
 	if (err < 0 && !d->failed) {
@@ -84,6 +92,28 @@ static int detach_one(const char *name, void *ctx)
 		snprintf(d->name, sizeof(d->name), "%s", name);
 	}
 	return 0;
+}
+
+/* They are of the namespace in which they were made; what says which are ours goes after them. */
+static int remove_routes(struct detach *d)
+{
+	uint32_t here = layout_netns_here();
+	size_t n = 0;
+	int err = steer_map_remove_routes(d->dir_fd, false, &n);
+
+	if (!err && n && d->netns && here && d->netns != here)
+		return errmsg_set(
+			d->err, -EXDEV,
+			"local routes of steered prefixes are in another network namespace "
+			"(net:[%u], this is net:[%u]): nothing was removed; repeat it there "
+			"(`nsenter --net=FILE …`)",
+			d->netns, here);
+	if (!err && n)
+		err = steer_map_remove_routes(d->dir_fd, true, &n);
+	return err ? errmsg_set(d->err, err,
+				"cannot remove the local routes of steered prefixes: %s",
+				strerror(-err))
+		   : 0;
 }
 
 int dataplane_detach_all(int dir_fd, struct errmsg *err)
@@ -102,13 +132,18 @@ int dataplane_detach_by(int dir_fd, const struct libxdp_way *way, struct errmsg 
 
 	if (!names)
 		return errmsg_set(err, -ENOMEM, "no memory");
-	names->xdp.fd = names->tc.fd = names->egress.fd = names->dir_fd = -1;
+	names->xdp.fd = names->tc.fd = names->egress.fd = names->sk_lookup.fd = -1;
+	names->dir_fd = -1;
 	e = program_open(names, &set, err); /* opened to read the names, not loaded */
 	if (e)
 		return e;
 	d.netns = layout_netns(dir_fd);
 	err->text[0] = 0;
 	e = pin_each(dir_fd, check_one, &d);
+	if (e && err->text[0])
+		return e;
+	if (!e)
+		e = remove_routes(&d);
 	if (e && err->text[0])
 		return e;
 	if (!e)

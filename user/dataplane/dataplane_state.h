@@ -5,7 +5,7 @@
 #include "dataplane.h"
 #include "pinned_map.h"
 
-#define DATAPLANE_MAPS_MAX 48
+#define DATAPLANE_MAPS_MAX 64
 
 struct bpf_object;
 struct capture_map;
@@ -14,6 +14,7 @@ struct event_map;
 struct limit_map;
 struct meter_map;
 struct source_table;
+struct steer_map;
 struct vip_map;
 
 /* What the configuration asks of a device, and what became of it. */
@@ -43,6 +44,8 @@ struct dataplane {
 	struct program xdp;
 	struct program tc;
 	struct program egress;
+	struct program sk_lookup; /* fd -1: the kernel has none, steer_why says why */
+	char steer_why[256];
 	bool egress_wanted;
 
 	struct device *devices;
@@ -71,4 +74,5 @@ struct dataplane {
 	struct source_table *source;
 	uint8_t acl_origin[3]; /* by enum acl_list: of the list as it was applied */
 	struct vip_map *vip;
+	struct steer_map *steer;
 };

@@ -9,6 +9,7 @@
 #include "limit_class.h"
 #include "limit_row.h"
 #include "meter_map.h"
+#include "steer_map.h"
 #include "vip_state.h"
 
 static uint64_t backends(struct dataplane *dp)
@@ -71,15 +72,30 @@ static uint64_t meters(struct dataplane *dp)
 	return meter_map_used(dp);
 }
 
+static uint64_t steer_listeners(struct dataplane *dp)
+{
+	return steer_map_used(dp);
+}
+
+static uint64_t steer_sockets(struct dataplane *dp)
+{
+	return steer_map_sockets(dp);
+}
+
 int map_entries_count(struct dataplane *dp, const char *name, uint32_t *ret)
 {
 	static const struct {
 		const char *map;
 		uint64_t (*count)(struct dataplane *dp);
 	} arrays[] = {
-		{ "backends", backends },	{ "vip_ring", vip_ring },
-		{ "limit_class", limit_class }, { "limit_rows", limit_rows },
-		{ "meters", meters },		{ "limit_concurrent", limit_concurrent },
+		{ "backends", backends },
+		{ "vip_ring", vip_ring },
+		{ "limit_class", limit_class },
+		{ "limit_rows", limit_rows },
+		{ "meters", meters },
+		{ "limit_concurrent", limit_concurrent },
+		{ "steer_listeners", steer_listeners },
+		{ "steer_sockets", steer_sockets },
 	};
 
 	for (size_t i = 0; i < sizeof(arrays) / sizeof(arrays[0]); i++) {

@@ -11,12 +11,13 @@
 
 #define PIN_NAME_MAX 48
 #define PIN_PATH_MAX 96
-#define PIN_LINK     "link_"   /* link_<device>_<hook> */
-#define PIN_PROG     "prog_"   /* the program in force, by its name */
-#define PIN_LIBXDP   "libxdp_" /* libxdp_<device>: the program that was given to libxdp */
-#define PIN_CLSACT   "clsact_" /* clsact_<device>: the program of our filter there */
-#define PIN_EGRESS   "egress_" /* egress_<device>: the same, of what goes out */
-#define PIN_NEW	     "new_"    /* made, not renamed over the old one yet: left by a crash */
+#define PIN_LINK     "link_"	   /* link_<device>_<hook> */
+#define PIN_PROG     "prog_"	   /* the program in force, by its name */
+#define PIN_LIBXDP   "libxdp_"	   /* libxdp_<device>: the program that was given to libxdp */
+#define PIN_CLSACT   "clsact_"	   /* clsact_<device>: the program of our filter there */
+#define PIN_EGRESS   "egress_"	   /* egress_<device>: the same, of what goes out */
+#define PIN_STEER    "netns_steer" /* the link of sk_lookup at the network namespace */
+#define PIN_NEW	     "new_"	   /* made, not renamed over the old one yet: left by a crash */
 
 #define PIN_CONCURRENT "cgroup_limit_concurrent" /* the link on a control group */
 

@@ -17,12 +17,14 @@
 #include "map_size.h"
 #include "pin.h"
 #include "program.h"
+#include "steer_link.h"
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wconversion"
 #pragma GCC diagnostic ignored "-Wsign-conversion"
 #include "agent_maps.skel.h"
 #include "limit_concurrent.skel.h"
+#include "sk_lookup.skel.h"
 #include "tc_egress.skel.h"
 #include "tc_ingress.skel.h"
 #include "xdp_ingress.skel.h"
@@ -108,6 +110,10 @@ static struct bpf_object *open_object(enum program_object which)
 	case PROGRAM_CONCURRENT:
 		opts.object_name = "limit_concurrent";
 		data = limit_concurrent__elf_bytes(&bytes);
+		break;
+	case PROGRAM_SK_LOOKUP:
+		opts.object_name = "sk_lookup";
+		data = sk_lookup__elf_bytes(&bytes);
 		break;
 	case PROGRAM_OBJECTS:
 		break;
@@ -238,7 +244,8 @@ static int prepare(struct dataplane *dp, struct bpf_object *obj, struct errmsg *
 		if (e)
 			return e;
 	}
-	return bpf_object__next_program(obj, NULL) ? set_settings(dp, obj, err) : 0;
+	/* The maps have no program, and the one that steers connections has no setting. */
+	return global_offset(obj, "ring_stride", 4) >= 0 ? set_settings(dp, obj, err) : 0;
 }
 
 void program_quiet(void)
@@ -254,8 +261,11 @@ int program_open(struct dataplane *dp, struct program_set *ret, struct errmsg *e
 
 	program_quiet();
 	guard_map_probe(dp);
+	steer_link_probe(dp);
 	program_complaint_clear();
 	for (i = 0; i < PROGRAM_OBJECTS; i++) {
+		if (i == PROGRAM_SK_LOOKUP && dp->steer_why[0])
+			continue;
 		ret->obj[i] = open_object((enum program_object)i);
 		if (!ret->obj[i])
 			return errmsg_set(err, -errno, "cannot open a BPF object: %s", complaint);
@@ -441,6 +451,32 @@ static int take_egress(struct dataplane *dp, struct bpf_object *obj, struct errm
 	return e ? errmsg_set(err, e, "cannot read tc_egress: %s", strerror(-e)) : 0;
 }
 
+/* Maps that only this object has: without it nobody makes them. */
+static void forget_maps(struct dataplane *dp, struct bpf_object *obj)
+{
+	struct bpf_map *m;
+
+	bpf_object__for_each_map(m, obj)
+	{
+		struct pinned_map *known = pinned_map_find(dp, bpf_map__name(m));
+
+		if (known && known->fd < 0 && known->old_fd < 0)
+			*known = dp->maps[--dp->n_maps];
+	}
+}
+
+/* A kernel that does not take it has listeners without `steer`; status says why. */
+static int load_sk_lookup(struct dataplane *dp, struct bpf_object *obj, struct errmsg *err)
+{
+	int e = load_object(dp, obj, err);
+
+	if (!e)
+		return take_program(obj, false, &dp->sk_lookup);
+	snprintf(dp->steer_why, sizeof(dp->steer_why), "%.250s", err->text);
+	forget_maps(dp, obj);
+	return 0;
+}
+
 int program_load(struct dataplane *dp, struct program_set *set, struct errmsg *err)
 {
 	CLEANUP_FD int egress_fd = pin_get(dp->dir_fd, PIN_PROG "tc_egress");
@@ -451,6 +487,8 @@ int program_load(struct dataplane *dp, struct program_set *set, struct errmsg *e
 		e = load_xdp(dp, set, &frags, err);
 	if (!e)
 		e = load_object(dp, set->obj[PROGRAM_TC], err);
+	if (!e && set->obj[PROGRAM_SK_LOOKUP])
+		e = load_sk_lookup(dp, set->obj[PROGRAM_SK_LOOKUP], err);
 	/* In force somewhere: to be replaced. Else the first device that wants it loads it. */
 	if (!e && (egress_fd >= 0 || lacks_maps(dp)))
 		e = take_egress(dp, set->obj[PROGRAM_EGRESS], err);

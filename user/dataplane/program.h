@@ -12,6 +12,7 @@ enum program_object {
 	PROGRAM_XDP,
 	PROGRAM_TC,
 	PROGRAM_EGRESS,
+	PROGRAM_SK_LOOKUP, /* not opened where the kernel lacks it */
 	PROGRAM_OBJECTS,
 	PROGRAM_CONCURRENT, /* not of the packet path: loaded when it is wanted */
 };
@@ -25,8 +26,8 @@ void program_quiet(void);
 /* Open all objects and list the maps that they share in dp->maps, with the shapes wanted. */
 int program_open(struct dataplane *dp, struct program_set *ret, struct errmsg *err);
 /*
- * Load them. Maps of dp that have a descriptor are used, the others made; dp->xdp and tc are set, and
- * dp->egress if there is one in force.
+ * Load them. Maps of dp that have a descriptor are used, the others made; dp->xdp and tc are set,
+ * dp->egress if there is one in force, and dp->sk_lookup where the kernel takes it.
  */
 int program_load(struct dataplane *dp, struct program_set *set, struct errmsg *err);
 /* Load the program of the way out, on the maps that are there: dp->egress. */

@@ -24,6 +24,10 @@ static void write_request(struct json_write *w, const struct exchange *x)
 	json_write_str(w, "listener", str_of(c->listener->name));
 	json_write_str(w, "client", str_of(addr_format(&c->stream.peer, text)));
 	json_write_u64(w, "client_port", c->stream.peer_port);
+	if (c->has_local) {
+		json_write_str(w, "local", str_of(addr_format(&c->local, text)));
+		json_write_u64(w, "local_port", c->local_port);
+	}
 	if (x->method_text.len)
 		json_write_str(w, "method", cut(x->method_text, 32));
 	if (x->path.len)

@@ -6,10 +6,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/addr.h"
 #include "base/clock.h"
 #include "base/metric.h"
 #include "conn.h"
 #include "exchange.h"
+#include "net/sock.h"
 #include "request.h"
 #include "snapshot.h"
 #include "tls/tls.h"
@@ -373,6 +375,16 @@ static int open_stream(struct conn *c, int fd, const struct addr *peer, uint16_t
 	return err;
 }
 
+/* A wildcard listener, and one that others' addresses are steered to, answer at many. */
+static void note_local(struct conn *c, int fd)
+{
+	static const struct addr any_v4 = { .b = { [10] = 0xff, 0xff } }, any_v6;
+	const struct conf_listener *conf = &c->listener->conf;
+
+	if (conf->n_steer || addr_eq(&conf->address, &any_v4) || addr_eq(&conf->address, &any_v6))
+		c->has_local = sock_local(fd, &c->local, &c->local_port) == 0;
+}
+
 void conn_accept(struct listener *l, int fd, const struct addr *peer, uint16_t port)
 {
 	struct conn *c = NULL;
@@ -389,6 +401,7 @@ void conn_accept(struct listener *l, int fd, const struct addr *peer, uint16_t p
 	c->timer.on_due = on_timer;
 	c->work.run = on_work;
 	c->release.run = on_release;
+	note_local(c, fd);
 	if (open_stream(c, fd, peer, port)) {
 		metric_add(METRIC_CONNECTIONS_REFUSED, 1);
 		free(c);

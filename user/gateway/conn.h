@@ -47,6 +47,9 @@ struct conn {
 	bool tunnel;		 /* no request will come any more */
 	bool served;		 /* a request; a client that was not is about to send one */
 	const char *tls_version; /* NULL: clear text */
+	struct addr local;	 /* what the client dialled, where has_local */
+	uint16_t local_port;
+	bool has_local; /* its listener is at more than one place */
 	struct presence_holds holds;
 };
 

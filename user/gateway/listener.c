@@ -295,6 +295,7 @@ static void take_values(struct listener *l, const struct conf_listener *conf, ui
 	l->conf = *conf;
 	l->conf.name = NULL;
 	l->conf.certificates = NULL;
+	l->conf.steer = NULL; /* how many there are is looked at */
 	l->index = index;
 }
 

@@ -69,6 +69,16 @@ int sock_accept(int listen_fd, struct addr *ret_peer, uint16_t *ret_port)
 	return fd;
 }
 
+int sock_local(int fd, struct addr *ret, uint16_t *ret_port)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+
+	if (getsockname(fd, (struct sockaddr *)&ss, &len))
+		return -errno;
+	return addr_from_sockaddr((struct sockaddr *)&ss, ret, ret_port);
+}
+
 int sock_connect(const struct addr *addr, uint16_t port)
 {
 	struct sockaddr_storage ss;

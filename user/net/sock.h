@@ -10,6 +10,8 @@
 int sock_listen(const struct addr *addr, uint16_t port, int backlog);
 /* The fd (TCP_NODELAY set) with the peer's address, or -EAGAIN, -EMFILE, … */
 int sock_accept(int listen_fd, struct addr *ret_peer, uint16_t *ret_port);
+/* Where an accepted connection was made to. */
+int sock_local(int fd, struct addr *ret, uint16_t *ret_port);
 /* Start to connect: the fd, connected or connecting; sock_error tells when writable. */
 int sock_connect(const struct addr *addr, uint16_t port);
 /* A UDP socket that sends to and hears from that peer alone. */

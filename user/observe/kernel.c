@@ -11,7 +11,7 @@
 #include "prometheus.h"
 #include "text.h"
 
-#define MAPS_MAX     48
+#define MAPS_MAX     64
 #define BACKENDS_MAX 1024
 
 #define DROP_LABEL(id, label, doc) label,
@@ -255,6 +255,7 @@ void kernel_write(const struct prometheus_source *src, struct text *t)
 	write_limit_marked(src, t);
 	write_responses(src, t);
 	guard_write(src, t);
+	steer_write(src, t);
 	write_maps(src, t);
 	if (event_map_suppressed(src->dataplane, &suppressed))
 		return;
