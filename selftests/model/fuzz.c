@@ -145,6 +145,8 @@ static void add_up(struct fuzz_result *r, const struct lane *l)
 			r->would_drop += c->limit[i].would_drop[unit].packets -
 					 begin->limit[i].would_drop[unit].packets;
 	}
+	r->captured += l->captures_seen;
+	r->sampled += l->samples_seen;
 	for (i = 0; i < MODEL_VIPS * GUARD_COUNT_COUNT; i++)
 		r->guarded[i / MODEL_VIPS] += c->guard[i % MODEL_VIPS].packets[i / MODEL_VIPS] -
 					      begin->guard[i % MODEL_VIPS].packets[i / MODEL_VIPS];

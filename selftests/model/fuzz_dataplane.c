@@ -83,6 +83,8 @@ static void print_reached(const struct fuzz_result *r)
 	printf("way out: pass %llu, drop %llu, marked %llu\n",
 	       (unsigned long long)r->action[STATS_EGRESS_PASS],
 	       (unsigned long long)r->action[STATS_EGRESS_DROP], (unsigned long long)r->marked);
+	printf("captured %llu, samples of heavy hitters compared %llu\n",
+	       (unsigned long long)r->captured, (unsigned long long)r->sampled);
 	printf("guard: ");
 	for (i = 1; i < GUARD_COUNT_COUNT; i++)
 		printf("%s %llu%s", guarded[i], (unsigned long long)r->guarded[i],

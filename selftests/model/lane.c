@@ -85,6 +85,8 @@ bool lane_run(struct lane *l, struct lane_packet *p)
 	fate = p->egress ? model_run_egress(&l->model, &f, &want) : model_run(&l->model, &f, &want);
 	if (!compare(l, xdp, &want, fate, opts.retval, out, opts.data_size_out))
 		return false;
+	if (!p->egress && !lane_capture_ran(l, &want))
+		return false;
 	return fate != MODEL_REPLY || lane_guard_replied(l, &want);
 }
 
@@ -249,5 +251,6 @@ bool lane_check_state(struct lane *l)
 				return false;
 		}
 	}
-	return check_clients(l) && check_verdicts(l) && lane_guard_check(l) && lane_egress_check(l);
+	return check_clients(l) && check_verdicts(l) && lane_guard_check(l) &&
+	       lane_egress_check(l) && lane_capture_check(l) && lane_top_check(l);
 }

@@ -41,6 +41,10 @@ struct lane {
 	uint64_t *ring; /* elements are rounded up to 8 bytes */
 	struct verdict_filter *filter;
 	struct guard *guards;
+	struct capture *capture;
+	struct ring_buffer *captures;
+	struct capture_packet captured; /* the last */
+	uint32_t n_captured;		/* of the last packet */
 	struct response_state *response;
 	struct cookie_check *cookies; /* asks the kernel about cookies */
 	struct lane_reply reply[LANE_REPLIES];
@@ -49,6 +53,8 @@ struct lane {
 		begin;	   /* what the round began with: counters are only ever added to */
 	uint32_t n_client; /* of the model's, those that map `clients` was told */
 	struct lane_carry carry;
+	/* Of the round: compared packets of captures, samples of heavy hitters. */
+	uint64_t captures_seen, samples_seen;
 	uint32_t cpus;
 	char said[256]; /* what differs, once something does */
 };

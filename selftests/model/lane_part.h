@@ -26,6 +26,17 @@ void lane_egress_forget(struct lane *l);
 void lane_egress_write(struct lane *l);
 bool lane_egress_check(struct lane *l);
 
+void lane_capture_open(struct lane *l);
+void lane_capture_close(struct lane *l);
+void lane_capture_forget(struct lane *l);
+void lane_capture_write(struct lane *l);
+bool lane_capture_check(struct lane *l);
+/* A packet came in: false if what was captured of it is not what the model says. */
+bool lane_capture_ran(struct lane *l, const struct model_packet *p);
+
+void lane_top_forget(struct lane *l);
+bool lane_top_check(struct lane *l);
+
 /* A step of a change of rates; another size of a class's rows, with full buckets. */
 void lane_carry_step(struct draw *d, struct lane *l, uint64_t now_ns);
 void lane_carry_rows(struct draw *d, struct lane *l);

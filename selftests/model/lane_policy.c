@@ -52,6 +52,7 @@ void lane_open(struct lane *l, enum plane_hook hook, bool unknown_l4_drop, uint3
 	l->filter = lane_map_memory(l, "verdict_filter", sizeof(*l->filter));
 	lane_guard_open(l);
 	lane_egress_open(l, &settings);
+	lane_capture_open(l);
 }
 
 void lane_close(struct lane *l)
@@ -66,6 +67,7 @@ void lane_close(struct lane *l)
 	lane_unmap(l->filter, sizeof(*l->filter));
 	lane_guard_close(l);
 	lane_egress_close(l);
+	lane_capture_close(l);
 	plane_close(&l->plane);
 }
 
@@ -165,6 +167,7 @@ void lane_write(struct lane *l)
 	write_vips(l);
 	lane_guard_write(l);
 	lane_egress_write(l);
+	lane_capture_write(l);
 	for (; l->n_client < s->n_client; l->n_client++)
 		lane_put(l, "clients", &s->client[l->n_client].key, &s->client[l->n_client].client);
 }
@@ -188,6 +191,8 @@ static void forget(struct lane *l)
 	memset(l->filter, 0, sizeof(*l->filter));
 	lane_guard_forget(l);
 	lane_egress_forget(l);
+	lane_capture_forget(l);
+	lane_top_forget(l);
 	lane_read_counters(l, &l->begin);
 	l->model.counters = l->begin;
 }
@@ -196,6 +201,7 @@ void lane_begin(struct lane *l)
 {
 	forget(l);
 	l->carry.id = 0;
+	l->captures_seen = l->samples_seen = 0;
 	memcpy(l->ports, l->model.policy.ports, PORTS_BYTES);
 	*l->amplifier = l->model.policy.amplifier;
 	write_rings(l);

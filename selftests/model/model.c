@@ -118,6 +118,7 @@ enum model_fate model_run(struct model *m, struct model_frame *frame, struct mod
 	ret->packets = frame->segments ? frame->segments : 1;
 	fate = decide(m, ret);
 	count_all(&m->counters, ret, fate);
+	model_top(m, ret, fate);
 	if (fate == MODEL_TX) {
 		memcpy(frame->bytes, ret->backend->dst_mac, 6);
 		memcpy(frame->bytes + 6, ret->backend->src_mac, 6);

@@ -14,6 +14,7 @@
 
 #include "model_guard.h"
 #include "model_response.h"
+#include "model_top.h"
 #include "sluice/abi/client.h"
 #include "sluice/abi/drop_reason.h"
 #include "sluice/abi/limit.h"
@@ -75,6 +76,7 @@ struct model_policy {
 	struct guard guard[MODEL_VIPS]; /* by vip id, 0: listeners; mode to options */
 	struct model_host host;
 	struct model_response_policy response;
+	struct capture capture; /* until when, what, and at what rate */
 };
 
 struct model_client {
@@ -91,7 +93,9 @@ struct model_state {
 	uint64_t may_look_ns[2]; /* for proof: of TCP, of all else */
 	struct model_guard_state guard[MODEL_VIPS];
 	uint64_t credit[MODEL_CREDITS]; /* for answers */
-	uint64_t answers_until_ns;	/* until when answers to a guard are looked at */
+	struct model_top_table top[TOP_TABLES];
+	struct model_capture_state capture;
+	uint64_t answers_until_ns; /* until when answers to a guard are looked at */
 };
 
 struct model_counters {
@@ -157,6 +161,8 @@ struct model_packet {
 	const struct backend *backend;
 	uint32_t backend_id;
 	struct model_guard guard;
+	bool captured;
+	uint32_t capture_class;
 	struct model_limit limit[MODEL_LIMITS_MAX];
 };
 

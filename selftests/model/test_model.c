@@ -37,6 +37,7 @@ static void expect_all_reached(const struct fuzz_result *r)
 	for (i = STATS_PASS; i < STATS_ACTIONS; i++)
 		assert_true(r->action[i] > 100);
 	assert_true(r->marked > 100);
+	assert_true(r->captured > 100 && r->sampled > 10000);
 	assert_true(r->admitted > 1000 && r->would_drop > 1000);
 	for (i = 1; i < GUARD_COUNT_COUNT; i++)
 		assert_true(r->guarded[i] > 20);

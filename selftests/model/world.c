@@ -333,4 +333,5 @@ void world_make(struct draw *d, uint64_t now_ns, struct model_policy *ret)
 	vips(d, ret);
 	world_guard_make(d, ret);
 	world_response_make(d, ret);
+	world_capture_make(d, now_ns, ret);
 }

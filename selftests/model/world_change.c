@@ -37,7 +37,7 @@ static void change_rates(struct draw *d, struct model_policy *policy, uint32_t i
 void world_change(struct draw *d, uint64_t now_ns, struct model_policy *policy,
 		  struct model_state *state)
 {
-	switch (draw(d, 12)) {
+	switch (draw(d, 13)) {
 	case 0:
 	case 1:
 		change_rates(d, policy, 1 + draw(d, MODEL_CLASSES - 1));
@@ -69,6 +69,9 @@ void world_change(struct draw *d, uint64_t now_ns, struct model_policy *policy,
 	case 8:
 		policy->state.kind_class[1 + draw(d, LIMIT_KINDS - 1)] =
 			(uint8_t)draw(d, MODEL_CLASSES);
+		break;
+	case 10:
+		world_capture_make(d, now_ns, policy);
 		break;
 	case 9:
 		world_response_make(d, policy);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Services whose answers are bounded. */
+/* Services whose answers are bounded; what is captured. */
 #include <string.h>
 
+#include "sluice/algo/gcra_rate.h"
 #include "world_part.h"
 
 static bool has_key(const struct model_response_policy *r, const struct response_key *key)
@@ -38,4 +39,19 @@ void world_response_make(struct draw *d, struct model_policy *w)
 	}
 	r->state.enabled = draw(d, 4) != 0;
 	r->state.set_bits = draw(d, MODEL_SET_BITS + 1);
+}
+
+/* Every so often one runs, of a few reasons, at a rate that is soon over. */
+void world_capture_make(struct draw *d, uint64_t now_ns, struct model_policy *w)
+{
+	struct capture *c = &w->capture;
+
+	memset(c, 0, sizeof(*c));
+	if (draw(d, 2))
+		return;
+	c->until_ns = now_ns + draw_magnitude(d, 34);
+	c->reasons = draw_64(d) | draw_64(d);
+	while (gcra_rate_set(&c->rate, 1 + draw_magnitude(d, 20), WORLD_SECOND_NS,
+			     1 + draw_magnitude(d, 5)))
+		;
 }
