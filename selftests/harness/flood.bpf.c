@@ -3,7 +3,9 @@
  * A flood of made-up sources, and the least that can be done about one.
  *
  * flood_send is run by BPF_PROG_TEST_RUN with live frames, on one CPU: XDP_TX leaves by the device it is
- * run for. Frames come back from a pool with whatever was last in them, so each is written in full.
+ * run for. Frames come back from a pool with whatever was last in them, so each is written in full; but
+ * those of one source not again when they come back as they were sent: what a device received is in
+ * memory or in a shared cache, and not in the private one of a CPU that has just written it.
  * Ahead of its pace it waits, and if that takes long answers XDP_DROP, which puts the frame back.
  */
 #include <vmlinux.h>
@@ -23,6 +25,13 @@ __u64 flood_random = 88172645463325252ULL; /* never 0; set by flood.c */
 
 static __u64 next_q8;
 static __u64 credit;
+
+struct flood_frame {
+	union {
+		__u64 word[8]; /* FLOOD_FRAME_BYTES of them */
+		__u8 bytes[64];
+	};
+};
 
 /* Marsaglia, "Xorshift RNGs" (2003), s3. */
 static __always_inline __u64 random_next(void)
@@ -75,36 +84,56 @@ static __always_inline __u16 fold(__u32 sum)
 	return ~sum;
 }
 
-SEC("xdp")
-int flood_send(struct xdp_md *ctx)
+/* The next frame: its template, from another source each time or always the same. */
+static __always_inline void make_frame(const struct flood_template *t, struct flood_frame *ret)
 {
-	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
-	struct flood_template *t;
-	struct iphdr *ip = data + sizeof(struct ethhdr);
-	__be16 *l4 = (void *)(ip + 1);
+	__u64 r = flood_plan.sources ? 1 : random_next();
+	struct iphdr *ip = (void *)ret->bytes + sizeof(struct ethhdr);
 	__u32 source, port, sum, i;
-	__u64 r;
 
-	if (data + FLOOD_FRAME_BYTES > end || !may_send())
-		return XDP_DROP;
-	i = flood_sent % (flood_plan.templates ?: 1);
-	t = &flood_plan.template[i & (FLOOD_MIXES - 1)];
 #pragma unroll
-	for (i = 0; i < FLOOD_FRAME_BYTES / 8; i++)
-		((__u64 *)data)[i] = t->bytes[i];
-	*(__u32 *)(data + 56) = t->bytes[7];
-
-	r = flood_plan.sources ? 1 : random_next();
+	for (i = 0; i < 8; i++)
+		ret->word[i] = t->bytes[i];
 	source = (FLOOD_FIRST_OCTET + (((r >> 32) & 0xff) * FLOOD_OCTETS >> 8)) << 24;
 	source = bpf_htonl(source | (r & 0xffffff));
 	port = bpf_htons(1024 + (r >> 44 & 0x7fff));
 	sum = (source & 0xffff) + (source >> 16);
 	ip->saddr = source;
 	ip->check = fold(t->ip_sum + sum);
-	l4[0] = port;
+	*(__be16 *)(ip + 1) = port;
 	if (t->l4_sum_at == 50) /* TCP's; UDP over IPv4 may go without (RFC 768) */
-		*(__u16 *)(data + 50) = fold(t->l4_sum + sum + port);
+		*(__u16 *)(ret->bytes + 50) = fold(t->l4_sum + sum + port);
+}
+
+static __always_inline bool is_frame(const void *data, const struct flood_frame *frame)
+{
+	__u64 differs = *(const __u32 *)(data + 56) ^ (__u32)frame->word[7];
+	__u32 i;
+
+#pragma unroll
+	for (i = 0; i < FLOOD_FRAME_BYTES / 8; i++)
+		differs |= ((const __u64 *)data)[i] ^ frame->word[i];
+	return !differs;
+}
+
+SEC("xdp")
+int flood_send(struct xdp_md *ctx)
+{
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	struct flood_frame frame;
+	__u32 i;
+
+	if (data + FLOOD_FRAME_BYTES > end || !may_send())
+		return XDP_DROP;
+	i = flood_sent % (flood_plan.templates ?: 1);
+	make_frame(&flood_plan.template[i & (FLOOD_MIXES - 1)], &frame);
 	flood_sent++;
+	if (flood_plan.sources && is_frame(data, &frame))
+		return XDP_TX;
+#pragma unroll
+	for (i = 0; i < FLOOD_FRAME_BYTES / 8; i++)
+		((__u64 *)data)[i] = frame.word[i];
+	*(__u32 *)(data + 56) = frame.word[7];
 	return XDP_TX;
 }
 
