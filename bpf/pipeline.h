@@ -76,11 +76,11 @@ struct pkt_facts {
 
 	/* Of the parser. */
 	__u32 wire_bytes;   /* as sent, without FCS: tags and every segment's headers included */
-	__u32 header_bytes; /* link to the end of the transport header */
-	__u32 l2_bytes;
-	__u32 l3_bytes;	      /* as the IP header says */
-	__u32 flags;	      /* enum pkt_flag */
-	__u32 proto;	      /* transport; flow.proto differs when an error quotes */
+	__u32 l3_bytes;	    /* as the IP header says */
+	__u16 header_bytes; /* link to the end of the transport header */
+	__u16 l2_bytes;
+	__u16 proto;	      /* transport; flow.proto differs when an error quotes */
+	__u16 flags;	      /* enum pkt_flag */
 	struct addr source;   /* who sent it */
 	struct flow_key flow; /* the packet's, or for an ICMP error that of the packet it quotes */
 
@@ -90,7 +90,10 @@ struct pkt_facts {
 	__u64 now_ns; /* 0: the clock was not read yet */
 	__u32 vip_id;
 	__u32 backend_id;
-	__u32 egress_ifindex;
+	union {
+		__u32 egress_ifindex; /* STAGE_TX */
+		__u32 generation;     /* until then: of policy, when the packet began to ask it */
+	};
 	__u8 kind;    /* enum limit_kind, as far as headers tell */
 	__u8 exempt;  /* 1: an allow prefix has the source */
 	__u8 group;   /* of its source: what limits it meets; abi/source.h */
@@ -134,6 +137,16 @@ static __always_inline __u64 pkt_now_coarse(const struct pkt_facts *p)
 	if (clock_injected)
 		return *(volatile __u64 *)&test_now_ns;
 	return p->now_ns ? p->now_ns : bpf_ktime_get_coarse_ns();
+}
+
+/*
+ * The number of the tick, after which the coarse clock and this stand still until the next. The
+ * verifier replaces the call by a load, while a call of either clock costs more than 20 ns where returns
+ * are mitigated.
+ */
+static __always_inline __u64 pkt_tick(void)
+{
+	return bpf_jiffies64();
 }
 
 /* The packet's one reading of the clock: it is the dearest thing on the path (26 ns). */

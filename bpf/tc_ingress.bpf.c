@@ -22,6 +22,7 @@
 #include "obs/top.h"
 #include "obs/exit.h"
 #include "obs/capture.h"
+#include "drop_path.h"
 
 static __always_inline int tc_end(const struct pkt *p, enum stage_result result)
 {
@@ -50,13 +51,27 @@ __noinline int tc_capture(struct __sk_buff *ctx, struct pkt_facts *p)
 	return 0;
 }
 
+/* What was merged, or has its tag beside it, goes the whole way. */
+static __always_inline bool tc_drop_path(struct __sk_buff *ctx)
+{
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+
+	if (ctx->vlan_present || ctx->gso_size || ctx->gso_segs > 1)
+		return false;
+	return drop_path_takes(data, end, ctx->len);
+}
+
 SEC("tc")
 int tc_ingress(struct __sk_buff *ctx)
 {
 	enum stage_result result;
-	struct pkt p = {};
+	struct pkt p;
 
+	if (drop_cache_enabled && tc_drop_path(ctx))
+		return TC_DROP;
+	p = (struct pkt) {};
 	result = tc_parse(ctx, &p);
+	p.generation = drop_cache_generation();
 	p.data = (void *)(long)ctx->data;
 	p.end = (void *)(long)ctx->data_end;
 	p.ctx = ctx;
@@ -85,6 +100,8 @@ int tc_ingress(struct __sk_buff *ctx)
 	obs_exit(&p, result);
 	if (result == STAGE_DROP && capture_runs())
 		tc_capture(ctx, &p.facts);
+	if (result == STAGE_DROP && drop_cache_enabled)
+		drop_path_keep(&p.facts);
 	return tc_end(&p, result);
 }
 

@@ -18,6 +18,7 @@
 #include "obs/top.h"
 #include "obs/exit.h"
 #include "obs/capture.h"
+#include "drop_path.h"
 
 __noinline int xdp_parse(struct xdp_md *ctx, struct pkt *p, __u32 frame_bytes)
 {
@@ -72,13 +73,24 @@ __noinline int xdp_capture(struct xdp_md *ctx, struct pkt_facts *p)
 	return 0;
 }
 
+static __always_inline bool xdp_drop_path(struct xdp_md *ctx)
+{
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+
+	return drop_path_takes(data, end, end - data);
+}
+
 SEC("xdp.frags")
 int xdp_ingress(struct xdp_md *ctx)
 {
 	enum stage_result result;
-	struct pkt p = {};
+	struct pkt p;
 
+	if (drop_cache_enabled && xdp_drop_path(ctx))
+		return XDP_DROP;
+	p = (struct pkt) {};
 	result = xdp_begin(ctx, &p);
+	p.generation = drop_cache_generation();
 	p.data = (void *)(long)ctx->data;
 	p.end = (void *)(long)ctx->data_end;
 	p.ctx = ctx;
@@ -107,6 +119,8 @@ int xdp_ingress(struct xdp_md *ctx)
 	obs_exit(&p, result);
 	if (result == STAGE_DROP && capture_runs())
 		xdp_capture(ctx, &p.facts);
+	if (result == STAGE_DROP && drop_cache_enabled)
+		drop_path_keep(&p.facts);
 	return xdp_end(&p, result);
 }
 

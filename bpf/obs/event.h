@@ -37,31 +37,53 @@ struct {
 #define EVENT_PENDING_MAX 64
 #define EVENT_TRIES	  2
 
-static __always_inline bool event_admit(struct pkt *p, struct event_meter *meter)
+static __always_inline struct gcra_rate event_rate(void)
 {
 	struct gcra_rate rate = {
 		.mult = GCRA_FP_PER_S / events_per_s,
 		.tolerance_fp = GCRA_FP_PER_S / 10,
 	};
-	__u64 now_fp;
 
 	if (rate.tolerance_fp < rate.mult)
 		rate.tolerance_fp = rate.mult;
+	return rate;
+}
+
+static __always_inline bool event_admit(struct pkt *p, struct event_meter *meter)
+{
+	struct gcra_rate rate = event_rate();
 	/* The coarse clock: under a flood, most of what is dropped needs no other. */
-	now_fp = gcra_now_fp(pkt_now_coarse(&p->facts));
+	__u64 now_fp = gcra_now_fp(pkt_now_coarse(&p->facts));
+
 	return gcra_spend(&meter->tat, &rate, now_fp, 1, EVENT_TRIES) == GCRA_ADMIT;
 }
 
+/* From when on, but at the latest at until_ns, an event may be written again. */
+static __always_inline __u64 event_next_ns(__u32 which, __u64 now, __u64 until_ns)
+{
+	struct event_meter *meter = bpf_map_lookup_elem(&event_meter, &which);
+	struct gcra_rate rate = event_rate();
+	__u64 wait_ns;
+
+	if (!meter)
+		return until_ns;
+	wait_ns = gcra_wait_ns(&meter->tat, &rate, gcra_now_fp(now), 1);
+	return wait_ns < until_ns - now ? now + wait_ns : until_ns;
+}
+
 /* What is pending goes to the shared count once it is many, and when there is room for events. */
-static __always_inline void event_suppress(struct event_meter *meter, __u32 which, __u64 n,
-					   __u64 at_least)
+static __always_inline void event_suppress(__u32 which, __u64 n, __u64 at_least)
 {
 	__u64 *pending = bpf_map_lookup_elem(&event_pending, &which);
+	struct event_meter *meter;
 
 	if (!pending)
 		return;
 	*pending += n;
 	if (*pending < at_least)
+		return;
+	meter = bpf_map_lookup_elem(&event_meter, &which);
+	if (!meter)
 		return;
 	__sync_fetch_and_add(&meter->suppressed, *pending);
 	*pending = 0;
@@ -125,15 +147,15 @@ static __always_inline void event_exit(struct pkt *p, enum stage_result result)
 	if (!meter)
 		return;
 	if (!event_admit(p, meter)) {
-		event_suppress(meter, which, 1, EVENT_PENDING_MAX);
+		event_suppress(which, 1, EVENT_PENDING_MAX);
 		return;
 	}
 	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
 	if (!e) {
-		event_suppress(meter, which, 1, 1);
+		event_suppress(which, 1, 1);
 		return;
 	}
-	event_suppress(meter, which, 0, 1);
+	event_suppress(which, 0, 1);
 	event_write(p, e, type, reason, answer->outcome == LIMIT_UNASKED ? 0 : answer->limit_class);
 	bpf_ringbuf_submit(e, 0);
 }

@@ -72,16 +72,19 @@ static __always_inline __u32 limit_peek(const struct limit_scope *s)
 __noinline int limit_spend_rows(__u64 *a, __u64 *b, const struct gcra_rate *rate, __u64 now_fp,
 				__u32 n)
 {
+	__u64 *spent = a, *other = b;
+
 	if (!a || !b || !rate) /* never; but the verifier wants to be told */
 		return GCRA_REFUSE;
-	if (gcra_ask(a, rate, now_fp, n, 0)) {
-		gcra_charge(b, rate, now_fp, n, LIMIT_CHARGE_TRIES);
-		return gcra_take(a, rate, now_fp, n, LIMIT_TRIES, 0);
+	if (!gcra_ask(a, rate, now_fp, n, 0)) {
+		if (!gcra_ask(b, rate, now_fp, n, 0))
+			return GCRA_REFUSE;
+		spent = b;
+		other = a;
 	}
-	if (!gcra_ask(b, rate, now_fp, n, 0))
-		return GCRA_REFUSE;
-	gcra_charge(a, rate, now_fp, n, LIMIT_CHARGE_TRIES);
-	return gcra_take(b, rate, now_fp, n, LIMIT_TRIES, 0);
+	/* One call of each: of two, clang 19 makes functions, whose stack is too much for 6.1. */
+	gcra_charge(other, rate, now_fp, n, LIMIT_CHARGE_TRIES);
+	return gcra_take(spent, rate, now_fp, n, LIMIT_TRIES, 0);
 }
 
 static __always_inline enum gcra_result limit_spend_unit(const struct limit_scope *s, __u32 unit)

@@ -53,19 +53,27 @@ static __always_inline bool verdict_takes(const struct pkt *p, struct verdict *v
 	return true;
 }
 
-static __always_inline bool verdict_on_source(const struct pkt *p)
+/* Of the source's address or /64, or its /24 or /48. */
+static __always_inline struct verdict *verdict_find(const struct pkt_facts *p, bool is_wide)
 {
 	struct verdict_key key = {};
 
-	client_unit(&p->facts, &key.addr);
-	key.len_bits =
-		p->flags & PKT_IPV6 ? CLIENT_UNIT_BITS_V6 : ADDR_V4_BITS + CLIENT_UNIT_BITS_V4;
-	if (verdict_takes(p, bpf_map_lookup_elem(&verdict_source, &key)))
-		return true;
-	client_wide(&p->facts, &key.addr);
-	key.len_bits =
-		p->flags & PKT_IPV6 ? CLIENT_WIDE_BITS_V6 : ADDR_V4_BITS + CLIENT_WIDE_BITS_V4;
-	return verdict_takes(p, bpf_map_lookup_elem(&verdict_source, &key));
+	if (is_wide) {
+		client_wide(p, &key.addr);
+		key.len_bits = p->flags & PKT_IPV6 ? CLIENT_WIDE_BITS_V6
+						   : ADDR_V4_BITS + CLIENT_WIDE_BITS_V4;
+	} else {
+		client_unit(p, &key.addr);
+		key.len_bits = p->flags & PKT_IPV6 ? CLIENT_UNIT_BITS_V6
+						   : ADDR_V4_BITS + CLIENT_UNIT_BITS_V4;
+	}
+	return bpf_map_lookup_elem(&verdict_source, &key);
+}
+
+static __noinline bool verdict_on_source(const struct pkt *p)
+{
+	return verdict_takes(p, verdict_find(&p->facts, false)) ||
+	       verdict_takes(p, verdict_find(&p->facts, true));
 }
 
 /* Later fragments have no ports and match no flow; without the first one they are harmless. */
@@ -76,19 +84,64 @@ static __always_inline bool verdict_on_flow(const struct pkt *p)
 	return verdict_takes(p, bpf_map_lookup_elem(&verdict_flow, &p->flow));
 }
 
-static __always_inline enum stage_result stage_verdict(struct pkt *p)
+/* Which verdicts the source may have: enum verdict_filter_bit; negative: the filter is not there. */
+static __always_inline int verdict_may(const struct addr *source)
 {
 	struct verdict_filter *filter;
 	__u32 zero = 0, bucket;
-	__u8 may;
+
+	filter = bpf_map_lookup_elem(&verdict_filter, &zero);
+	if (!filter)
+		return -1;
+	bucket = verdict_filter_bucket(source) & ((1U << VERDICT_FILTER_BITS) - 1);
+	return *(volatile __u8 *)&filter->bucket[bucket];
+}
+
+/*
+ * Until when the verdict that dropped the packet is the one that drops all of its source's; 0: others
+ * of its packets meet another verdict, or none.
+ */
+static __always_inline __u64 verdict_hold(const struct pkt_facts *p, __u64 now, __u8 *is_wide)
+{
+	struct verdict *v = verdict_find(p, false);
+
+	*is_wide = 0;
+	if (!v || v->until_ns <= now) {
+		*is_wide = 1;
+		v = verdict_find(p, true);
+	}
+	return v && v->action == VERDICT_DROP ? v->until_ns : 0;
+}
+
+/* Count packets of a source, known by the 64 bits that tell units apart, that its verdict dropped. */
+static __noinline void verdict_count(__u64 source, bool is_v6, bool is_wide, __u32 packets)
+{
+	struct verdict_key key = {};
+	struct verdict *v;
+
+	if (is_v6) {
+		key.len_bits = is_wide ? CLIENT_WIDE_BITS_V6 : CLIENT_UNIT_BITS_V6;
+		key.addr.w[0] = source >> 32;
+		key.addr.w[1] = is_wide ? source & bpf_htonl(0xffff0000) : source;
+	} else {
+		key.len_bits = ADDR_V4_BITS + (is_wide ? CLIENT_WIDE_BITS_V4 : CLIENT_UNIT_BITS_V4);
+		key.addr.w[2] = source >> 32;
+		key.addr.w[3] = is_wide ? source & bpf_htonl(0xffffff00) : source;
+	}
+	v = bpf_map_lookup_elem(&verdict_source, &key);
+	if (v)
+		v->dropped_packets += packets;
+}
+
+static __always_inline enum stage_result stage_verdict(struct pkt *p)
+{
+	int may;
 
 	if (!verdict_enabled || p->exempt)
 		return STAGE_NEXT;
-	filter = bpf_map_lookup_elem(&verdict_filter, &zero);
-	if (!filter)
+	may = verdict_may(&p->source);
+	if (may < 0)
 		return drop(p, DROP_INTERNAL);
-	bucket = verdict_filter_bucket(&p->source) & ((1U << VERDICT_FILTER_BITS) - 1);
-	may = *(volatile __u8 *)&filter->bucket[bucket];
 	if ((may & VERDICT_FILTER_SOURCE) && verdict_on_source(p))
 		return drop(p, DROP_VERDICT_SOURCE);
 	if ((may & VERDICT_FILTER_FLOW) && verdict_on_flow(p))

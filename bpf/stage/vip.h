@@ -22,6 +22,15 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct vip_state);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} vip_state SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 64 * 2 * RING_SIZE_MAX);
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, __u32);
@@ -37,6 +46,15 @@ struct {
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } backends SEC(".maps");
 
+/* Are there none? */
+static __always_inline bool vip_is_empty(void)
+{
+	__u32 zero = 0;
+	struct vip_state *state = bpf_map_lookup_elem(&vip_state, &zero);
+
+	return state && *(volatile __u32 *)&state->is_empty;
+}
+
 /*
  * Find the packet's vip. Decides nothing: a packet to none goes on as well.
  * Only a first fragment has ports, so fragments match the record of port 0, if the address has one,
@@ -48,7 +66,7 @@ static __always_inline enum stage_result stage_vip_find(struct pkt *p)
 
 	if (!vip_enabled || (p->flags & PKT_VIPLESS))
 		return STAGE_NEXT;
-	if (p->flow.proto != PROTO_TCP && p->flow.proto != PROTO_UDP)
+	if ((p->flow.proto != PROTO_TCP && p->flow.proto != PROTO_UDP) || vip_is_empty())
 		return STAGE_NEXT;
 	key.addr = p->flow.dst;
 	key.proto = p->flow.proto;

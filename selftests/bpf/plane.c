@@ -137,6 +137,8 @@ struct stats_count plane_actions(const struct plane *p, enum stats_action action
 static void set(const struct plane *p, const char *map, const void *key, const void *value)
 {
 	assert_int_equal(bpf_map_update_elem(plane_map(p, map), key, value, BPF_ANY), 0);
+	if (p->hook != PLANE_EGRESS)
+		plane_changed(p);
 }
 
 static void get(const struct plane *p, const char *map, const void *key, void *value)
@@ -158,6 +160,7 @@ void plane_acl(struct plane *p, enum source_list list, const char *address, uint
 	struct prefix prefix = prefix_of(address, len_bits);
 
 	assert_int_equal(source_table_add(p->sources, list, &prefix), 0);
+	plane_changed(p);
 }
 
 void plane_acl_remove(struct plane *p, enum source_list list, const char *address,
@@ -166,6 +169,7 @@ void plane_acl_remove(struct plane *p, enum source_list list, const char *addres
 	struct prefix prefix = prefix_of(address, len_bits);
 
 	assert_int_equal(source_table_del(p->sources, list, &prefix), 0);
+	plane_changed(p);
 }
 
 void plane_limit_set(struct plane *p, uint32_t group, uint32_t service, const uint8_t classes[3])
@@ -201,6 +205,7 @@ void plane_limit_prefix(struct plane *p, const char *address, uint32_t len_bits,
 	write_sets(p);
 	assert_int_equal(source_table_set_groups(p->sources, p->groups, p->n_groups), 0);
 	assert_int_equal(source_table_apply(p->sources, &err), 0);
+	plane_changed(p);
 }
 
 static struct limit_rates *change_class(struct plane *p, uint32_t id, struct limit_class *class)
@@ -342,6 +347,7 @@ void plane_verdict_remove(struct plane *p, const char *address, uint32_t len_bit
 	struct prefix key = prefix_of(address, len_bits);
 
 	assert_int_equal(bpf_map_delete_elem(plane_map(p, "verdict_source"), &key), 0);
+	plane_changed(p);
 }
 
 void plane_verdict_flow(struct plane *p, const struct flow_key *flow, uint8_t action,
@@ -359,7 +365,7 @@ uint64_t plane_verdict_drops(const struct plane *p, const char *address, uint32_
 	struct verdict v;
 
 	get(p, "verdict_source", &key, &v);
-	return v.dropped_packets;
+	return v.dropped_packets + plane_verdict_hits(p, &key);
 }
 
 void plane_vip(struct plane *p, uint32_t id, const char *address, uint16_t port, uint8_t proto,
@@ -377,6 +383,7 @@ void plane_vip(struct plane *p, uint32_t id, const char *address, uint16_t port,
 		p->vip_class[id] = (uint8_t)limit_class;
 		write_sets(p);
 	}
+	set(p, "vip_state", &(uint32_t) { 0 }, &(struct vip_state) { 0 });
 	set(p, "vips", &key, &vip);
 }
 

@@ -11,6 +11,7 @@
 #include "dataplane/source_table.h"
 #include "packet.h"
 #include "sluice/abi/client.h"
+#include "sluice/abi/drop_cache.h"
 #include "sluice/abi/drop_reason.h"
 #include "sluice/abi/event.h"
 #include "sluice/abi/stats.h"
@@ -23,9 +24,10 @@
 #define PLANE_ROW_BITS	8
 #define PLANE_LOOPBACK	1 /* where BPF_PROG_TEST_RUN says that packets come from */
 #define PLANE_ELSEWHERE 99
+#define PLANE_CPUS_MAX	256
 #define PLANE_SECOND	1000000000ULL
 /* Planted bugs: below it those of the way in, from it on those of the way out; 0: as it ships. */
-#define PLANE_PLANTED_EGRESS 8
+#define PLANE_PLANTED_EGRESS 10
 
 /* The hooks of the way in have the same tests (plane_case.h); egress has its own. */
 enum plane_hook { PLANE_XDP, PLANE_TC, PLANE_HOOKS, PLANE_EGRESS = PLANE_HOOKS };
@@ -35,6 +37,7 @@ struct plane_settings {
 	bool unknown_l4_drop;
 	uint32_t events_per_s;
 	bool real_clock;
+	bool no_top; /* it samples every packet at first, and those go past the drop cache */
 	uint32_t max_clients; /* 0: 4096 */
 	uint32_t planted;     /* a bug of planted.bpf.c, PLANE_XDP only, or planted_egress.bpf.c */
 };
@@ -74,6 +77,8 @@ enum plane_action plane_run_spec(struct plane *p, const struct packet_spec *spec
 uint64_t plane_run_many(struct plane *p, const struct packet *in, uint32_t times);
 
 int plane_map(const struct plane *p, const char *name);
+/* Call after writing a map of policy in another way than below, as the agent does. */
+void plane_changed(const struct plane *p);
 /* Per-CPU counters, summed. */
 void plane_sum(const struct plane *p, const char *map, uint32_t index, void *ret, size_t bytes);
 struct stats_count plane_drops(const struct plane *p, enum drop_reason reason);
@@ -104,8 +109,12 @@ uint64_t plane_meter(const struct plane *p, const char *source, uint32_t id, enu
 void plane_verdict(struct plane *p, const char *address, uint32_t len_bits, uint8_t action,
 		   uint64_t until_ns);
 void plane_verdict_remove(struct plane *p, const char *address, uint32_t len_bits);
+uint64_t plane_verdict_hits(const struct plane *p, const void *verdict_key);
+/* Packets that entries of the drop cache have answered, as far as they remember. */
+uint64_t plane_cache_hits(const struct plane *p);
 void plane_verdict_flow(struct plane *p, const struct flow_key *flow, uint8_t action,
 			uint64_t until_ns);
+/* With the hits of which it was not told yet, which the next function counts alone. */
 uint64_t plane_verdict_drops(const struct plane *p, const char *address, uint32_t len_bits);
 
 /* Balancing. A vip id doubles as its place among the rings. */

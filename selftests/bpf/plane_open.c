@@ -38,6 +38,7 @@ static void settle_maps(struct bpf_object *object, const struct plane_settings *
 		(skeleton)->rodata->clock_injected = !(s)->real_clock;      \
 		(skeleton)->rodata->unknown_l4_drop = (s)->unknown_l4_drop; \
 		(skeleton)->rodata->events_per_s = (s)->events_per_s;       \
+		(skeleton)->rodata->top_enabled = !(s)->no_top;             \
 		(skeleton)->rodata->ring_stride = PLANE_RING;               \
 		settle_maps((skeleton)->obj, (s));                          \
 	} while (0)
@@ -51,7 +52,7 @@ static void open_policy(struct plane *p)
 				    .v6_lengths_fd = plane_map(p, "source_v6_lengths") };
 	struct limit_state state = { 0 };
 	struct errmsg err;
-	uint32_t i;
+	uint32_t zero = 0, i;
 
 	assert_int_equal(source_table_open(&maps, &p->sources), 0);
 	source_table_set(p->sources, SOURCE_LIST_ALLOW, NULL, 0);
@@ -61,6 +62,9 @@ static void open_policy(struct plane *p)
 	for (i = 0; i < 2 * 2 * LIMIT_ROW_KEY_WORDS; i++)
 		state.key[i / 8].row[i / 4 % 2][i % 4] = 0x9e3779b97f4a7c15ULL * (i + 3);
 	plane_limit_state_set(p, &state);
+	assert_int_equal(bpf_map_update_elem(plane_map(p, "vip_state"), &zero,
+					     &(struct vip_state) { .is_empty = 1 }, BPF_ANY),
+			 0);
 }
 
 static void open_planted(struct plane *p, const struct plane_settings *s)

@@ -14,6 +14,7 @@
 #include "stage/mtu.h"
 #include "stage/encap.h"
 #include "stage/forward.h"
+#include "drop_path.h"
 
 /* enum plane_planted of plane.h */
 const volatile __u32 planted = 0;
@@ -65,9 +66,27 @@ static __always_inline enum stage_result planted_mtu(struct pkt *p)
 	return stage_mtu(p);
 }
 
-#define stage_acl     planted_acl
-#define stage_guard   planted_guard
-#define stage_limit   planted_limit
-#define stage_vip     planted_vip
-#define stage_mtu     planted_mtu
+static __always_inline bool planted_drop_path(void *data, void *end, __u32 bytes)
+{
+	struct iphdr *ip = data + sizeof(struct ethhdr);
+	struct drop_cache_entry *e;
+
+	if (planted < 8 || (void *)(ip + 1) > end)
+		return drop_path_takes(data, end, bytes);
+	e = drop_cache_slot((__u64)bpf_htonl(0xffff) << 32 | ip->saddr);
+	/* 8: what a source's last packet met is believed whatever has changed since. */
+	if (planted == 8 && e)
+		e->generation = drop_cache_generation();
+	/* 9: it is believed for as long as nothing changes, whatever ends by itself. */
+	if (planted == 9 && e && e->until_ns)
+		e->until_ns = ~0ULL;
+	return drop_path_takes(data, end, bytes);
+}
+
+#define stage_acl	planted_acl
+#define stage_guard	planted_guard
+#define stage_limit	planted_limit
+#define stage_vip	planted_vip
+#define stage_mtu	planted_mtu
+#define drop_path_takes planted_drop_path
 #include "../../bpf/xdp_ingress.bpf.c"

@@ -56,6 +56,7 @@ static void run_capture(struct plane *p, uint64_t reasons, uint64_t per_s, uint6
 
 	assert_int_equal(gcra_rate_set(&c.rate, per_s, PLANE_SECOND, per_s / 10), 0);
 	assert_int_equal(bpf_map_update_elem(plane_map(p, "capture"), &zero, &c, BPF_ANY), 0);
+	plane_changed(p);
 }
 
 static uint64_t missed(struct plane *p)

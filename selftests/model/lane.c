@@ -216,7 +216,9 @@ static bool check_verdicts(struct lane *l)
 	for (i = 0; i < w->n_source_verdict; i++) {
 		bpf_map_lookup_elem(plane_map(&l->plane, "verdict_source"),
 				    &w->source_verdict[i].prefix, &found);
-		if (found.dropped_packets != w->source_verdict[i].dropped_packets)
+		if (found.dropped_packets +
+			    plane_verdict_hits(&l->plane, &w->source_verdict[i].prefix) !=
+		    w->source_verdict[i].dropped_packets)
 			break;
 	}
 	if (i == w->n_source_verdict) {

@@ -36,6 +36,7 @@ void lane_open(struct lane *l, enum plane_hook hook, bool unknown_l4_drop, uint3
 {
 	struct plane_settings settings = { .unknown_l4_drop = unknown_l4_drop,
 					   .events_per_s = 100,
+					   .no_top = unknown_l4_drop,
 					   .planted = planted };
 
 	memset(l, 0, sizeof(*l));
@@ -113,10 +114,11 @@ static void write_verdicts(struct lane *l)
 	lane_empty(l, "verdict_flow");
 	for (i = 0; i < w->n_source_verdict; i++) {
 		const struct model_source_verdict *v = &w->source_verdict[i];
-		struct verdict value = { .until_ns = v->until_ns,
-					 .dropped_packets = v->dropped_packets,
-					 .action = v->action };
+		struct verdict value = { .until_ns = v->until_ns, .action = v->action };
 
+		/* It will still be told of these. */
+		value.dropped_packets =
+			v->dropped_packets - plane_verdict_hits(&l->plane, &v->prefix);
 		l->filter->bucket[verdict_filter_bucket(&v->prefix.addr)] |= VERDICT_FILTER_SOURCE;
 		lane_put(l, "verdict_source", &v->prefix, &value);
 	}
@@ -134,11 +136,12 @@ static void write_verdicts(struct lane *l)
 static void write_vips(struct lane *l)
 {
 	const struct model_policy *w = &l->model.policy;
-	uint32_t i;
+	uint32_t zero = 0, i;
 
 	lane_empty(l, "vips");
 	for (i = 0; i < w->n_vip; i++)
 		lane_put(l, "vips", &w->vip_key[i], &w->vip[i]);
+	lane_put(l, "vip_state", &zero, &(struct vip_state) { .is_empty = w->n_vip == 0 });
 	for (i = 1; i < MODEL_BACKENDS; i++)
 		lane_put(l, "backends", &i, &w->backend[i]);
 }
@@ -170,12 +173,13 @@ void lane_write(struct lane *l)
 	lane_capture_write(l);
 	for (; l->n_client < s->n_client; l->n_client++)
 		lane_put(l, "clients", &s->client[l->n_client].key, &s->client[l->n_client].client);
+	plane_changed(&l->plane);
 }
 
 static void forget(struct lane *l)
 {
 	static const struct limit_meters full;
-	uint64_t *never = calloc(l->cpus, 16);
+	uint64_t *never = calloc(l->cpus, 24);
 	uint32_t i, zero = 0;
 
 	if (!never)

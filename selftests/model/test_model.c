@@ -115,8 +115,10 @@ PLANTED(4, a_refill_that_loses_nanoseconds_is_found)
 PLANTED(5, fragments_that_meet_two_backends_are_found)
 PLANTED(6, an_mtu_that_counts_the_link_header_is_found)
 PLANTED(7, an_acknowledgement_that_proves_its_source_is_found)
-PLANTED(8, fragments_that_are_no_answers_are_found)
-PLANTED(9, marks_for_who_does_not_understand_are_found)
+PLANTED(10, fragments_that_are_no_answers_are_found)
+PLANTED(11, marks_for_who_does_not_understand_are_found)
+PLANTED(8, a_drop_remembered_across_a_change_is_found)
+PLANTED(9, a_drop_remembered_past_its_end_is_found)
 
 int main(void)
 {
@@ -131,6 +133,8 @@ int main(void)
 		cmocka_unit_test(an_acknowledgement_that_proves_its_source_is_found),
 		cmocka_unit_test(fragments_that_are_no_answers_are_found),
 		cmocka_unit_test(marks_for_who_does_not_understand_are_found),
+		cmocka_unit_test(a_drop_remembered_across_a_change_is_found),
+		cmocka_unit_test(a_drop_remembered_past_its_end_is_found),
 	};
 
 	return cmocka_run_group_tests_name("model", tests, NULL, NULL);

@@ -4,6 +4,7 @@
 
 #include "acl_map.h"
 #include "dataplane_state.h"
+#include "drop_cache_map.h"
 #include "source_table.h"
 
 static enum source_list source_list(enum acl_list list)
@@ -24,12 +25,16 @@ int acl_map_add(struct dataplane *dp, enum acl_list list, const struct prefix *p
 {
 	int err = source_table_add(dp->source, source_list(list), p);
 
+	drop_cache_map_forget(dp);
 	return err ? err : source_table_mark(dp->source, source_list(list), p, mark_of(origin));
 }
 
 int acl_map_del(struct dataplane *dp, enum acl_list list, const struct prefix *p)
 {
-	return source_table_del(dp->source, source_list(list), p);
+	int err = source_table_del(dp->source, source_list(list), p);
+
+	drop_cache_map_forget(dp);
+	return err;
 }
 
 int acl_map_apply(struct dataplane *dp, enum acl_list list, const struct prefix *want, size_t n,
@@ -39,6 +44,7 @@ int acl_map_apply(struct dataplane *dp, enum acl_list list, const struct prefix 
 
 	err->text[0] = '\0';
 	e = source_table_change(dp->source, source_list(list), want, n, err);
+	drop_cache_map_forget(dp);
 	if (e && !err->text[0])
 		return errmsg_set(err, e, "acl: %s",
 				  e == -EINVAL ? "an IPv6 prefix is longer than /64"
@@ -67,7 +73,10 @@ void acl_map_diff_feed(struct dataplane *dp, const struct source_feed *f, size_t
 
 int acl_map_apply_feed(struct dataplane *dp, struct errmsg *err)
 {
-	return source_table_apply(dp->source, err);
+	int e = source_table_apply(dp->source, err);
+
+	drop_cache_map_forget(dp);
+	return e;
 }
 
 int acl_map_find(struct dataplane *dp, enum acl_list list, const struct addr *a, struct prefix *ret)

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "capture_map.h"
 #include "dataplane_state.h"
+#include "drop_cache_map.h"
 #include "sluice/algo/gcra_rate.h"
 
 struct capture_map {
@@ -98,6 +99,8 @@ int capture_map_start(struct dataplane *dp, struct loop *loop, const struct capt
 	ring_buffer__consume(m->ring);
 	dp->capture = m;
 	err = switch_on(c, ask, m->since_ns);
+	/* While a capture runs no drop is remembered, so that it sees all. */
+	drop_cache_map_forget(dp);
 	if (err)
 		capture_map_stop(dp);
 	return err;

@@ -11,6 +11,7 @@
 #include "dataplane_state.h"
 #include "device.h"
 #include "device_watch.h"
+#include "drop_cache_map.h"
 #include "event_map.h"
 #include "layout.h"
 #include "limit_map.h"
@@ -139,11 +140,18 @@ static int load(struct dataplane *dp, struct errmsg *err)
 		e = program_load(dp, &set, err);
 	if (!e)
 		e = resize_copy(dp, err);
+	if (!e && vip_map_open(dp))
+		e = errmsg_set(err, -ENOMEM, "cannot map vip_state");
 	if (!e)
 		e = open_sources(dp, err);
 	if (!e && !dp->adopted)
 		e = layout_init(dp, err);
-	return e ? e : put_in_force(dp, err);
+	if (!e)
+		e = put_in_force(dp, err);
+	/* What the programs of before left there is theirs. */
+	if (!e)
+		drop_cache_map_forget(dp);
+	return e;
 }
 
 static void close_dataplane(struct dataplane **dp)

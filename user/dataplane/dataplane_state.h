@@ -57,9 +57,10 @@ struct dataplane {
 	size_t n_warnings_load; /* the first ones: made by dataplane_open */
 
 	uint64_t verdicts_refused;
-	bool verdict_filter_exact; /* it has no bit that no verdict needs */
-	bool guard_own;		   /* the kernel has what SYN cookies for its listeners need */
-	bool guard_vips;	   /* and what checks for vips need */
+	bool verdict_filter_exact;  /* it has no bit that no verdict needs */
+	uint64_t drop_cache_factor; /* secret, of the programs loaded */
+	bool guard_own;		    /* the kernel has what SYN cookies for its listeners need */
+	bool guard_vips;	    /* and what checks for vips need */
 	bool guard_is_used;
 	bool guard_own_is_used;
 	uint64_t meters_refused;

@@ -8,6 +8,7 @@
 #include "base/addr.h"
 #include "base/clock.h"
 #include "dataplane_state.h"
+#include "drop_cache_map.h"
 #include "limit_class.h"
 #include "limit_concurrent.h"
 #include "limit_map.h"
@@ -289,5 +290,6 @@ int limit_map_prove(struct dataplane *dp, const struct addr *source, const uint8
 	for (size_t i = 0; !err && i < n; i++)
 		if (classes[i] != LIMIT_CLASS_NONE)
 			err = prove_class(dp, source, classes[i], &c);
+	drop_cache_map_forget(dp);
 	return err;
 }

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "dataplane_state.h"
+#include "drop_cache_map.h"
 #include "limit_class.h"
 #include "limit_map.h"
 
@@ -95,6 +96,7 @@ int limit_map_rotate_end(struct dataplane *dp)
 		return -ENOENT;
 	__atomic_store_n(&state->active_key, !(state->active_key & 1), __ATOMIC_RELEASE);
 	__atomic_store_n(&state->charge_both, 0, __ATOMIC_RELEASE);
+	drop_cache_map_forget(dp);
 	stamp(state);
 	return 0;
 }

@@ -13,6 +13,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "dataplane_state.h"
+#include "drop_cache_map.h"
 #include "limit_class.h"
 #include "limit_key.h"
 #include "limit_map.h"
@@ -296,7 +297,7 @@ static int put_in_force(struct apply *a)
 	return 0;
 }
 
-int limit_map_apply(struct dataplane *dp, const struct conf *conf, struct errmsg *err)
+static int apply(struct dataplane *dp, const struct conf *conf, struct errmsg *err)
 {
 	CLEANUP(apply_clear) struct apply a = { .dp = dp, .conf = conf, .err = err };
 	int e;
@@ -320,10 +321,19 @@ int limit_map_apply(struct dataplane *dp, const struct conf *conf, struct errmsg
 	if (e)
 		return e;
 	limit_class_begin(dp, a.ids, a.rates, conf->n_limits);
+	drop_cache_map_forget(dp);
 	/* From here on what the maps hold is not what an apply made, until one is done. */
 	dp->limit->known = false;
 	limit_set_write(a.compiled, a.ids, &a.plan, &a.live);
 	return put_in_force(&a);
+}
+
+int limit_map_apply(struct dataplane *dp, const struct conf *conf, struct errmsg *err)
+{
+	int e = apply(dp, conf, err);
+
+	drop_cache_map_forget(dp);
+	return e;
 }
 
 void limit_map_close(struct dataplane *dp)

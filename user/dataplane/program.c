@@ -13,6 +13,7 @@
 
 #include "base/cleanup.h"
 #include "dataplane_state.h"
+#include "drop_cache_map.h"
 #include "guard_map.h"
 #include "map_size.h"
 #include "pin.h"
@@ -179,6 +180,7 @@ static int set_settings(const struct dataplane *dp, struct bpf_object *obj, stru
 		{ "events_per_s", &dp->conf.events_per_s, 4 },
 		{ "limit_concurrent_sets", &concurrent_sets, 4 },
 		{ "unknown_l4_drop", &drop, sizeof(drop) },
+		{ "drop_cache_factor", &dp->drop_cache_factor, sizeof(dp->drop_cache_factor) },
 		{ "guard_own", &dp->guard_own, sizeof(dp->guard_own) },
 		{ "guard_vips", &dp->guard_vips, sizeof(dp->guard_vips) },
 	};
@@ -263,6 +265,9 @@ int program_open(struct dataplane *dp, struct program_set *ret, struct errmsg *e
 	guard_map_probe(dp);
 	steer_link_probe(dp);
 	program_complaint_clear();
+	e = drop_cache_map_open(dp);
+	if (e)
+		return errmsg_set(err, e, "no random number for the drop cache");
 	for (i = 0; i < PROGRAM_OBJECTS; i++) {
 		if (i == PROGRAM_SK_LOOKUP && dp->steer_why[0])
 			continue;

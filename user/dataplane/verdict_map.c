@@ -13,6 +13,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "dataplane_state.h"
+#include "drop_cache_map.h"
 #include "sluice/abi/client.h"
 #include "verdict_map.h"
 
@@ -83,6 +84,7 @@ static int set(struct dataplane *dp, int fd, const void *key, const struct addr 
 		err = put(dp, fd, key, v);
 	if (err)
 		dp->verdict_filter_exact = false;
+	drop_cache_map_forget(dp);
 	return err;
 }
 
@@ -125,6 +127,7 @@ static int del(struct dataplane *dp, int fd, const void *key)
 	if (bpf_map_delete_elem(fd, key))
 		return -errno;
 	dp->verdict_filter_exact = false;
+	drop_cache_map_forget(dp);
 	return 0;
 }
 
@@ -146,13 +149,26 @@ int verdict_map_del_flow(struct dataplane *dp, const struct flow_key *flow)
 
 int verdict_map_get(struct dataplane *dp, const struct prefix *source, struct verdict *ret)
 {
-	int fd = pinned_map_fd(dp, "verdict_source"), err;
 	struct verdict_key key;
+	int err = source_key(source, &key);
 
-	if (fd < 0)
-		return fd;
-	err = source_key(source, &key);
-	return err ? err : get(fd, &key, ret);
+	return err ? err : drop_cache_map_verdict(dp, &key, ret);
+}
+
+/* With those of its hits that are not in it yet. */
+static int add_hits(struct dataplane *dp, const struct drop_cache_entry *hits, size_t n,
+		    const struct verdict_key *key, struct verdict *v)
+{
+	size_t i;
+	int err;
+
+	for (i = 0; i < n; i++) {
+		if (!drop_cache_map_is_of(&hits[i], key))
+			continue;
+		err = drop_cache_map_verdict(dp, key, v);
+		return err == -ENOENT ? 0 : err; /* gone meanwhile: as it was */
+	}
+	return 0;
 }
 
 static int each_source(struct dataplane *dp, int (*fn)(const struct verdict_entry *e, void *ctx),
@@ -160,14 +176,20 @@ static int each_source(struct dataplane *dp, int (*fn)(const struct verdict_entr
 {
 	CLEANUP_FREE struct verdict_key *keys = NULL;
 	CLEANUP_FREE struct verdict *values = NULL;
-	size_t n, i;
-	int err = pinned_map_read(pinned_map_fd(dp, "verdict_source"), (void **)&keys,
-				  (void **)&values, &n);
+	CLEANUP_FREE struct drop_cache_entry *hits = NULL;
+	size_t n, n_hits = 0, i;
+	/* Before the verdicts: what has no hits by now has told of them. */
+	int err = drop_cache_map_hits(dp, &hits, &n_hits);
 
+	if (!err)
+		err = pinned_map_read(pinned_map_fd(dp, "verdict_source"), (void **)&keys,
+				      (void **)&values, &n);
 	for (i = 0; !err && i < n; i++) {
 		struct verdict_entry e = { .source = keys[i], .verdict = values[i] };
 
-		err = fn(&e, ctx);
+		err = add_hits(dp, hits, n_hits, &keys[i], &e.verdict);
+		if (!err)
+			err = fn(&e, ctx);
 	}
 	return err;
 }

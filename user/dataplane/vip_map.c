@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "dataplane_state.h"
+#include "drop_cache_map.h"
 #include "vip_backend.h"
 #include "vip_map.h"
 #include "vip_ring.h"
@@ -317,6 +318,22 @@ static int put_records(struct vip_map *m)
 	return err;
 }
 
+/* Whether packets may skip the look-up. */
+static int set_empty(struct dataplane *dp, bool empty)
+{
+	struct vip_state *state = pinned_map_mem(dp, "vip_state");
+
+	if (!state)
+		return -ENOENT;
+	__atomic_store_n(&state->is_empty, empty, __ATOMIC_RELEASE);
+	return 0;
+}
+
+int vip_map_open(struct dataplane *dp)
+{
+	return set_empty(dp, false);
+}
+
 static int apply(struct vip_map *m, const struct conf *conf)
 {
 	CLEANUP(vip_pinned_clear) struct vip_pinned pinned = { 0 };
@@ -334,9 +351,13 @@ static int apply(struct vip_map *m, const struct conf *conf)
 	vip_service_free(old, n_old);
 	err = watch_all(m);
 	if (!err)
+		err = set_empty(m->dp, false);
+	if (!err)
 		err = put_records(m);
 	if (!err)
 		err = remove_others(m, &pinned);
+	if (!err)
+		err = set_empty(m->dp, m->n_services == 0);
 	if (!err)
 		err = retire_backends(m);
 	update_rings(m);
@@ -354,6 +375,7 @@ int vip_map_apply(struct dataplane *dp, struct loop *loop, const struct conf *co
 	if (e)
 		return e;
 	e = apply(dp->vip, conf);
+	drop_cache_map_forget(dp);
 	return e ? errmsg_set(err, e, "cannot apply the vips: %s", strerror(-e)) : 0;
 }
 

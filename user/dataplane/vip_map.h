@@ -19,6 +19,8 @@ struct vip_backend_state {
 	struct stats_count forwarded;
 };
 
+/* Before programs that trust vip_state look at it: an agent that knew nothing of it may have run. */
+int vip_map_open(struct dataplane *dp);
 /*
  * Make the vips those of conf (which is copied): a vip that stays keeps its id,
  * its backends keep theirs, each ring is filled aside and flipped with one store. Next hops are

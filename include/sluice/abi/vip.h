@@ -34,6 +34,13 @@ struct vip {
 };
 ABI_SIZE(struct vip, 32);
 
+/* Map `vip_state` (array, one element, memory-mapped). */
+struct vip_state {
+	__u32 is_empty; /* 1: map vips is, so that nobody needs to ask it; 0: it may be */
+	__u32 pad;
+};
+ABI_SIZE(struct vip_state, 8);
+
 #define RING_SIZE_MAX 65537
 /*
  * A ring slot is a backend id; 0 is "no backend". Index: (vip.id * 2 + vip.ring) * stride + slot,
