@@ -97,6 +97,8 @@ static const struct marked wrong_gateways[] = {
 
 static const struct marked wrong_kernels[] = {
 	{ "dataplane: {max_vips: ^32768}", "two rings of 65537 slots are too many" },
+	{ "guard: {on_per_s: 100,\n  off_per_s: ^101}", "101 is over on_per_s (100)" },
+	{ "guard: {off_per_s: ^10001}", "10001 is over on_per_s (10000)" },
 	{ "acl: {allow: [10.0.0.0/8], deny: [^10.0.0.0/8]}",
 	  "allow wins; remove it or acl.allow[0] in line 1" },
 	{ "acl: {deny: [^'2001:db8::1']}", "by its /64; write 2001:db8::/64" },

@@ -15,7 +15,17 @@
 
 #define NS_PER_MILLI 1000000ULL
 
+static bool kernel_has(enum bpf_func_id helper)
+{
+	return libbpf_probe_bpf_helper(BPF_PROG_TYPE_XDP, helper, NULL) == 1;
+}
+
 void guard_map_probe(struct dataplane *dp)
+{
+	guard_map_probe_by(dp, kernel_has);
+}
+
+void guard_map_probe_by(struct dataplane *dp, bool (*has)(enum bpf_func_id helper))
 {
 	static const enum bpf_func_id own[] = { BPF_FUNC_xdp_load_bytes, BPF_FUNC_tcp_gen_syncookie,
 						BPF_FUNC_tcp_check_syncookie };
@@ -25,12 +35,12 @@ void guard_map_probe(struct dataplane *dp)
 
 	dp->guard_own = true;
 	for (i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
-		if (libbpf_probe_bpf_helper(BPF_PROG_TYPE_XDP, own[i], NULL) != 1)
+		if (!has(own[i]))
 			dp->guard_own = false;
 	}
 	dp->guard_vips = dp->guard_own;
 	for (i = 0; i < sizeof(raw) / sizeof(raw[0]); i++) {
-		if (libbpf_probe_bpf_helper(BPF_PROG_TYPE_XDP, raw[i], NULL) != 1)
+		if (!has(raw[i]))
 			dp->guard_vips = false;
 	}
 }

@@ -2,6 +2,8 @@
 /* Maps guards and stats_guard: what answers SYNs under a flood, and what this kernel can do of it. */
 #pragma once
 
+#include <linux/bpf.h>
+
 #include "dataplane.h"
 #include "sluice/abi/guard.h"
 
@@ -14,6 +16,8 @@ struct guard_state {
 
 /* Before load: which helpers the kernel has; the programs are told by their settings. */
 void guard_map_probe(struct dataplane *dp);
+/* The same, asking of each helper. */
+void guard_map_probe_by(struct dataplane *dp, bool (*has)(enum bpf_func_id helper));
 
 /* After vip_map_apply: the guards of all vips and of the listeners of this host are those of conf. */
 int guard_map_apply(struct dataplane *dp, const struct conf *conf, struct errmsg *err);
