@@ -86,6 +86,8 @@ static __always_inline void limit_concurrent_take(__u32 number)
 /*
  * A connection begins: count it in each class that was noted in p->limit. What translates addresses
  * does so with a flow's first packet, and keeps *ret with the flow.
+ *   generation  limit_state.concurrent_generation; a program that may run beside its successor, on
+ *               another table, has it as a constant
  */
 static __always_inline void limit_concurrent_begin(struct pkt_facts *p, __u32 generation,
 						   struct limit_concurrent_place *ret)

@@ -174,6 +174,7 @@ static void what_no_limit_wants_is_not_attached(void **state)
 	assert_int_equal(connections(), 1);
 	begin(l, 1024, 0);
 	assert_false(lab_has_pin(l, PIN_CONCURRENT));
+	assert_int_equal(connections(), 0);
 	pair_close(&before);
 	/* Nobody saw that it ended: it counts no more. */
 	begin(l, 1024, 5);

@@ -134,14 +134,20 @@ static int first_key(struct limit_state *state)
 	return 0;
 }
 
+static void clear_table(struct dataplane *dp)
+{
+	void *table = pinned_map_mem(dp, "limit_concurrent");
+
+	if (table)
+		memset(table, 0, pinned_map_find(dp, "limit_concurrent")->mem_bytes);
+}
+
 /* Is the table the one that the link's program has counted in? Else begin it at 0. */
 static int settle_table(struct dataplane *dp, bool has_link)
 {
-	const struct pinned_map *map = pinned_map_find(dp, "limit_concurrent");
-	void *table = pinned_map_mem(dp, "limit_concurrent");
 	struct limit_state *state = state_of(dp);
 	uint32_t id = 0;
-	int err = table && state ? map_id(dp, &id) : -ENOMEM;
+	int err = state && pinned_map_mem(dp, "limit_concurrent") ? map_id(dp, &id) : -ENOMEM;
 
 	if (!err)
 		err = first_key(state);
@@ -151,16 +157,19 @@ static int settle_table(struct dataplane *dp, bool has_link)
 	state->concurrent_generation++;
 	if (!state->concurrent_generation)
 		state->concurrent_generation = 1;
-	memset(table, 0, map->mem_bytes);
+	clear_table(dp);
 	return 0;
 }
 
+/* Nobody counts any more, and nothing is counted. */
 static void remove_link(struct dataplane *dp)
 {
 	const struct timespec grace = { .tv_nsec = DETACH_GRACE_NS };
 
-	if (pin_remove(dp->dir_fd, PIN_CONCURRENT) == 0)
-		nanosleep(&grace, NULL);
+	if (pin_remove(dp->dir_fd, PIN_CONCURRENT))
+		return;
+	nanosleep(&grace, NULL);
+	clear_table(dp);
 }
 
 static int put_link(struct dataplane *dp, int link_fd, int cgroup_fd, int prog_fd)
