@@ -232,9 +232,15 @@ class Agent:
 
 
 def _name(pid):
-    try:
-        with open(f"/proc/{pid}/exe", "rb"):
+    """Of its program; of one that ends, which may hold its sockets still, what it called itself."""
+    for path, read in ((f"/proc/{pid}/exe", os.readlink), (f"/proc/{pid}/comm", _text)):
+        try:
+            return os.path.basename(read(path)).split(" ")[0].strip()
+        except OSError:
             pass
-        return os.path.basename(os.readlink(f"/proc/{pid}/exe")).split(" ")[0]
-    except OSError:
-        return ""
+    return ""
+
+
+def _text(path):
+    with open(path, encoding="utf-8", errors="replace") as f:
+        return f.read()
