@@ -220,8 +220,8 @@ static void test_every_range_of_a_full_record_is_found(void **state)
 						  i % 2 ? ONE : OTHER, STEER_ABSENT_DROP, 0 };
 	for (uint32_t n = 0; n <= STEER_RANGES_MAX; n += n < 4 ? 1 : 15) {
 		put_prefix("203.0.113.0/24", range, n);
-		for (uint16_t port = 1; port < 10 * STEER_RANGES_MAX + 20; port++) {
-			uint64_t got = tcp("203.0.113.7", port);
+		for (uint32_t port = 1; port < 10 * STEER_RANGES_MAX + 20; port++) {
+			uint64_t got = tcp("203.0.113.7", (uint16_t)port);
 			uint32_t i = port / 10;
 
 			if (i >= n || port % 10 < 5)
