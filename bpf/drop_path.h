@@ -93,10 +93,12 @@ __noinline int drop_path_write(struct pkt_facts *p, __u64 refused_until)
 	found.source = drop_cache_source(p);
 	found.is_v6 = (p->flags & PKT_IPV6) != 0;
 	e = drop_cache_slot(found.source);
-	if (!e || capture_runs())
+	if (!e)
 		return 0;
 	drop_path_settle(e);
 	now = pkt_now_coarse(p);
+	if (capture_until_ns() > now) /* it is shown every drop */
+		return 0;
 	found.until_ns = drop_path_until(p, &found, now, refused_until);
 	found.tick = pkt_tick();
 	found.reason = p->reason;

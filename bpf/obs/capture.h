@@ -26,12 +26,18 @@ struct {
 
 #define CAPTURE_TRIES 2
 
-static __always_inline bool capture_runs(void)
+/* When the last one ends, or ended if nobody stopped it; 0: there is none. */
+static __always_inline __u64 capture_until_ns(void)
 {
 	__u32 zero = 0;
 	struct capture *c = bpf_map_lookup_elem(&capture, &zero);
 
-	return c && *(volatile __u64 *)&c->until_ns != 0;
+	return c ? *(volatile __u64 *)&c->until_ns : 0;
+}
+
+static __always_inline bool capture_runs(void)
+{
+	return capture_until_ns() != 0;
 }
 
 static __always_inline bool capture_admit(struct pkt_facts *p, struct capture *c)

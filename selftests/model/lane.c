@@ -254,5 +254,5 @@ bool lane_check_state(struct lane *l)
 		}
 	}
 	return check_clients(l) && check_verdicts(l) && lane_guard_check(l) &&
-	       lane_egress_check(l) && lane_capture_check(l) && lane_top_check(l);
+	       lane_egress_check(l) && lane_capture_check(l) && (!l->has_top || lane_top_check(l));
 }

@@ -56,6 +56,7 @@ struct lane {
 	/* Of the round: compared packets of captures, samples of heavy hitters. */
 	uint64_t captures_seen, samples_seen;
 	uint32_t cpus;
+	bool has_top;	/* else the drop cache answers more: samples go past it */
 	char said[256]; /* what differs, once something does */
 };
 

@@ -42,6 +42,7 @@ void lane_open(struct lane *l, enum plane_hook hook, bool unknown_l4_drop, uint3
 	memset(l, 0, sizeof(*l));
 	plane_open(&l->plane, hook, &settings);
 	l->model.policy.unknown_l4_drop = unknown_l4_drop;
+	l->has_top = !settings.no_top;
 	l->cpus = (uint32_t)libbpf_num_possible_cpus();
 	l->classes = lane_map_memory(l, "limit_class", CLASSES_BYTES);
 	l->rows = lane_map_memory(l, "limit_rows", ROWS_BYTES);
