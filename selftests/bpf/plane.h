@@ -110,6 +110,8 @@ void plane_verdict(struct plane *p, const char *address, uint32_t len_bits, uint
 		   uint64_t until_ns);
 void plane_verdict_remove(struct plane *p, const char *address, uint32_t len_bits);
 uint64_t plane_verdict_hits(const struct plane *p, const void *verdict_key);
+/* As if no packet had left anything in the drop cache. */
+void plane_cache_empty(const struct plane *p);
 /* Packets that entries of the drop cache have answered, as far as they remember. */
 uint64_t plane_cache_hits(const struct plane *p);
 void plane_verdict_flow(struct plane *p, const struct flow_key *flow, uint8_t action,

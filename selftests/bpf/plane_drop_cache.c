@@ -50,3 +50,13 @@ uint64_t plane_cache_hits(const struct plane *p)
 {
 	return sum_hits(p, NULL);
 }
+
+void plane_cache_empty(const struct plane *p)
+{
+	static const struct drop_cache_entry none[DROP_CACHE_SLOTS * PLANE_CPUS_MAX];
+	uint32_t keys[DROP_CACHE_SLOTS], n = DROP_CACHE_SLOTS, i;
+
+	for (i = 0; i < n; i++)
+		keys[i] = i;
+	assert_int_equal(bpf_map_update_batch(plane_map(p, "drop_cache"), keys, none, &n, NULL), 0);
+}

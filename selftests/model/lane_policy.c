@@ -192,6 +192,7 @@ static void forget(struct lane *l)
 	for (i = 0; i < MODEL_CLASSES; i++)
 		lane_put(l, "limit_total", &i, &full);
 	lane_empty(l, "clients");
+	plane_cache_empty(&l->plane);
 	l->n_client = 0;
 	memset(l->filter, 0, sizeof(*l->filter));
 	lane_guard_forget(l);
