@@ -152,6 +152,58 @@ static void a_drained_backend_gets_nothing(void **state)
 	assert_int_equal(vip_lab_share(&a, 0), VIP_LAB_FLOWS);
 }
 
+static bool second_has_a_third(void *ctx)
+{
+	struct vip_lab *w = ctx;
+	uint32_t slots = vip_lab_state(w, 1).slots, third = w->conf_dp.ring_size / 3;
+
+	return slots >= third - 2 && slots <= third + 2;
+}
+
+static bool first_has_all(void *ctx)
+{
+	return vip_lab_state(ctx, 0).slots == ((struct vip_lab *)ctx)->conf_dp.ring_size;
+}
+
+/* Of backends that are checked, nobody has what was not given; what was outlives an agent. */
+static void shares_are_parts_of_weights_also_over_a_restart(void **state)
+{
+	struct vip_lab *w = *state;
+	struct vip_arrivals a, b;
+
+	w->vip.health.type = CONF_HEALTH_TCP;
+	vip_lab_apply(w);
+	assert_int_equal(vip_map_share(w->dp, 0, 0), 0);
+	assert_int_equal(vip_map_set_share(w->dp, 0, 0, VIP_SHARE_FULL), 0);
+	assert_int_equal(vip_map_set_share(w->dp, 0, 2, VIP_SHARE_FULL), -ENOENT);
+	assert_int_equal(vip_map_set_share(w->dp, 1, 0, VIP_SHARE_FULL), -ENOENT);
+	lab_until(w->lab, first_has_all, w);
+	assert_int_equal(vip_map_set_share(w->dp, 0, 1, VIP_SHARE_FULL / 2), 0);
+	lab_until(w->lab, second_has_a_third, w);
+	a = vip_lab_exchange(w);
+	dataplane_close(w->dp);
+
+	w->dp = lab_dataplane(w->lab, &w->conf_dp);
+	assert_int_equal(dataplane_attach(w->dp, &w->conf_dp), 0);
+	vip_lab_apply(w);
+	b = vip_lab_exchange(w);
+	assert_memory_equal(a.host, b.host, sizeof(a.host));
+	assert_int_equal(vip_map_share(w->dp, 0, 0), VIP_SHARE_FULL);
+	assert_in_range(vip_map_share(w->dp, 0, 1), 47, 53);
+	vip_lab_apply(w); /* a reload */
+	assert_in_range(vip_map_share(w->dp, 0, 1), 47, 53);
+	assert_int_equal(vip_map_set_share(w->dp, 0, 1, 0), 0);
+	lab_until(w->lab, first_has_all, w);
+
+	w->vip.health.type = CONF_HEALTH_NONE;
+	vip_lab_apply(w);
+	lab_until(w->lab, vip_lab_all_in_ring, w);
+	w->backend[1].drain_by = 1;
+	vip_lab_apply(w);
+	lab_until(w->lab, first_has_all, w);
+	assert_string_equal(vip_lab_state(w, 1).state, "drained");
+}
+
 static void a_vip_that_is_gone_is_not_ours_any_more(void **state)
 {
 	struct lab_frame f = lab_ipv4("198.51.100.7", VIP_LAB_VIP, 17, 1, VIP_LAB_PORT);
@@ -276,6 +328,7 @@ int main(void)
 		TEST(another_ring_size_keeps_traffic_flowing),
 		TEST(without_backends_packets_are_dropped_and_counted),
 		TEST(a_drained_backend_gets_nothing),
+		TEST(shares_are_parts_of_weights_also_over_a_restart),
 		TEST(a_vip_that_is_gone_is_not_ours_any_more),
 		TEST(a_recycled_id_has_a_new_generation),
 		TEST(too_many_are_refused_and_what_runs_stays),
