@@ -169,16 +169,19 @@ static bool first_has_all(void *ctx)
 static void shares_are_parts_of_weights_also_over_a_restart(void **state)
 {
 	struct vip_lab *w = *state;
+	struct conf_backend backends[VIP_LAB_HOSTS];
 	struct vip_arrivals a, b;
+	struct conf_vip old;
+	const struct conf before = { .vips = &old, .n_vips = 1 };
 
 	w->vip.health.type = CONF_HEALTH_TCP;
 	vip_lab_apply(w);
-	assert_int_equal(vip_map_share(w->dp, 0, 0), 0);
-	assert_int_equal(vip_map_set_share(w->dp, 0, 0, VIP_SHARE_FULL), 0);
-	assert_int_equal(vip_map_set_share(w->dp, 0, 2, VIP_SHARE_FULL), -ENOENT);
-	assert_int_equal(vip_map_set_share(w->dp, 1, 0, VIP_SHARE_FULL), -ENOENT);
+	assert_int_equal(vip_map_share(w->dp, &w->conf, 0, 0), 0);
+	assert_int_equal(vip_map_set_share(w->dp, &w->conf, 0, 0, VIP_SHARE_FULL), 0);
+	assert_int_equal(vip_map_set_share(w->dp, &w->conf, 0, 2, VIP_SHARE_FULL), -ENOENT);
+	assert_int_equal(vip_map_set_share(w->dp, &w->conf, 1, 0, VIP_SHARE_FULL), -ENOENT);
 	lab_until(w->lab, first_has_all, w);
-	assert_int_equal(vip_map_set_share(w->dp, 0, 1, VIP_SHARE_FULL / 2), 0);
+	assert_int_equal(vip_map_set_share(w->dp, &w->conf, 0, 1, VIP_SHARE_FULL / 2), 0);
 	lab_until(w->lab, second_has_a_third, w);
 	a = vip_lab_exchange(w);
 	dataplane_close(w->dp);
@@ -188,11 +191,24 @@ static void shares_are_parts_of_weights_also_over_a_restart(void **state)
 	vip_lab_apply(w);
 	b = vip_lab_exchange(w);
 	assert_memory_equal(a.host, b.host, sizeof(a.host));
-	assert_int_equal(vip_map_share(w->dp, 0, 0), VIP_SHARE_FULL);
-	assert_in_range(vip_map_share(w->dp, 0, 1), 47, 53);
-	vip_lab_apply(w); /* a reload */
-	assert_in_range(vip_map_share(w->dp, 0, 1), 47, 53);
-	assert_int_equal(vip_map_set_share(w->dp, 0, 1, 0), 0);
+	assert_int_equal(vip_map_share(w->dp, &w->conf, 0, 0), VIP_SHARE_FULL);
+	assert_in_range(vip_map_share(w->dp, &w->conf, 0, 1), 47, 53);
+	/* A reload in another order, and one who still has the old one. */
+	old = w->vip;
+	memcpy(backends, w->backend, sizeof(backends));
+	old.backends = backends;
+	w->backend[0] = backends[1];
+	w->backend[1] = backends[0];
+	vip_lab_apply(w);
+	assert_int_equal(vip_map_share(w->dp, &before, 0, 0), VIP_SHARE_FULL);
+	assert_int_equal(vip_map_share(w->dp, &w->conf, 0, 1), VIP_SHARE_FULL);
+	assert_int_equal(vip_map_set_share(w->dp, &before, 0, 0, VIP_SHARE_FULL - 1), 0);
+	assert_int_equal(vip_map_share(w->dp, &w->conf, 0, 1), VIP_SHARE_FULL - 1);
+	assert_int_equal(vip_map_set_share(w->dp, &before, 0, 0, VIP_SHARE_FULL), 0);
+	memcpy(w->backend, backends, sizeof(backends));
+	vip_lab_apply(w);
+	assert_in_range(vip_map_share(w->dp, &w->conf, 0, 1), 47, 53);
+	assert_int_equal(vip_map_set_share(w->dp, &w->conf, 0, 1, 0), 0);
 	lab_until(w->lab, first_has_all, w);
 
 	w->vip.health.type = CONF_HEALTH_NONE;

@@ -208,14 +208,22 @@ static int apply_rooms(struct kernel *k, const struct conf *from, const struct c
 	return ret;
 }
 
-/* Is the line of a diff about what limits meet at a vip? Not where its backends are all it names. */
+/* Is the line of a diff about what limits meet at a vip? Not where these are all it names. */
 static bool concerns_limits(const char *line)
 {
-	const char *end = strchr(line, '\n'), *backends = strstr(line, "].backends");
+	static const char *const others[] = { "].backends", "].health", "].slow_start",
+					      "].all_down" };
+	const char *end = strchr(line, '\n');
 
 	if (strncmp(line, "limits", 6) == 0)
 		return true;
-	return strncmp(line, "vips", 4) == 0 && !(backends && end && backends < end);
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		const char *at = strstr(line, others[i]);
+
+		if (at && end && at < end)
+			return false;
+	}
+	return strncmp(line, "vips", 4) == 0;
 }
 
 /* Lines of a diff begin with the name of the section. */

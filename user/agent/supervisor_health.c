@@ -17,11 +17,15 @@ static int read_ca(const char *path, char **ret, size_t *ret_len, struct errmsg 
 	return feed_file_read(path, CA_MAX_BYTES, ret, ret_len, err);
 }
 
+/*
+ * Places are those of the revision in force, which changes in one turn with what is probed. The rings
+ * are earlier: while workers are asked, they are the next revision's already.
+ */
 static uint32_t found_share(void *ctx, size_t vip, size_t backend)
 {
 	const struct supervisor *s = ctx;
 
-	return s->kernel.dp ? vip_map_share(s->kernel.dp, vip, backend) : 0;
+	return s->kernel.dp ? vip_map_share(s->kernel.dp, s->revision->conf, vip, backend) : 0;
 }
 
 static void on_share(void *ctx, size_t vip, size_t backend, uint32_t share)
@@ -29,10 +33,9 @@ static void on_share(void *ctx, size_t vip, size_t backend, uint32_t share)
 	const struct supervisor *s = ctx;
 
 	if (s->kernel.dp)
-		(void)vip_map_set_share(s->kernel.dp, vip, backend, share);
+		(void)vip_map_set_share(s->kernel.dp, s->revision->conf, vip, backend, share);
 }
 
-/* The configuration is the one that was applied last: both change in the same turn. */
 static void on_change(void *ctx, size_t vip, size_t backend, bool up, const char *why)
 {
 	struct supervisor *s = ctx;
@@ -63,9 +66,11 @@ void supervisor_health_apply(struct supervisor *s)
 		err = health_new(s->loop, &events, &s->health);
 	if (!err)
 		err = health_apply(s->health, s->revision->conf, &source, &s->health_why);
-	if (err)
-		errmsg_set(&s->health_why, 0, "health checks are those of before: %s",
+	if (err) { /* what was probed was of another revision */
+		supervisor_health_stop(s);
+		errmsg_set(&s->health_why, 0, "backends are not probed, and stay as they are: %s",
 			   strerror(-err));
+	}
 	if (s->health_why.text[0])
 		log_error("health.apply", LOG_STR("error", s->health_why.text));
 }

@@ -379,33 +379,55 @@ int vip_map_apply(struct dataplane *dp, struct loop *loop, const struct conf *co
 	return e ? errmsg_set(err, e, "cannot apply the vips: %s", strerror(-e)) : 0;
 }
 
-static struct vip_backend *find_place(struct dataplane *dp, size_t vip, size_t backend)
+static struct vip_backend *find_place(struct dataplane *dp, const struct conf *conf, size_t vip,
+				      size_t backend, struct vip_service **ret)
 {
-	struct vip_service *s =
-		dp->vip && vip < dp->vip->n_services ? &dp->vip->services[vip] : NULL;
+	const struct conf_vip *v = vip < conf->n_vips ? &conf->vips[vip] : NULL;
+	struct vip_map *m = dp->vip;
+	struct vip_service *s;
+	size_t i;
 
-	return s && backend < s->n_backends ? &s->backends[backend] : NULL;
+	if (!m || !v || backend >= v->n_backends)
+		return NULL;
+	/* Nearly always it is the configuration in force, and they are in its order. */
+	s = vip < m->n_services && strcmp(m->services[vip].name, v->name) == 0
+		    ? &m->services[vip]
+		    : find_name(dp, v->name);
+	if (!s)
+		return NULL;
+	*ret = s;
+	if (backend < s->n_backends &&
+	    addr_eq(&s->backends[backend].conf.address, &v->backends[backend].address))
+		return &s->backends[backend];
+	for (i = 0; i < s->n_backends; i++) {
+		if (addr_eq(&s->backends[i].conf.address, &v->backends[backend].address))
+			return &s->backends[i];
+	}
+	return NULL;
 }
 
-int vip_map_set_share(struct dataplane *dp, size_t vip, size_t backend, uint32_t share)
+int vip_map_set_share(struct dataplane *dp, const struct conf *conf, size_t vip, size_t backend,
+		      uint32_t share)
 {
-	struct vip_backend *b = find_place(dp, vip, backend);
+	struct vip_service *s;
+	struct vip_backend *b = find_place(dp, conf, vip, backend, &s);
 
 	if (!b)
 		return -ENOENT;
 	if (b->share == share)
 		return 0;
 	b->share = share < VIP_SHARE_FULL ? share : VIP_SHARE_FULL;
-	dp->vip->services[vip].dirty = true;
+	s->dirty = true;
 	/* One that runs is due within VIP_GRACE_MS: starting it again could put it off for ever. */
 	if (!timer_running(&dp->vip->timer))
 		timer_start(dp->vip->loop, &dp->vip->timer, 1);
 	return 0;
 }
 
-uint32_t vip_map_share(struct dataplane *dp, size_t vip, size_t backend)
+uint32_t vip_map_share(struct dataplane *dp, const struct conf *conf, size_t vip, size_t backend)
 {
-	const struct vip_backend *b = find_place(dp, vip, backend);
+	struct vip_service *s;
+	const struct vip_backend *b = find_place(dp, conf, vip, backend, &s);
 
 	return b ? b->share : 0;
 }

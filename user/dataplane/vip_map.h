@@ -29,15 +29,16 @@ int vip_map_open(struct dataplane *dp);
 int vip_map_apply(struct dataplane *dp, struct loop *loop, const struct conf *conf,
 		  struct errmsg *err);
 /*
- * Give a backend that part of its weight, 0..VIP_SHARE_FULL; its ring follows within milliseconds.
- * Both are named by their places in the configuration of the last vip_map_apply. There, a backend of a
- * vip without health checks has all of its weight; of one with them it keeps what it had, a restart
- * of the agent between, and has none when it is new.
+ * Give a backend that part of its weight, 0..VIP_SHARE_FULL; its ring follows within milliseconds. It
+ * is named by its place in conf, which need not be what was applied last: vips are known by name, their
+ * backends by address. At vip_map_apply a backend of a vip without health checks has all of its weight;
+ * of one with them it keeps what it had, a restart of the agent between, and has none when it is new.
  * -ENOENT: there is none.
  */
-int vip_map_set_share(struct dataplane *dp, size_t vip, size_t backend, uint32_t share);
+int vip_map_set_share(struct dataplane *dp, const struct conf *conf, size_t vip, size_t backend,
+		      uint32_t share);
 /* What it has; 0 also where there is none. */
-uint32_t vip_map_share(struct dataplane *dp, size_t vip, size_t backend);
+uint32_t vip_map_share(struct dataplane *dp, const struct conf *conf, size_t vip, size_t backend);
 /* Stop watching next hops; maps stay. */
 void vip_map_stop(struct dataplane *dp);
 
