@@ -18,17 +18,30 @@
 /* lo that goes down takes its routes without a word, and so does who detaches a link: look. */
 #define CHECK_MS 2000
 
-/* A local route of the host itself, or of ours, that has all of the prefix. */
-static bool has_route(const struct steer_nets *local, const struct prefix *p, bool ours)
+/* Ours in front, by prefix: there may be thousands, to be found each. */
+static int by_owner(const void *x, const void *y)
 {
-	for (size_t i = 0; i < local->n; i++) {
+	const struct steer_net *a = x, *b = y;
+
+	if (a->ours != b->ours)
+		return (int)b->ours - (int)a->ours;
+	return memcmp(&a->prefix, &b->prefix, sizeof(a->prefix));
+}
+
+static bool has_ours(const struct steer_nets *local, const struct prefix *p)
+{
+	const struct steer_net key = { .prefix = *p, .ours = true };
+
+	return local->n && bsearch(&key, local->net, local->n, sizeof(key), by_owner);
+}
+
+/* A local route of the host itself that has all of the prefix. */
+static bool has_hosts(const struct steer_nets *local, const struct prefix *p)
+{
+	for (size_t i = local->n; i-- > 0 && !local->net[i].ours;) {
 		const struct prefix *net = &local->net[i].prefix;
 
-		if (local->net[i].ours != ours || net->len_bits > p->len_bits ||
-		    !prefix_contains(net, &p->addr))
-			continue;
-		/* of ours another prefix's may go; and what IPv4 is in is no IPv6 */
-		if (ours ? net->len_bits == p->len_bits : net->len_bits > 0)
+		if (net->len_bits && net->len_bits <= p->len_bits && prefix_contains(net, &p->addr))
 			return true;
 	}
 	return false;
@@ -92,6 +105,8 @@ static int sync_routes(struct steer_watch *w)
 	struct steer_nets local = { 0 }, connected = { 0 };
 	int err = steer_query_local(w->nl, &local);
 
+	if (local.n)
+		qsort(local.net, local.n, sizeof(*local.net), by_owner);
 	if (!err)
 		err = steer_query_connected(w->nl, &connected);
 	for (size_t i = 0; !err && i < w->n; i++) {
@@ -99,10 +114,10 @@ static int sync_routes(struct steer_watch *w)
 
 		if (r->state == STEER_ROUTE_NONE)
 			continue;
-		if (has_route(&local, &r->prefix, true)) {
+		if (has_ours(&local, &r->prefix)) {
 			r->state = STEER_ROUTE_MADE;
 			r->why[0] = '\0';
-		} else if (has_route(&local, &r->prefix, false)) {
+		} else if (has_hosts(&local, &r->prefix)) {
 			r->state = STEER_ROUTE_HOST;
 			r->why[0] = '\0';
 		} else {
