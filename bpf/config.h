@@ -15,6 +15,9 @@ const volatile bool unknown_l4_drop = false;
 /* Events a second and drop reason, over all CPUs, that reach the ring buffer; 0: none. */
 const volatile __u32 events_per_s = 100;
 
+/* Answers a second, over all CPUs, to packets that do not fit to their backend; 0: none. */
+const volatile __u32 too_big_per_s = 1000;
+
 /* Count heavy hitters. */
 const volatile bool top_enabled = true;
 

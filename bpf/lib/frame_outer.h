@@ -23,7 +23,8 @@ struct frame_outer_v6 {
 struct frame_outer {
 	struct ethhdr link; /* its type is that of what follows all tags */
 	__u8 v6;
-	__u8 has_udp;
+	__u8 has_udp;  /* or eight other bytes behind the IP header */
+	__u8 is_plain; /* the headers of this packet, and none around another */
 	union {
 		struct frame_outer_v4 v4;
 		struct frame_outer_v6 v6_udp;

@@ -61,9 +61,11 @@ static __always_inline long frame_push(FRAME_CONTEXT *ctx, __u32 l2_bytes,
 				       const struct frame_outer *o)
 {
 	__u32 outer_bytes = frame_outer_bytes(o);
-	__u64 flags = BPF_F_ADJ_ROOM_FIXED_GSO |
-		      (o->v6 ? BPF_F_ADJ_ROOM_ENCAP_L3_IPV6 : BPF_F_ADJ_ROOM_ENCAP_L3_IPV4) |
-		      (o->has_udp ? BPF_F_ADJ_ROOM_ENCAP_L4_UDP : 0);
+	__u64 flags = o->is_plain ? 0
+				  : BPF_F_ADJ_ROOM_FIXED_GSO |
+					    (o->v6 ? BPF_F_ADJ_ROOM_ENCAP_L3_IPV6
+						   : BPF_F_ADJ_ROOM_ENCAP_L3_IPV4) |
+					    (o->has_udp ? BPF_F_ADJ_ROOM_ENCAP_L4_UDP : 0);
 	long err;
 
 	if (l2_bytes != sizeof(o->link))
@@ -76,4 +78,17 @@ static __always_inline long frame_push(FRAME_CONTEXT *ctx, __u32 l2_bytes,
 		err = bpf_skb_store_bytes(ctx, sizeof(o->link), o->bytes, outer_bytes,
 					  BPF_F_RECOMPUTE_CSUM);
 	return err;
+}
+
+/* Have the first bytes readable. */
+static __always_inline long frame_pull(FRAME_CONTEXT *ctx, __u32 bytes)
+{
+	return bpf_skb_pull_data(ctx, bytes);
+}
+
+/* Leave the first bytes of it alone; it is merged no more. */
+static __always_inline long frame_cut(FRAME_CONTEXT *ctx, __u32 from_bytes, __u32 to_bytes)
+{
+	(void)from_bytes;
+	return bpf_skb_change_tail(ctx, to_bytes, 0);
 }

@@ -87,3 +87,16 @@ static __always_inline long frame_push(FRAME_CONTEXT *ctx, __u32 l2_bytes,
 	return !frame_put(ip, end, &o->v4, 20) ||
 	       (o->has_udp && !frame_put(ip + 20, end, &o->v4.udp, 8));
 }
+
+/* Have the first bytes readable: they are, or are not. */
+static __always_inline long frame_pull(FRAME_CONTEXT *ctx, __u32 bytes)
+{
+	(void)ctx, (void)bytes;
+	return 0;
+}
+
+/* Leave the first bytes of it alone. */
+static __always_inline long frame_cut(FRAME_CONTEXT *ctx, __u32 from_bytes, __u32 to_bytes)
+{
+	return bpf_xdp_adjust_tail(ctx, (int)to_bytes - (int)from_bytes);
+}

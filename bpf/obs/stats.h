@@ -72,10 +72,10 @@ static __always_inline void stats_add_vip(const struct pkt *p, enum stage_result
 	__u32 id = p->vip_id;
 	struct stats_vip *vip = bpf_map_lookup_elem(&stats_vip, &id);
 
-	/* A reply never got as far as being the vip's traffic. */
-	if (!vip || result == STAGE_REPLY)
+	/* A reply never got as far as being the vip's traffic, unless it says why that was dropped. */
+	if (!vip || (result == STAGE_REPLY && !p->reason))
 		return;
-	stats_add(p, result == STAGE_DROP ? &vip->dropped : &vip->forwarded);
+	stats_add(p, p->reason ? &vip->dropped : &vip->forwarded);
 	if (result == STAGE_TX && (p->flags & PKT_SYN))
 		vip->connections++;
 }
@@ -138,6 +138,7 @@ static __always_inline void stats_exit(const struct pkt *p, enum stage_result re
 	stats_add_limits(p, result);
 	if (result == STAGE_TX)
 		stats_add_at(p, &stats_backend, p->backend_id);
-	if (result == STAGE_DROP)
+	/* What was too big and is answered has a reason, too. */
+	if (result == STAGE_DROP || (result == STAGE_REPLY && p->reason))
 		stats_add_at(p, &stats_drop, p->reason);
 }

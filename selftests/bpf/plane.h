@@ -36,6 +36,7 @@ enum plane_action { PLANE_PASS, PLANE_DROP, PLANE_TX, PLANE_REDIRECT };
 struct plane_settings {
 	bool unknown_l4_drop;
 	uint32_t events_per_s;
+	uint32_t too_big_per_s; /* 0: what is too big gets no answer */
 	bool real_clock;
 	bool no_top; /* it samples every packet at first, and those go past the drop cache */
 	uint32_t max_clients; /* 0: 4096 */

@@ -39,6 +39,7 @@ static void settle_maps(struct bpf_object *object, const struct plane_settings *
 		(skeleton)->rodata->unknown_l4_drop = (s)->unknown_l4_drop; \
 		(skeleton)->rodata->events_per_s = (s)->events_per_s;       \
 		(skeleton)->rodata->top_enabled = !(s)->no_top;             \
+		(skeleton)->rodata->too_big_per_s = (s)->too_big_per_s;     \
 		(skeleton)->rodata->ring_stride = PLANE_RING;               \
 		settle_maps((skeleton)->obj, (s));                          \
 	} while (0)

@@ -22,7 +22,7 @@ enum stats_action {
 	STATS_FORWARD,
 	STATS_EGRESS_PASS,
 	STATS_EGRESS_DROP,
-	STATS_REPLY, /* turned around: answered by the guard */
+	STATS_REPLY, /* turned around: answered by the guard, or that it is too big */
 	STATS_ACTIONS,
 };
 
