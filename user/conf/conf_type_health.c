@@ -25,7 +25,8 @@ int conf_health_bytes(const char *text, uint8_t ret[CONF_HEALTH_BYTES_MAX])
 	if (strncmp(text, HEX_PREFIX, prefix) != 0) {
 		if (n == 0 || n > CONF_HEALTH_BYTES_MAX)
 			return -ERANGE;
-		memcpy(ret, text, n);
+		for (size_t i = 0; i < n; i++)
+			ret[i] = (uint8_t)text[i];
 		return (int)n;
 	}
 	n -= prefix;
