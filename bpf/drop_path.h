@@ -110,22 +110,30 @@ __noinline int drop_path_write(struct pkt_facts *p, __u64 refused_until)
 	return 0;
 }
 
+static __always_inline bool drop_path_is_limit(const struct pkt_facts *p)
+{
+	return p->reason == DROP_LIMIT_PACKETS || p->reason == DROP_LIMIT_BYTES;
+}
+
+/* Is it worth a call? TCP that a limit refused never is, whoever is the flood. */
+static __always_inline bool drop_path_may_keep(const struct pkt_facts *p)
+{
+	return p->reason == DROP_ACL_DENY || p->reason == DROP_VERDICT_SOURCE ||
+	       (drop_path_is_limit(p) && p->proto == PROTO_UDP);
+}
+
 /* Behind the exit of a drop. */
 __noinline int drop_path_keep(struct pkt_facts *p)
 {
-	bool limited;
 	__u64 until = 0;
 
 	if (!p) /* never; a global function's argument may be, for the verifier */
 		return 0;
-	limited = p->reason == DROP_LIMIT_PACKETS || p->reason == DROP_LIMIT_BYTES;
-	if (!limited && p->reason != DROP_ACL_DENY && p->reason != DROP_VERDICT_SOURCE)
-		return 0;
 	if (!drop_cache_has_room(drop_cache_source(p), p->flags & PKT_IPV6, p->generation))
 		return 0;
-	if (limited && !verdict_may(&p->source) && vip_is_empty())
+	if (!drop_path_is_limit(p))
+		return drop_path_write(p, 0);
+	if (!verdict_may(&p->source) && vip_is_empty())
 		until = limit_hold(p, DROP_PATH_LIMIT_NS);
-	if (!limited || until)
-		drop_path_write(p, until);
-	return 0;
+	return until ? drop_path_write(p, until) : 0;
 }

@@ -100,7 +100,7 @@ int tc_ingress(struct __sk_buff *ctx)
 	obs_exit(&p, result);
 	if (result == STAGE_DROP && capture_runs())
 		tc_capture(ctx, &p.facts);
-	if (result == STAGE_DROP && drop_cache_enabled)
+	if (result == STAGE_DROP && drop_cache_enabled && drop_path_may_keep(&p.facts))
 		drop_path_keep(&p.facts);
 	return tc_end(&p, result);
 }

@@ -119,7 +119,7 @@ int xdp_ingress(struct xdp_md *ctx)
 	obs_exit(&p, result);
 	if (result == STAGE_DROP && capture_runs())
 		xdp_capture(ctx, &p.facts);
-	if (result == STAGE_DROP && drop_cache_enabled)
+	if (result == STAGE_DROP && drop_cache_enabled && drop_path_may_keep(&p.facts))
 		drop_path_keep(&p.facts);
 	return xdp_end(&p, result);
 }

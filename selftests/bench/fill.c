@@ -275,6 +275,14 @@ void fill_verdict_of(struct bpf_object *obj, const uint8_t source[4])
 	set_filter(obj, &key.addr, VERDICT_FILTER_SOURCE);
 }
 
+void fill_no_vips(struct bpf_object *obj)
+{
+	const struct vip_state state = { .is_empty = 1 };
+	uint32_t zero = 0;
+
+	set(obj, "vip_state", &zero, &state);
+}
+
 void fill_vip(struct bpf_object *obj)
 {
 	struct vip_key key = { .addr = v4(FILL_VIP_ADDR),

@@ -41,6 +41,8 @@ void fill_deny(struct bpf_object *obj, uint32_t n);
 /* So many verdicts on sources, and on flows, that are not the packet's. */
 void fill_verdicts(struct bpf_object *obj, uint32_t sources, uint32_t flows);
 void fill_verdict_of(struct bpf_object *obj, const uint8_t source[4]);
+/* As the agent says when there are none. */
+void fill_no_vips(struct bpf_object *obj);
 /* A backend and its ring, of FILL_VIP. */
 void fill_vip(struct bpf_object *obj);
 /* The guards of this host's listeners and of the vip: enum guard_mode. */

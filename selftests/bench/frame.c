@@ -4,6 +4,7 @@
 #include <endian.h>
 #include <string.h>
 
+#define PROTO_AT    23
 #define TCP_AT	    34
 #define SEQUENCE_AT (TCP_AT + 4)
 #define ACKNOWLEDGE (TCP_AT + 8)
@@ -75,6 +76,10 @@ void frame_build(enum frame_kind kind, struct frame *ret)
 		put32(&ret->bytes[SEQUENCE_AT], NUMBER + 1);
 	if (kind == FRAME_ANSWER)
 		turn(ret);
+	if (kind == FRAME_UDP) {
+		ret->bytes[PROTO_AT] = 17;
+		ret->bytes[TCP_AT + 5] = 20; /* its length */
+	}
 }
 
 uint32_t frame_cookie(const struct frame *answer)

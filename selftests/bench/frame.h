@@ -14,6 +14,7 @@ enum frame_kind {
 	FRAME_SYN_HOST, /* and to the listener */
 	FRAME_THIRD,	/* the acknowledgement of what answered that: frame_set_cookie */
 	FRAME_ANSWER,	/* what goes out to the client */
+	FRAME_UDP,	/* to the vip's address, as short */
 };
 
 struct frame {

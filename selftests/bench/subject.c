@@ -57,7 +57,18 @@ struct subject subjects[] = {
 	  .per_s = FAST,
 	  .proven = true,
 	  .vip = true },
-	{ .name = "verdict-hit", .program = SUBJECT_ALL, .expect = XDP_DROP, .verdict = true },
+	{ .name = "verdict-hit",
+	  .program = SUBJECT_ALL,
+	  .expect = XDP_DROP,
+	  .verdict = true,
+	  .whole = true },
+	{ .name = "verdict-cached", .program = SUBJECT_ALL, .expect = XDP_DROP, .verdict = true },
+	{ .name = "limit-cached",
+	  .program = SUBJECT_ALL,
+	  .expect = XDP_DROP,
+	  .frame = FRAME_UDP,
+	  .per_s = SLOW,
+	  .proven = true },
 	{ .name = "populated",
 	  .program = SUBJECT_ALL,
 	  .expect = XDP_PASS,
@@ -260,6 +271,8 @@ static void fill(struct bpf_object *obj, const struct subject *s)
 		fill_verdict_of(obj, client_of(s));
 	if (s->vip)
 		fill_vip(obj);
+	else
+		fill_no_vips(obj);
 	if (s->guard)
 		fill_guard(obj, s->guard);
 }
@@ -276,6 +289,7 @@ static int load_ingress(const struct subject *s)
 	xdp->rodata->verdict_enabled = s->program >= SUBJECT_VERDICT;
 	xdp->rodata->limit_enabled = s->program >= SUBJECT_LIMIT;
 	xdp->rodata->vip_enabled = s->program >= SUBJECT_ALL;
+	xdp->rodata->drop_cache_enabled = !s->whole;
 	if (xdp_ingress__load(xdp))
 		fill_die("load");
 	fill(xdp->obj, s);

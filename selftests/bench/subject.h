@@ -41,6 +41,7 @@ struct subject {
 	uint32_t verdicts;    /* of others, on sources and as many on flows */
 	bool verdict;	      /* one on the packet's source */
 	bool vip;
+	bool whole;    /* without the drop cache */
 	uint8_t guard; /* enum guard_mode, of vip and listener */
 	bool again;    /* the program changes the packet: it is written anew each time */
 
