@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -184,7 +185,7 @@ class Agent:
             self.process.send_signal(signal.SIGKILL if kill else signal.SIGTERM)
             self.process.wait(40)
             # Children of a killed monitor notice and leave.
-            wait_until(lambda: not self.pids(), 10)
+            wait_until(lambda: not self.pids() and not _serves(self.socket), 10)
         return self.process.returncode if self.process else None
 
     def pids(self):
@@ -229,6 +230,16 @@ class Agent:
         text = self.lab.run(self.node, "curl", "-sS", "--max-time", "10", "http://127.0.0.1:9901/metrics").stdout
         rows = (line.rsplit(" ", 1) for line in text.splitlines() if line and line[0] != "#")
         return {name: float(value) for name, value in rows}
+
+
+def _serves(path):
+    """Is the socket still somebody's? One on its way between two that died is freed a while after them."""
+    with socket.socket(socket.AF_UNIX) as s:
+        try:
+            s.connect(path)
+        except OSError:
+            return False
+    return True
 
 
 def _name(pid):
