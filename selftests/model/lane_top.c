@@ -92,7 +92,7 @@ static bool check_window(struct lane *l, uint32_t table, const struct model_top_
 
 		if (is_same(&replayed[i], set))
 			continue;
-		snprintf(l->said, sizeof(l->said), "top %u: set %u has other counters", table, i);
+		snprintf(l->said, sizeof(l->said), "top %u: a source has another count", table);
 		return false;
 	}
 	return true;

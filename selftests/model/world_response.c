@@ -47,9 +47,10 @@ void world_capture_make(struct draw *d, uint64_t now_ns, struct model_policy *w)
 	struct capture *c = &w->capture;
 
 	memset(c, 0, sizeof(*c));
-	if (draw(d, 2))
+	if (draw(d, 6)) /* the drop cache is asked only while none runs */
 		return;
-	c->until_ns = now_ns + draw_magnitude(d, 34);
+	/* For long, or over: where it ends, a clock that is behind would tell what the drop cache kept. */
+	c->until_ns = draw(d, 4) ? now_ns + (1ULL << 55) : now_ns - WORLD_SECOND_NS;
 	c->reasons = draw_64(d) | draw_64(d);
 	while (gcra_rate_set(&c->rate, 1 + draw_magnitude(d, 20), WORLD_SECOND_NS,
 			     1 + draw_magnitude(d, 5)))
