@@ -24,7 +24,7 @@
 #pragma GCC diagnostic pop
 
 struct decap {
-	struct xdp_decap *program;
+	struct bpf_object *object;
 	char warning[256];
 };
 
@@ -32,13 +32,23 @@ void decap_close(struct decap *d)
 {
 	if (!d)
 		return;
-	xdp_decap__destroy(d->program);
+	bpf_object__close(d->object);
 	free(d);
 }
 
 static void close_it(struct decap **d)
 {
 	decap_close(*d);
+}
+
+static int map_fd(const struct decap *d, const char *name)
+{
+	return bpf_object__find_map_fd_by_name(d->object, name);
+}
+
+static int program_fd(const struct decap *d)
+{
+	return bpf_program__fd(bpf_object__next_program(d->object, NULL));
 }
 
 static int fill(const struct decap *d, const struct conf_decap *conf)
@@ -48,11 +58,11 @@ static int fill(const struct decap *d, const struct conf_decap *conf)
 	const uint32_t zero = 0;
 	const uint8_t yes = 1;
 
-	if (bpf_map_update_elem(bpf_map__fd(d->program->maps.decap), &zero, &settings, BPF_ANY))
+	if (bpf_map_update_elem(map_fd(d, "decap"), &zero, &settings, BPF_ANY))
 		return -errno;
 	for (size_t i = 0; i < conf->n_sources; i++)
-		if (bpf_map_update_elem(bpf_map__fd(d->program->maps.decap_source),
-					&conf->sources[i], &yes, BPF_ANY))
+		if (bpf_map_update_elem(map_fd(d, "decap_source"), &conf->sources[i], &yes,
+					BPF_ANY))
 			return -errno;
 	return 0;
 }
@@ -60,12 +70,15 @@ static int fill(const struct decap *d, const struct conf_decap *conf)
 static int load(const struct conf_decap *conf, struct decap **ret, struct errmsg *err)
 {
 	CLEANUP(close_it) struct decap *d = calloc(1, sizeof(*d));
+	const void *image;
+	size_t bytes;
 	int e;
 
 	if (!d)
 		return errmsg_set(err, -ENOMEM, "decap: no memory");
-	d->program = xdp_decap__open();
-	e = d->program ? xdp_decap__load(d->program) : -errno;
+	image = xdp_decap__elf_bytes(&bytes);
+	d->object = bpf_object__open_mem(image, bytes, NULL);
+	e = d->object ? bpf_object__load(d->object) : -errno;
 	if (!e)
 		e = fill(d, conf);
 	if (e)
@@ -91,7 +104,7 @@ static void warn(struct decap *d, const char *device, int code)
 
 static int create(const struct decap *d, const char *pin, int dir_fd, uint32_t ifindex)
 {
-	const int prog_fd = bpf_program__fd(d->program->progs.xdp_decap);
+	const int prog_fd = program_fd(d);
 	static const uint32_t modes[] = { XDP_FLAGS_DRV_MODE, XDP_FLAGS_SKB_MODE };
 	CLEANUP_FD int fd = -1;
 
@@ -117,9 +130,7 @@ static int attach(const struct decap *d, int dir_fd, const char *device)
 	pin_device_name(pin, PIN_LINK, device, PIN_DECAP_SUFFIX);
 	fd = link_get(dir_fd, pin, &on, &prog_id);
 	if (fd >= 0 && on == ifindex)
-		return bpf_link_update(fd, bpf_program__fd(d->program->progs.xdp_decap), NULL)
-			       ? -errno
-			       : 0;
+		return bpf_link_update(fd, program_fd(d), NULL) ? -errno : 0;
 	if (fd >= 0) /* its device is gone, and this is another of that name */
 		link_remove(dir_fd, pin);
 	return create(d, pin, dir_fd, ifindex);
@@ -153,7 +164,7 @@ int decap_apply(int dir_fd, const struct conf_decap *conf, struct decap **d, str
 	if (e)
 		return e;
 	pin_each(dir_fd, remove_unwanted, &unwanted);
-	for (size_t i = 0; i < conf->n_devices; i++) {
+	for (size_t i = 0; next && i < conf->n_devices; i++) {
 		e = attach(next, dir_fd, conf->devices[i]);
 		if (e)
 			warn(next, conf->devices[i], e);
@@ -170,7 +181,7 @@ const char *decap_warning(const struct decap *d)
 
 int decap_counts(const struct decap *d, uint64_t ret[DECAP_COUNT_COUNT])
 {
-	const int fd = d ? bpf_map__fd(d->program->maps.stats_decap) : -ENOENT;
+	const int fd = d ? map_fd(d, "stats_decap") : -ENOENT;
 	int err = fd < 0 ? fd : 0;
 
 	for (uint32_t i = 0; !err && i < DECAP_COUNT_COUNT; i++)
