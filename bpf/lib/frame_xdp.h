@@ -56,6 +56,23 @@ static __always_inline long frame_patch(FRAME_CONTEXT *ctx, __u32 at, const void
 	return !frame_put(data + (at & 127), end, from, bytes);
 }
 
+#ifdef FRAME_FIXED
+/* Never, though the compiler must not know: it would leave out what functions are called with. */
+static __always_inline long frame_never(void)
+{
+	long err = -1;
+
+	barrier_var(err);
+	return err;
+}
+
+#define frame_move_head(ctx, bytes) ((void)(ctx), (void)(bytes), frame_never())
+#define frame_move_tail(ctx, bytes) ((void)(ctx), (void)(bytes), frame_never())
+#else
+#define frame_move_head(ctx, bytes) bpf_xdp_adjust_head(ctx, bytes)
+#define frame_move_tail(ctx, bytes) bpf_xdp_adjust_tail(ctx, bytes)
+#endif
+
 /*
  * The link header and its tags, moved to the front, followed by the outer ones. What is copied of it
  * goes past its end, where the outer headers come.
@@ -70,7 +87,7 @@ static __always_inline long frame_push(FRAME_CONTEXT *ctx, __u32 l2_bytes,
 	if (data + FRAME_LINK_MAX > end)
 		return -1;
 	__builtin_memcpy(tags, data + 12, sizeof(tags));
-	if (bpf_xdp_adjust_head(ctx, -(int)outer_bytes))
+	if (frame_move_head(ctx, -(int)outer_bytes))
 		return -1;
 	data = (void *)(long)ctx->data;
 	end = (void *)(long)ctx->data_end;
@@ -98,5 +115,5 @@ static __always_inline long frame_pull(FRAME_CONTEXT *ctx, __u32 bytes)
 /* Leave the first bytes of it alone. */
 static __always_inline long frame_cut(FRAME_CONTEXT *ctx, __u32 from_bytes, __u32 to_bytes)
 {
-	return bpf_xdp_adjust_tail(ctx, (int)to_bytes - (int)from_bytes);
+	return frame_move_tail(ctx, (int)to_bytes - (int)from_bytes);
 }

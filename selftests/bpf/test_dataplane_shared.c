@@ -134,6 +134,19 @@ static void stop(struct shared *s)
 	s->dp = NULL;
 }
 
+/* A kernel that takes only what leaves a frame's length alone is named as the reason. */
+static void warned_where_fixed(const struct shared *s)
+{
+	const struct dataplane_device *d;
+	const char *lines[DATAPLANE_WARNINGS_MAX];
+	size_t n = dataplane_warnings(s->dp, lines, DATAPLANE_WARNINGS_MAX), found = 0;
+
+	dataplane_devices(s->dp, &d);
+	for (size_t i = 0; i < n; i++)
+		found += strstr(lines[i], "is shared through libxdp") != NULL;
+	assert_int_equal(found, d->fixed);
+}
+
 static void both_run_and_ours_goes_alone(void **state)
 {
 	struct conf_device dev = { .name = "edge0" }; /* attach: auto */
@@ -151,6 +164,7 @@ static void both_run_and_ours_goes_alone(void **state)
 	}
 	both_see(&s);
 	start(&s, &conf);
+	warned_where_fixed(&s);
 	both_see(&s);
 
 	/* Ours decides, too. */

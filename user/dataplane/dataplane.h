@@ -25,6 +25,7 @@ struct dataplane_device {
 	enum conf_hook hook;
 	bool native; /* XDP in the driver; false: generic, or TC */
 	bool through_libxdp;
+	bool fixed;   /* libxdp's dispatcher takes no program that makes frames longer or shorter */
 	bool clsact;  /* hook tc by a filter of the clsact qdisc: the kernel lacks TCX (6.6) */
 	bool adopted; /* the link was there before this process */
 	bool egress;  /* what goes out meets limits as well */

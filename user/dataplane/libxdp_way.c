@@ -83,7 +83,7 @@ static int open_maps(int dir_fd, const struct libxdp_request *r, struct dataplan
 	dp->conf.ring_size = r->ring_size;
 	dp->conf.unknown_l4 = (enum conf_unknown_l4)r->unknown_l4;
 	dp->conf.events_per_s = r->events_per_s;
-	e = program_open_xdp(dp, &obj, err); /* lists the maps that it shares */
+	e = program_open_xdp(dp, PROGRAM_XDP, &obj, err); /* lists the maps that it shares */
 	if (e)
 		return e;
 	bpf_object__close(obj);
@@ -119,6 +119,7 @@ static int attach(int dir_fd, struct libxdp_request *r, struct errmsg *err)
 	r->prog_id = d.state.prog_id;
 	r->native = d.state.native;
 	r->adopted = d.state.adopted;
+	r->fixed = d.state.fixed;
 	return 0;
 }
 

@@ -29,6 +29,7 @@ struct libxdp_request {
 	/* answer */
 	uint32_t native;
 	uint32_t adopted; /* a program of ours was there before */
+	uint32_t fixed;	  /* it cannot make frames longer: see dataplane_device */
 };
 
 /*

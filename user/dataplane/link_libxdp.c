@@ -127,14 +127,13 @@ static int failed(const struct device *d, int code, struct errmsg *err)
 			  program_complaint(), d->state.name);
 }
 
-/* A new object through libxdp, beside or in place of the old one. *ret_fd: a duplicate. */
-static int load_and_attach(struct dataplane *dp, struct device *d, enum place place, int old_fd,
-			   int *ret_fd, struct errmsg *err)
+static int attach_object(struct dataplane *dp, struct device *d, enum program_object which,
+			 int *ret_fd, struct errmsg *err)
 {
 	CLEANUP(close_object) struct bpf_object *obj = NULL;
 	CLEANUP(close_program) struct xdp_program *prog = NULL;
 	struct bpf_program *p;
-	int e = program_open_xdp(dp, &obj, err);
+	int e = program_open_xdp(dp, which, &obj, err);
 
 	if (e)
 		return e;
@@ -149,10 +148,24 @@ static int load_and_attach(struct dataplane *dp, struct device *d, enum place pl
 	e = attach_new(prog, d);
 	if (e)
 		return failed(d, e, err);
-	if (place == PLACE_DISPATCHER)
-		detach_old(d, old_fd);
 	*ret_fd = dup(xdp_program__fd(prog));
 	return *ret_fd < 0 ? -errno : 0;
+}
+
+/* A new object through libxdp, beside or in place of the old one. *ret_fd: a duplicate. */
+static int load_and_attach(struct dataplane *dp, struct device *d, enum place place, int old_fd,
+			   int *ret_fd, struct errmsg *err)
+{
+	struct errmsg second;
+	int e = attach_object(dp, d, PROGRAM_XDP, ret_fd, err);
+
+	d->state.fixed =
+		e == -EINVAL && attach_object(dp, d, PROGRAM_XDP_FIXED, ret_fd, &second) == 0;
+	if (e && !d->state.fixed)
+		return e;
+	if (place == PLACE_DISPATCHER)
+		detach_old(d, old_fd);
+	return 0;
 }
 
 static int get_pin(int dir_fd, const char *name)
@@ -203,6 +216,7 @@ static int ask_attach(struct dataplane *dp, struct device *d, struct errmsg *err
 		d->state.adopted = r.adopted != 0;
 	d->state.prog_id = r.prog_id;
 	d->state.native = r.native != 0;
+	d->state.fixed = r.fixed != 0;
 	d->state.through_libxdp = true;
 	return 0;
 }
@@ -216,7 +230,7 @@ static int flip_single(struct dataplane *dp, struct device *d, int old_fd, int *
 	int e = 0;
 
 	if (fd < 0) { /* whoever is asked has none loaded */
-		e = program_open_xdp(dp, &obj, err);
+		e = program_open_xdp(dp, PROGRAM_XDP, &obj, err);
 		if (e)
 			return e;
 		e = bpf_object__load(obj);

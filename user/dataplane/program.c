@@ -29,6 +29,7 @@
 #include "tc_egress.skel.h"
 #include "tc_ingress.skel.h"
 #include "xdp_ingress.skel.h"
+#include "xdp_ingress_fixed.skel.h"
 #pragma GCC diagnostic pop
 
 /* libbpf's print function has no context; this process opens one dataplane at a time. */
@@ -99,6 +100,10 @@ static struct bpf_object *open_object(enum program_object which)
 	case PROGRAM_XDP:
 		opts.object_name = "xdp_ingress";
 		data = xdp_ingress__elf_bytes(&bytes);
+		break;
+	case PROGRAM_XDP_FIXED:
+		opts.object_name = "xdp_ingress";
+		data = xdp_ingress_fixed__elf_bytes(&bytes);
 		break;
 	case PROGRAM_TC:
 		opts.object_name = "tc_ingress";
@@ -402,7 +407,8 @@ static int take_program(struct bpf_object *obj, bool frags, struct program *ret)
  * Open the XDP object for packets of one buffer. libbpf asks for several because of the section's
  * name, xdp.frags: while it opens the object, that name is given the meaning of "xdp".
  */
-static int open_single_buffer(struct dataplane *dp, struct bpf_object **ret, struct errmsg *err)
+static int open_single_buffer(struct dataplane *dp, enum program_object which,
+			      struct bpf_object **ret, struct errmsg *err)
 {
 	const bool no = false;
 	int handler = libbpf_register_prog_handler("xdp.frags", BPF_PROG_TYPE_XDP, BPF_XDP, NULL);
@@ -410,7 +416,7 @@ static int open_single_buffer(struct dataplane *dp, struct bpf_object **ret, str
 
 	if (handler < 0)
 		return errmsg_set(err, handler, "cannot open the XDP object without frags");
-	*ret = open_object(PROGRAM_XDP);
+	*ret = open_object(which);
 	e = *ret ? prepare(dp, *ret, err) : errmsg_set(err, -errno, "cannot open the XDP object");
 	if (!e)
 		e = set_global(*ret, "xdp_frags", &no, sizeof(no));
@@ -430,7 +436,7 @@ static int load_xdp(struct dataplane *dp, struct program_set *set, bool *ret_fra
 	bpf_object__close(set->obj[PROGRAM_XDP]);
 	set->obj[PROGRAM_XDP] = NULL;
 	*ret_frags = false;
-	e = open_single_buffer(dp, &set->obj[PROGRAM_XDP], err);
+	e = open_single_buffer(dp, PROGRAM_XDP, &set->obj[PROGRAM_XDP], err);
 	return e ? e : load_object(dp, set->obj[PROGRAM_XDP], err);
 }
 
@@ -545,15 +551,16 @@ int program_load_concurrent(struct dataplane *dp, uint32_t generation, uint64_t 
 	return *ret < 0 ? errmsg_set(err, -errno, "cannot keep a program: %s", strerror(errno)) : 0;
 }
 
-int program_open_xdp(struct dataplane *dp, struct bpf_object **ret, struct errmsg *err)
+int program_open_xdp(struct dataplane *dp, enum program_object which, struct bpf_object **ret,
+		     struct errmsg *err)
 {
 	struct bpf_object *obj = NULL;
 	int e;
 
 	if (!dp->xdp.frags) {
-		e = open_single_buffer(dp, &obj, err);
+		e = open_single_buffer(dp, which, &obj, err);
 	} else {
-		obj = open_object(PROGRAM_XDP);
+		obj = open_object(which);
 		e = obj ? prepare(dp, obj, err) : errmsg_set(err, -errno, "cannot open XDP");
 	}
 	if (!e)

@@ -15,6 +15,7 @@ enum program_object {
 	PROGRAM_SK_LOOKUP, /* not opened where the kernel lacks it */
 	PROGRAM_OBJECTS,
 	PROGRAM_CONCURRENT, /* not of the packet path: loaded when it is wanted */
+	PROGRAM_XDP_FIXED,  /* for a dispatcher, where the kernel refuses PROGRAM_XDP there */
 };
 
 struct program_set {
@@ -36,8 +37,12 @@ void program_set_clear(struct program_set *set); /* descriptors in dp stay */
 /* What counts connections, on dp's maps: its descriptor in *ret. */
 int program_load_concurrent(struct dataplane *dp, uint32_t generation, uint64_t netns_cookie,
 			    int *ret, struct errmsg *err);
-/* Another XDP object on dp's maps, not loaded: libxdp loads it for one dispatcher. */
-int program_open_xdp(struct dataplane *dp, struct bpf_object **ret, struct errmsg *err);
+/*
+ * Another XDP object on dp's maps, not loaded: libxdp loads it for one dispatcher.
+ *   which  PROGRAM_XDP or PROGRAM_XDP_FIXED
+ */
+int program_open_xdp(struct dataplane *dp, enum program_object which, struct bpf_object **ret,
+		     struct errmsg *err);
 /* The first complaint of libbpf or libxdp since program_complaint_clear; "" when there is none. */
 const char *program_complaint(void);
 void program_complaint_clear(void);

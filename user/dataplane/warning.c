@@ -187,6 +187,12 @@ static void check_xdp(struct dataplane *dp, int fd, const struct device *d)
 			    "%s strips VLAN tags before generic XDP sees them; `ethtool -K %s "
 			    "rxvlan off`",
 			    name, name);
+	if (d->state.fixed)
+		warning_add(dp,
+			    "%s is shared through libxdp, where this kernel takes no program that "
+			    "makes frames longer: vips of mode ipip and gue drop (encap), senders "
+			    "are not told of an MTU; use attach: link or hook tc",
+			    name);
 	if (mtu > MTU_SINGLE_BUFFER && !dp->xdp.frags)
 		warning_add(dp,
 			    "%s has MTU %u, over the %d that XDP takes here; lower it or use "
