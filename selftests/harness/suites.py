@@ -66,10 +66,12 @@ def san(ctx):
 
 
 def bpf(ctx):
-    """Those that say `harness: alone` load all CPUs, or share what the machine has one of."""
-    for folder in ("bpf", "model"):
-        yield from _cmocka(ctx, "bpf", f"selftests/{folder}/test_*.c", "bpf-tests", 180,
-                           DATA_PLANE, False)
+    """Those that say `harness: alone` load all CPUs, or share what the machine has one of: they come
+    first, then all others beside each other, the longest at the start."""
+    found = [p for folder in ("model", "bpf")
+             for p in _cmocka(ctx, "bpf", f"selftests/{folder}/test_*.c", "bpf-tests", 180,
+                              DATA_PLANE, False)]
+    return sorted(found, key=lambda p: not p.alone)
 
 
 def fuzz(ctx):
