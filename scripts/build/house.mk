@@ -28,7 +28,7 @@ FUZZ_TIME ?= 600
 .PHONY: test
 test:
 	@scripts/deps.sh install build test lint
-	+@deadline=$$(($$(date +%s) + 570)); $(BUILD_PROGRAMS); \
+	+@deadline=$$(($$(date +%s) + 585)); $(BUILD_PROGRAMS); \
 	$(RUN_TESTS) $$broken --deadline $$deadline
 
 ## test-long: the same with the long tests at full size, and no time limit

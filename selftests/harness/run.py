@@ -55,7 +55,7 @@ def arguments():
     parser.add_argument("--suite", default="", help="comma separated: " + " ".join(suites.SUITES))
     parser.add_argument("--match", default="", help="run programs whose SUITE/NAME has this in it")
     parser.add_argument("--long", action="store_true", help="full sizes, no time budget")
-    parser.add_argument("--fuzz-s", type=int, default=6, help="seconds for each fuzz target")
+    parser.add_argument("--fuzz-s", type=int, default=4, help="seconds for each fuzz target")
     parser.add_argument("--deadline", type=float, default=0, help="UNIX time after which none starts")
     parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1))
     parser.add_argument("--build-failed", action="store_true", help="count that as a failure")
