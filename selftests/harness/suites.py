@@ -142,7 +142,7 @@ def kernels(ctx):
         names = [line.split()[0] for line in f if line.strip() and line[0] != "#"]
     boot = os.path.join(ctx.root, "selftests/kernels/boot.py")
     for name in names:
-        yield Program("kernels", name, [boot, name], 900, may_skip=False, alone=False)
+        yield Program("kernels", name, [boot, name], 1300, may_skip=False, alone=False)
 
 
 # In this order: first those that share the cores, then those that have the machine to themselves.

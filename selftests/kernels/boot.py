@@ -154,7 +154,7 @@ def run(name, build, result):
         if os.path.exists(path):
             os.unlink(path)
     start = time.monotonic()
-    ended = boot(qemu(k, archive, console, output), float(os.environ.get("KERNELS_LIMIT_S", "860")))
+    ended = boot(qemu(k, archive, console, output), float(os.environ.get("KERNELS_LIMIT_S", "1240")))
     text = text_of(output)
     print(f"# {k.package}: {time.monotonic() - start:.1f} s")
     sections, measured = {s[0]: s[1:] for s in SECTION.findall(text)}, []

