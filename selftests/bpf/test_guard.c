@@ -37,6 +37,7 @@
 #define MSS_LO6 65475
 
 static uint16_t listen_port; /* both families */
+static int listen_fd;
 
 static const struct guard always = { .mode = GUARD_ALWAYS };
 static const struct guard plain = { .mode = GUARD_ALWAYS, .reset = GUARD_PLAIN };
@@ -369,11 +370,14 @@ static void test_established(struct plane *p, const void *row)
 				 .sin_port = htons(listen_port) };
 	struct segment ack =
 		bare(syn_of("127.0.0.1", "127.0.0.1", listen_port), TCP_ACK_FLAG, 5, 5);
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	int fd = socket(AF_INET, SOCK_STREAM, 0), accepted;
 
 	(void)row;
 	guard_set(p, GUARD_OWN, &always);
 	assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	/* Its last ACK may be under way until here: no connection yet, for the listener. */
+	accepted = accept(listen_fd, NULL, NULL);
+	assert_true(accepted >= 0);
 	assert_true(
 		replied(p, plane_run_spec(p, &(struct packet_spec) { .src = "127.0.0.1",
 								     .dst = "127.0.0.1",
@@ -385,6 +389,7 @@ static void test_established(struct plane *p, const void *row)
 	assert_int_equal(send_segment(p, &ack, NULL), PLANE_PASS);
 	ack.spec.sport ^= 1;
 	assert_int_equal(send_segment(p, &ack, NULL), PLANE_DROP);
+	close(accepted);
 	close(fd);
 }
 
@@ -692,6 +697,7 @@ static void open_world(void)
 		_exit(1);
 	}
 	listen_port = ntohs(a.sin6_port);
+	listen_fd = fd;
 }
 
 #define TABLE(fn, rows) \
