@@ -15,7 +15,7 @@ import signal
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import proc
 import suites
@@ -25,6 +25,7 @@ from tap import Result
 
 TAIL_LINES = 40
 WAITING_JOBS = 2  # times as many programs at once where each waits for most of its time
+AGAIN = 3  # programs that failed may have a second go; of more, it is no accident
 
 
 @dataclass
@@ -43,6 +44,10 @@ class Report:
     results: list
     log: str
     seconds: float
+    unstable: list = field(default_factory=list)  # what failed before it passed
+
+    def failed(self):
+        return [r for r in self.results if r.status == "failed"]
 
 
 def say(text):
@@ -57,6 +62,8 @@ def arguments():
     parser.add_argument("--long", action="store_true", help="full sizes, no time budget")
     parser.add_argument("--fuzz-s", type=int, default=4, help="seconds for each fuzz target")
     parser.add_argument("--deadline", type=float, default=0, help="UNIX time after which none starts")
+    parser.add_argument("--again", type=int, default=AGAIN, metavar="N",
+                        help="where at most N programs failed, run them once more (%(default)s)")
     parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1))
     parser.add_argument("--build-failed", action="store_true", help="count that as a failure")
     parser.add_argument("--list", action="store_true", help="print the programs and stop")
@@ -160,7 +167,10 @@ def run_one(ctx, program, available, deadline):
                            program.alone)
     finally:
         shutil.rmtree(tmp, ignore_errors=True)
-    return Report(program, judge(ctx, program, outcome, log, available), log, outcome.seconds)
+    report = Report(program, judge(ctx, program, outcome, log, available), log, outcome.seconds)
+    with open(log, encoding="utf-8", errors="replace") as f:
+        report.unstable = re.findall(r"^# unstable: (.*)$", f.read(), re.M)
+    return report
 
 
 def count(reports):
@@ -180,12 +190,16 @@ def show(report):
 def show_end(reports):
     for report in reports:
         where = f"{report.program.suite}/{report.program.name}"
+        for text in report.unstable:
+            say(f"UNSTABLE {where}: failed, and passed at the second go: {text}")
+    for report in reports:
+        where = f"{report.program.suite}/{report.program.name}"
         for r in report.results:
             if r.status == "skipped":
                 say(f"SKIPPED {where}: {r.title}: {r.reason}")
     for report in reports:
         where = f"{report.program.suite}/{report.program.name}"
-        broken = [r for r in report.results if r.status == "failed"]
+        broken = report.failed()
         for r in broken:
             say(f"FAILED {where}: {r.title}{': ' + r.reason if r.reason else ''}")
         if broken and report.log:
@@ -223,6 +237,26 @@ def run_all(ctx, programs, available, args, reports):
                 raise
 
 
+def second_go(ctx, available, args, reports):
+    """Run what failed once more, alone: what passes then is named as unstable, and counts as passed."""
+    broken = [i for i, r in enumerate(reports)
+              if r.failed() and r.log and not r.program.fuzz and r.program.suite not in suites.BY_NAME]
+    if len(broken) > args.again:
+        return
+    for i in broken:
+        first = reports[i]
+        root, end = os.path.splitext(first.log)
+        os.replace(first.log, root + ".first" + end)
+        say(f"again {first.program.suite}/{first.program.name}: {first.failed()[0].title}")
+        second = run_one(ctx, first.program, available, args.deadline)
+        show(second)
+        if second.failed():
+            os.replace(root + ".first" + end, first.log)
+            continue
+        second.unstable = [r.title for r in first.failed()]
+        reports[i] = second
+
+
 def main():
     args = arguments()
     root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -254,6 +288,7 @@ def main():
     status = 1
     try:
         run_all(ctx, programs, available, args, reports)
+        second_go(ctx, available, args, reports)
         status = 0
     except KeyboardInterrupt:
         say("interrupted")

@@ -130,6 +130,17 @@ def judge_program(result, name, text, code):
                f"status {code}, {len(results)} reported, {missing} missing\n{text}")
 
 
+def last_go(sections, name):
+    """What counts of a program's one or two goes; what failed in the first is named."""
+    second = sections.get(name + "~2")
+    if not second or second[1] != "0":
+        return sections[name]
+    failed = [r.title for r in tap.parse(sections[name][0])[0] if r.status == "failed"]
+    for title in failed or [f"status {sections[name][1]}"]:
+        print(f"# unstable: {name}: {title}")
+    return second
+
+
 def judge_objects(result, name, text, code, measured):
     """What load_objects printed: all loaded, and none much larger than the table says."""
     rows = [row for row in map(insns.parse, text.splitlines()) if row]
@@ -162,7 +173,7 @@ def run(name, build, result):
         job = row.split()[0]
         if job not in sections:
             continue
-        body, code, seconds = sections[job]
+        body, code, seconds = last_go(sections, job)
         print(f"# {job}: ended {seconds} s after boot")
         if job.startswith("objects-"):
             judge_objects(result, job, body, int(code), measured)

@@ -62,6 +62,10 @@ PROGRAMS = [
      "1 passed, 1 failed, 0 skipped", "makes the sanitizers report nothing"),
 ]
 
+# Fails the first time that it is run in a tree.
+ONCE = ("if [ -e $SLUICE_BUILD/ran ]; then echo 'ok 1 - a race'; "
+        "else touch $SLUICE_BUILD/ran; echo 'not ok 1 - a race'; exit 1; fi")
+
 count = failures = 0
 
 
@@ -90,7 +94,8 @@ def run_tree(script, header="timeout=1 may-skip", *args):
         os.chmod(f.name, 0o755)
         env = {k: v for k, v in os.environ.items() if k != "SLUICE_REQUIRE_BPF"}
         done = subprocess.run([os.path.join(root, "selftests/harness/run.py"), "--build",
-                               os.path.join(root, "build"), *(args or ("--suite", "e2e"))],
+                               os.path.join(root, "build"),
+                               *(args or ("--suite", "e2e", "--again", "0"))],
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
                               stderr=subprocess.STDOUT, env=env, check=False)
         return done.returncode, done.stdout
@@ -117,6 +122,17 @@ def main():
     check(status == 1 and "not started" in out, "starts nothing after the deadline, and fails", out)
     status, out = run_tree('[ -z "$(cat)" ] && [ ! -t 1 ] && [ -d "$TEST_TMPDIR" ] && echo "ok 1 - a"')
     check(status == 0, "gives a test no input, no terminal and a folder of its own", out)
+    again = ("", "--suite", "e2e")
+    status, out = run_tree(ONCE, *again)
+    check(status == 0 and out.endswith("1 passed, 0 failed, 0 skipped\n")
+          and "UNSTABLE e2e/f/test_x.sh: failed, and passed at the second go: a race" in out,
+          "gives a program that failed a second go, and names it", out)
+    status, out = run_tree("echo 'not ok 1 - a'; exit 1", *again)
+    check(status == 1 and out.endswith("0 passed, 1 failed, 0 skipped\n") and "UNSTABLE" not in out,
+          "gives no third one", out)
+    status, out = run_tree("echo 'ok 1 - a'; echo '# unstable: b'", *again)
+    check(status == 0 and out.splitlines()[-2].startswith("UNSTABLE") and ": b" in out,
+          "names what a program itself calls unstable", out)
     print(f"1..{count}")
     return 1 if failures else 0
 

@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """The table of the verifier's work, and what `make test-kernels` says of kernels that fail."""
+import contextlib
+import io
 import os
 import shutil
 import stat
@@ -12,6 +14,9 @@ ROOT = os.environ.get("SLUICE_ROOT") or os.path.dirname(os.path.dirname(os.path.
     os.path.abspath(__file__))))
 KERNELS = os.path.join(ROOT, "selftests/kernels")
 INSNS = os.path.join(KERNELS, "insns.py")
+sys.path.insert(0, KERNELS)
+import boot  # noqa: E402
+
 ROW = "6.1\t14\txdp_ingress\txdp_ingress\t{}\t{}\n"
 
 # What the guest says on the second serial line, job "objects-14" having been asked for.
@@ -123,6 +128,20 @@ def check_guests(folder):
         check(wanted in out and (code == 0) == (results == GOOD and not status), sentence, out)
 
 
+def check_goes():
+    """Which go of a test program counts."""
+    first, good, bad = ("not ok 1 - a race\n", "1", "3"), ("ok 1 - a race\n", "0", "4"), ("", "139", "4")
+    for sentence, sections, counts, says in (
+            ("a test program that passes has one go", {"x": good}, good, ""),
+            ("one that fails has a second, and is named", {"x": first, "x~2": good}, good,
+             "# unstable: x: a race\n"),
+            ("one that fails twice is a failure", {"x": first, "x~2": bad}, first, "")):
+        out = io.StringIO()
+        with contextlib.redirect_stdout(out):
+            got = boot.last_go(sections, "x")
+        check(got == counts and out.getvalue() == says, sentence, f"{got} {out.getvalue()}")
+
+
 def check_missing(folder):
     for tool, text in (("apt-cache", "echo linux-image-6.1.0-9-cloud-amd64-unsigned"),
                        ("apt-get", "echo 'E: Temporary failure resolving'; exit 100")):
@@ -144,6 +163,7 @@ def main():
     folder = tempfile.mkdtemp(prefix="sluice-kernels-")
     try:
         check_table(folder)
+        check_goes()
         check_guests(folder)
         check_missing(folder)
     finally:
