@@ -38,7 +38,8 @@ struct plane_settings {
 	uint32_t events_per_s;
 	uint32_t too_big_per_s; /* 0: what is too big gets no answer */
 	bool real_clock;
-	bool no_top; /* it samples every packet at first, and those go past the drop cache */
+	bool no_top;	 /* it samples every packet at first, and those go past the drop cache */
+	bool no_cookies; /* a kernel without the helpers for SYN cookies */
 	uint32_t max_clients; /* 0: 4096 */
 	uint32_t planted;     /* a bug of planted.bpf.c, PLANE_XDP only, or planted_egress.bpf.c */
 };
