@@ -5,7 +5,7 @@
  * Stages: the same program with the stages behind it switched off, so that the verifier has deleted
  * them. Tables: the shipped program, filled. A packet is run a million times by BPF_PROG_TEST_RUN,
  * with one source or (vary.bpf.c) another one each time, and the thread's CPU time taken; the cases
- * take turns, so that a slow moment hits all. $RUNS: how many turns, at most and by default 9. Writes
+ * take turns, so that a slow moment hits all. $RUNS: how many turns, at most and by default 15. Writes
  * FOLDER/dataplane.json.
  */
 #include <errno.h>
@@ -58,22 +58,12 @@ static double measure(const struct subject *s, uint32_t repeat, bool check)
 	if (bpf_prog_test_run_opts(s->prog_fd, &opts))
 		fill_die(s->name);
 	/* Random sources may be in a denied prefix: it is the last one's answer that is seen. */
-	if (check && opts.retval != s->expect && !(s->deny && s->sources && opts.retval == 1)) {
+	if (check && opts.retval != s->expect && !((s->sources || s->flows) && opts.retval == 1)) {
 		fprintf(stderr, "bench_dataplane: %s: the program returned %u\n", s->name,
 			opts.retval);
 		exit(1);
 	}
 	return (clock_ns(CLOCK_THREAD_CPUTIME_ID) - start) / repeat;
-}
-
-static const struct subject *subject_named(const char *name)
-{
-	size_t i;
-
-	for (i = 0; i < n_subjects; i++)
-		if (strcmp(subjects[i].name, name) == 0)
-			return &subjects[i];
-	abort();
 }
 
 /* A cookie is good for a minute or two: the acknowledgement is of a new one each time. */
@@ -95,6 +85,26 @@ static void before_run(struct subject *s)
 		renew_cookie(s);
 }
 
+/* $CASES: words, one of which its name has or that of one which runs its program; empty ones always. */
+static bool wanted(const struct subject *s)
+{
+	char words[1024], *at = words, *word;
+	size_t i;
+
+	if (!getenv("CASES") || s->program <= SUBJECT_EMPTY_EGRESS)
+		return true;
+	snprintf(words, sizeof(words), "%s", getenv("CASES"));
+	while ((word = strsep(&at, ", "))) {
+		if (*word && strstr(s->name, word))
+			return true;
+		for (i = 0; *word && i < n_subjects; i++)
+			if (strstr(subjects[i].name, word) && subjects[i].like &&
+			    strcmp(subjects[i].like, s->name) == 0)
+				return true;
+	}
+	return false;
+}
+
 static atomic_size_t next_subject;
 
 static void *load_some(void *unused)
@@ -102,7 +112,8 @@ static void *load_some(void *unused)
 	size_t i;
 
 	while ((i = atomic_fetch_add(&next_subject, 1)) < n_subjects)
-		subject_load(&subjects[i]);
+		if (wanted(&subjects[i]))
+			subject_load(&subjects[i]);
 	return unused;
 }
 
@@ -125,16 +136,18 @@ static void load_all(void)
 
 static void prepare(struct subject *s)
 {
+	uint32_t many = s->sources > s->flows ? s->sources : s->flows;
 	struct frame syn;
 
+	subject_put_front(s);
 	/* Acknowledgements are only looked at once a SYN has found the guard on. */
 	if (s->frame == FRAME_THIRD) {
-		frame_build(FRAME_SYN_HOST, &syn);
+		frame_build(FRAME_SYN_HOST, 0, &syn);
 		run_once(s, &syn);
 	}
 	before_run(s);
 	/* A limit that refuses needs its burst spent first; caches and rows are warmed too. */
-	measure(s, s->sources > REPEAT / 10 ? s->sources : REPEAT / 10, false);
+	measure(s, many > REPEAT / 10 ? many : REPEAT / 10, false);
 }
 
 static int by_value(const void *a, const void *b)
@@ -144,17 +157,41 @@ static int by_value(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static double median(const struct subject *s)
+/* In empty programs of the same run. What a front costs beyond an empty program is not the subject's. */
+static double ratio(const struct subject *s, int run)
 {
-	return s->ns[runs / 2];
+	const struct subject *empty = subject_empty(s);
+	double front = s->floor ? subject_named(s->floor)->ns[run] - empty->ns[run] : 0;
+
+	return (s->ns[run] - front) / empty->ns[run];
 }
 
-/* The empty program of the same hook. */
-static double floor_of(const struct subject *s)
+static void report_row(FILE *json, const struct subject *s, const char *ratio_of, const char *unit,
+		       const double *sorted)
 {
-	const bool egress = s->program == SUBJECT_EGRESS || s->program == SUBJECT_EMPTY_EGRESS;
+	fprintf(json,
+		"%s  {\"case\": \"%s%s\", \"subject\": \"%s\", \"unit\": \"%s\", "
+		"\"min\": %.2f, \"median\": %.2f, \"max\": %.2f, \"runs\": %d}",
+		ftell(json) > 2 ? ",\n" : "", s->name, ratio_of,
+		subject_is_floor(s) ? "floor" : "sluice", unit, sorted[0], sorted[runs / 2],
+		sorted[runs - 1], runs);
+}
 
-	return median(subject_named(egress ? "egress-empty" : "empty"));
+static void report_subject(FILE *json, const struct subject *s)
+{
+	double ns[SUBJECT_RUNS], x[SUBJECT_RUNS];
+	int run;
+
+	for (run = 0; run < runs; run++) {
+		ns[run] = s->ns[run];
+		x[run] = ratio(s, run);
+	}
+	qsort(ns, (size_t)runs, sizeof(double), by_value);
+	qsort(x, (size_t)runs, sizeof(double), by_value);
+	printf("%-26s %8.1f %8.1f %8.1f %8.2f %8.2f\n", s->name, ns[0], ns[runs / 2], ns[runs - 1],
+	       x[0], x[runs / 2]);
+	report_row(json, s, "", "ns/packet", ns);
+	report_row(json, s, "-ratio", "x empty", x);
 }
 
 static void report(const char *folder)
@@ -168,20 +205,12 @@ static void report(const char *folder)
 	if (!json)
 		fill_die(path);
 	fprintf(json, "[\n");
-	printf("%-26s %8s %8s %8s %8s   ns/packet, %d runs of %d\n", "case", "min", "median", "max",
-	       "x empty", runs, REPEAT);
-	for (i = 0; i < n_subjects; i++) {
-		const struct subject *s = &subjects[i];
-
-		printf("%-26s %8.1f %8.1f %8.1f %8.1f\n", s->name, s->ns[0], median(s),
-		       s->ns[runs - 1], median(s) / floor_of(s));
-		fprintf(json,
-			"  {\"case\": \"%s\", \"subject\": \"%s\", \"unit\": \"ns/packet\", "
-			"\"min\": %.2f, \"median\": %.2f, \"max\": %.2f, \"runs\": %d}%s\n",
-			s->name, subject_is_floor(s) ? "floor" : "sluice", s->ns[0], median(s),
-			s->ns[runs - 1], runs, i + 1 < n_subjects ? "," : "");
-	}
-	fprintf(json, "]\n");
+	printf("%-26s %8s %8s %8s %8s %8s   ns/packet, %d runs of %d\n", "case", "min", "median",
+	       "max", "x min", "x empty", runs, REPEAT);
+	for (i = 0; i < n_subjects; i++)
+		if (wanted(&subjects[i]))
+			report_subject(json, &subjects[i]);
+	fprintf(json, "\n]\n");
 	if (fclose(json))
 		fill_die(path);
 }
@@ -209,17 +238,18 @@ int main(int argc, char **argv)
 	CPU_SET(0, &one);
 	sched_setaffinity(0, sizeof(one), &one);
 	for (i = 0; i < n_subjects; i++)
-		prepare(&subjects[i]);
+		if (wanted(&subjects[i]))
+			prepare(&subjects[i]);
 	fprintf(stderr, "bench_dataplane: %zu programs and tables in %.1f s\n", n_subjects,
 		(clock_ns(CLOCK_MONOTONIC) - start) / 1e9);
 	for (run = 0; run < runs; run++) {
 		for (i = 0; i < n_subjects; i++) {
+			if (!wanted(&subjects[i]))
+				continue;
 			before_run(&subjects[i]);
 			subjects[i].ns[run] = measure(&subjects[i], REPEAT, true);
 		}
 	}
-	for (i = 0; i < n_subjects; i++)
-		qsort(subjects[i].ns, (size_t)runs, sizeof(double), by_value);
 	report(argc > 1 ? argv[1] : ".");
 	return 0;
 }

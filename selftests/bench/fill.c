@@ -71,9 +71,10 @@ static struct source_table *open_table(struct bpf_object *obj)
 
 static void set_group(struct source_table *t)
 {
-	struct source_group_prefix all = { { ADDR_V4_BITS, v4(0) }, FILL_GROUP };
+	struct source_group_prefix all[] = { { { ADDR_V4_BITS, v4(0) }, FILL_GROUP },
+					     { { 0 }, FILL_GROUP } };
 
-	if (source_table_set_groups(t, &all, 1))
+	if (source_table_set_groups(t, all, 2))
 		fill_die("groups");
 }
 
@@ -162,6 +163,15 @@ void fill_proven_one(struct bpf_object *obj, const uint8_t source[4], uint32_t c
 		memcpy(&key.source.b[12], source, 4);
 		set(obj, "clients", &key, &c);
 	}
+}
+
+void fill_proven_v6(struct bpf_object *obj, const uint8_t unit[8])
+{
+	struct client_key key = { .limit_class = FILL_CLASS };
+	struct client c = { 0 };
+
+	memcpy(key.source.b, unit, 8);
+	set(obj, "clients", &key, &c);
 }
 
 void fill_connections(struct bpf_object *obj, const uint8_t source[4], uint32_t n)

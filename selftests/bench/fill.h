@@ -34,6 +34,8 @@ void fill_limits(struct bpf_object *obj, const struct fill_limits *limits);
 void fill_proven(struct bpf_object *obj, uint32_t n);
 /* The same for one IPv4 source, in so many classes. */
 void fill_proven_one(struct bpf_object *obj, const uint8_t source[4], uint32_t classes);
+/* And for an IPv6 /64. */
+void fill_proven_v6(struct bpf_object *obj, const uint8_t unit[8]);
 /* That source has so many connections in the first class. */
 void fill_connections(struct bpf_object *obj, const uint8_t source[4], uint32_t n);
 /* Deny so many prefixes of mixed lengths, none of which has the packet's source. */

@@ -2,6 +2,7 @@
 #include "frame.h"
 
 #include <endian.h>
+#include <stdbool.h>
 #include <string.h>
 
 #define PROTO_AT    23
@@ -11,6 +12,13 @@
 #define OFFSET_AT   (TCP_AT + 12)
 #define FLAGS_AT    (TCP_AT + 13)
 #define OPTIONS_AT  (TCP_AT + 20)
+#define ADDRESS_END 34 /* of the IPv4 address that it is to */
+#define V6_END	    54
+#define ICMP_AT	    34
+#define V6_ICMP_AT  54
+#define ERROR_BYTES (ICMP_AT + 8 + 20 + 8) /* at least so much is quoted */
+#define V6_ERROR    (V6_ICMP_AT + 8 + 40 + 8)
+#define SYN_BYTES   80
 #define NUMBER	    0x01020304U /* the client's first */
 #define SYN	    0x02
 
@@ -21,6 +29,16 @@ static const uint8_t ack[60] = {
 	198,  51,   100,  7,	192,  0,    2,	  10,			       /* addresses */
 	0x0f, 0xa0, 0,	  80,	0,    0,    0,	  1,  0,  0, 0, 1,	       /* ports, numbers */
 	0x50, 0x10, 0xff, 0xff, 0,    0,    0,	  0,
+};
+
+/* The same from 2001:db8:1::7 to 2001:db8::a. */
+static const uint8_t v6[74] = {
+	0x02, 0,    0,	  0,	0,    1,  0x02, 0,  0, 0, 0, 2, 0x86, 0xdd, /* link */
+	0x60, 0,    0,	  0,	0,    20, 6,	64,			    /* IPv6 */
+	0x20, 1,    0x0d, 0xb8, 0,    1,  0,	0,  0, 0, 0, 0, 0,    0,    0,
+	7,    0x20, 1,	  0x0d, 0xb8, 0,  0,	0,  0, 0, 0, 0, 0,    0,    0,
+	0,    10,   0x0f, 0xa0, 0,    80, 0,	0,  0, 1, 0, 0, 0,    1, /* ports, numbers */
+	0x50, 0x10, 0xff, 0xff, 0,    0,  0,	0,
 };
 
 /* MSS 1460, SACK, timestamps, scale 7. */
@@ -43,7 +61,7 @@ static void to_listener(struct frame *f)
 
 static void make_syn(struct frame *f)
 {
-	f->n = sizeof(f->bytes);
+	f->n = SYN_BYTES;
 	f->bytes[17] = 20 + 20 + sizeof(options);
 	put32(&f->bytes[SEQUENCE_AT], NUMBER);
 	put32(&f->bytes[ACKNOWLEDGE], 0);
@@ -64,22 +82,74 @@ static void turn(struct frame *f)
 	memcpy(&f->bytes[TCP_AT + 2], port, 2);
 }
 
-void frame_build(enum frame_kind kind, struct frame *ret)
+/* An error's sender has the packet's source address, here the client's. */
+static void make_error(struct frame *f)
+{
+	static const uint8_t icmp[8] = { 3, 3 };
+	uint8_t *quoted = &f->bytes[ICMP_AT + sizeof(icmp)];
+	struct frame back = *f;
+
+	turn(&back);
+	f->n = ERROR_BYTES;
+	f->bytes[17] = ERROR_BYTES - 14;
+	f->bytes[PROTO_AT] = 1;
+	memcpy(&f->bytes[ICMP_AT], icmp, sizeof(icmp));
+	memcpy(quoted, &back.bytes[14], 20 + 8);
+}
+
+static void make_v6(struct frame *f, bool error)
+{
+	static const uint8_t icmp[8] = { 1, 4 };
+	uint8_t *quoted = &f->bytes[V6_ICMP_AT + sizeof(icmp)];
+
+	f->n = sizeof(v6);
+	memcpy(f->bytes, v6, sizeof(v6));
+	if (!error)
+		return;
+	f->n = V6_ERROR;
+	f->bytes[19] = V6_ERROR - V6_ICMP_AT;
+	f->bytes[20] = 58;
+	memcpy(&f->bytes[V6_ICMP_AT], icmp, sizeof(icmp));
+	memcpy(quoted, &v6[14], 8);
+	memcpy(quoted + 8, &v6[38], 16);
+	memcpy(quoted + 24, &v6[22], 16);
+	memcpy(quoted + 40, &v6[56], 2);
+	memcpy(quoted + 42, &v6[54], 2);
+	memcpy(quoted + 44, &v6[58], 4);
+}
+
+static void to_vip(struct frame *f, enum frame_kind kind, uint8_t vip)
+{
+	const bool is_v6 = kind == FRAME_V6 || kind == FRAME_V6_ERROR;
+
+	f->bytes[(is_v6 ? V6_END : ADDRESS_END) - 1] += vip;
+	if (kind == FRAME_ERROR) /* it is the quoted packet's source */
+		f->bytes[ICMP_AT + 8 + 15] += vip;
+	if (kind == FRAME_V6_ERROR)
+		f->bytes[V6_ICMP_AT + 8 + 23] += vip;
+}
+
+void frame_build(enum frame_kind kind, uint8_t vip, struct frame *ret)
 {
 	*ret = (struct frame) { .n = sizeof(ack) };
 	memcpy(ret->bytes, ack, sizeof(ack));
 	if (kind == FRAME_SYN_VIP || kind == FRAME_SYN_HOST)
 		make_syn(ret);
-	if (kind == FRAME_SYN_HOST || kind == FRAME_THIRD)
+	if (kind == FRAME_SYN_HOST || kind == FRAME_THIRD || kind == FRAME_OTHER)
 		to_listener(ret);
 	if (kind == FRAME_THIRD)
 		put32(&ret->bytes[SEQUENCE_AT], NUMBER + 1);
 	if (kind == FRAME_ANSWER)
 		turn(ret);
+	if (kind == FRAME_ERROR)
+		make_error(ret);
+	if (kind == FRAME_V6 || kind == FRAME_V6_ERROR)
+		make_v6(ret, kind == FRAME_V6_ERROR);
 	if (kind == FRAME_UDP) {
 		ret->bytes[PROTO_AT] = 17;
 		ret->bytes[TCP_AT + 5] = 20; /* its length */
 	}
+	to_vip(ret, kind, vip);
 }
 
 uint32_t frame_cookie(const struct frame *answer)

@@ -2,213 +2,44 @@
 #include "subject.h"
 
 #include <linux/bpf.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
-#include "again.h"
-#include "again.skel.h"
 #include "cookie.skel.h"
 #include "empty.skel.h"
 #include "fill.h"
+#include "fill_vip.h"
 #include "primitives.skel.h"
 #include "sluice/abi/client.h"
 #include "sluice/abi/guard.h"
 #include "tc_egress.skel.h"
-#include "vary.skel.h"
 #include "xdp_ingress.skel.h"
-
-#define FAST	 100000000 /* a rate that never refuses here */
-#define SLOW	 1	   /* one packet a day */
-#define K64	 65536
-#define M1	 1048576
-#define ROW_BITS 20 /* of one limit; of several, together as much memory */
-#define TC_PASS	 UINT32_MAX
-#define TC_DROP	 2
-
-struct subject subjects[] = {
-	{ .name = "empty", .program = SUBJECT_EMPTY, .expect = XDP_PASS },
-	{ .name = "parse", .program = SUBJECT_PARSE, .expect = XDP_PASS },
-	{ .name = "+acl", .program = SUBJECT_ACL, .expect = XDP_PASS },
-	{ .name = "+verdict", .program = SUBJECT_VERDICT, .expect = XDP_PASS },
-	{ .name = "limit-primitives", .program = SUBJECT_PRIMITIVES, .expect = XDP_PASS },
-	{ .name = "limit-accept",
-	  .program = SUBJECT_LIMIT,
-	  .expect = XDP_PASS,
-	  .per_s = FAST,
-	  .proven = true },
-	{ .name = "limit-refuse",
-	  .program = SUBJECT_LIMIT,
-	  .expect = XDP_DROP,
-	  .per_s = SLOW,
-	  .proven = true },
-	{ .name = "limit-accept-row", .program = SUBJECT_LIMIT, .expect = XDP_PASS, .per_s = FAST },
-	{ .name = "limit-refuse-row", .program = SUBJECT_LIMIT, .expect = XDP_DROP, .per_s = SLOW },
-	{ .name = "limit-accept-3",
-	  .program = SUBJECT_LIMIT,
-	  .expect = XDP_PASS,
-	  .per_s = FAST,
-	  .proven = true,
-	  .limits = 3 },
-	{ .name = "+vip",
-	  .program = SUBJECT_ALL,
-	  .expect = XDP_TX,
-	  .per_s = FAST,
-	  .proven = true,
-	  .vip = true },
-	{ .name = "verdict-hit",
-	  .program = SUBJECT_ALL,
-	  .expect = XDP_DROP,
-	  .verdict = true,
-	  .whole = true },
-	{ .name = "verdict-cached", .program = SUBJECT_ALL, .expect = XDP_DROP, .verdict = true },
-	{ .name = "limit-cached",
-	  .program = SUBJECT_ALL,
-	  .expect = XDP_DROP,
-	  .frame = FRAME_UDP,
-	  .per_s = SLOW,
-	  .proven = true },
-	{ .name = "populated",
-	  .program = SUBJECT_ALL,
-	  .expect = XDP_PASS,
-	  .per_s = FAST,
-	  .proven = true,
-	  .deny = 1000,
-	  .verdicts = 10000 },
-	{ .name = "all-on",
-	  .program = SUBJECT_ALL,
-	  .expect = XDP_TX,
-	  .per_s = FAST,
-	  .limits = 3,
-	  .proven = true,
-	  .deny = 1000,
-	  .verdicts = 10000,
-	  .guard = GUARD_AUTO,
-	  .vip = true },
-	{ .name = "empty-64k", .program = SUBJECT_EMPTY, .expect = XDP_PASS, .sources = K64 },
-	{ .name = "limit-accept-64k",
-	  .program = SUBJECT_ALL,
-	  .expect = XDP_PASS,
-	  .per_s = FAST,
-	  .proven = true,
-	  .sources = K64 },
-	{ .name = "limit-refuse-64k",
-	  .program = SUBJECT_ALL,
-	  .expect = XDP_DROP,
-	  .per_s = SLOW,
-	  .proven = true,
-	  .sources = K64 },
-	{ .name = "limit-accept-1M",
-	  .program = SUBJECT_ALL,
-	  .expect = XDP_PASS,
-	  .per_s = FAST,
-	  .proven = true,
-	  .sources = M1 },
-	{ .name = "limit-refuse-1M",
-	  .program = SUBJECT_ALL,
-	  .expect = XDP_DROP,
-	  .per_s = SLOW,
-	  .proven = true,
-	  .sources = M1 },
-	{ .name = "limit-spoofed-64k",
-	  .program = SUBJECT_ALL,
-	  .expect = XDP_PASS,
-	  .per_s = FAST,
-	  .sources = K64 },
-	{ .name = "limit-spoofed",
-	  .program = SUBJECT_ALL,
-	  .expect = XDP_PASS,
-	  .per_s = FAST,
-	  .sources = M1 },
-	{ .name = "deny-1", .program = SUBJECT_ALL, .expect = XDP_PASS, .deny = 1, .sources = M1 },
-	{ .name = "deny-10k",
-	  .program = SUBJECT_ALL,
-	  .expect = XDP_PASS,
-	  .deny = 10000,
-	  .sources = M1 },
-	{ .name = "deny-1M",
-	  .program = SUBJECT_ALL,
-	  .expect = XDP_PASS,
-	  .deny = 1000000,
-	  .sources = M1 },
-	{ .name = "syn",
-	  .program = SUBJECT_ALL,
-	  .expect = XDP_PASS,
-	  .frame = FRAME_SYN_HOST,
-	  .per_s = FAST,
-	  .proven = true },
-	{ .name = "syn-concurrent",
-	  .program = SUBJECT_ALL,
-	  .expect = XDP_PASS,
-	  .frame = FRAME_SYN_HOST,
-	  .per_s = FAST,
-	  .proven = true,
-	  .concurrent = 100,
-	  .connections = 50 },
-	{ .name = "syn-concurrent-refuse",
-	  .program = SUBJECT_ALL,
-	  .expect = XDP_DROP,
-	  .frame = FRAME_SYN_HOST,
-	  .per_s = FAST,
-	  .proven = true,
-	  .concurrent = 100,
-	  .connections = 100 },
-	{ .name = "syncookie-made-helper",
-	  .program = SUBJECT_COOKIE_MAKE,
-	  .expect = XDP_PASS,
-	  .frame = FRAME_SYN_HOST,
-	  .again = true },
-	{ .name = "syncookie-made",
-	  .program = SUBJECT_ALL,
-	  .expect = XDP_TX,
-	  .frame = FRAME_SYN_HOST,
-	  .guard = GUARD_ALWAYS,
-	  .again = true },
-	{ .name = "syncookie-checked-helper",
-	  .program = SUBJECT_COOKIE_CHECK,
-	  .expect = XDP_PASS,
-	  .frame = FRAME_THIRD },
-	{ .name = "syncookie-checked",
-	  .program = SUBJECT_ALL,
-	  .expect = XDP_PASS,
-	  .frame = FRAME_THIRD,
-	  .guard = GUARD_ALWAYS },
-	{ .name = "challenge-made-helper",
-	  .program = SUBJECT_COOKIE_RAW,
-	  .expect = XDP_PASS,
-	  .frame = FRAME_SYN_VIP,
-	  .again = true },
-	{ .name = "challenge-made",
-	  .program = SUBJECT_ALL,
-	  .expect = XDP_TX,
-	  .frame = FRAME_SYN_VIP,
-	  .guard = GUARD_ALWAYS,
-	  .vip = true,
-	  .again = true },
-	{ .name = "egress-empty",
-	  .program = SUBJECT_EMPTY_EGRESS,
-	  .expect = TC_PASS,
-	  .frame = FRAME_ANSWER },
-	{ .name = "egress-accept",
-	  .program = SUBJECT_EGRESS,
-	  .expect = TC_PASS,
-	  .frame = FRAME_ANSWER,
-	  .per_s = FAST,
-	  .proven = true },
-	{ .name = "egress-refuse",
-	  .program = SUBJECT_EGRESS,
-	  .expect = TC_DROP,
-	  .frame = FRAME_ANSWER,
-	  .per_s = SLOW,
-	  .proven = true },
-};
-
-const size_t n_subjects = sizeof(subjects) / sizeof(subjects[0]);
 
 bool subject_is_floor(const struct subject *s)
 {
 	return s->program < SUBJECT_PARSE;
+}
+
+#define ROW_BITS 20 /* of one limit; of several, together as much memory */
+
+struct subject *subject_named(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < n_subjects; i++)
+		if (strcmp(subjects[i].name, name) == 0)
+			return &subjects[i];
+	abort();
+}
+
+const struct subject *subject_empty(const struct subject *s)
+{
+	const bool egress = s->program == SUBJECT_EGRESS || s->program == SUBJECT_EMPTY_EGRESS;
+
+	return subject_named(egress ? "egress-empty" : "empty");
 }
 
 static uint32_t limits_of(const struct subject *s)
@@ -229,16 +60,23 @@ static void size_map(struct bpf_object *obj, const char *name, uint32_t n)
 		bpf_map__set_max_entries(map, n);
 }
 
+static uint32_t proven_of(const struct subject *s)
+{
+	return s->sources > s->clients ? s->sources : s->clients;
+}
+
 static void size_maps(struct bpf_object *obj, const struct subject *s)
 {
 	struct bpf_map *map;
 
 	bpf_object__for_each_map(map, obj) bpf_map__set_pin_path(map, NULL);
 	size_map(obj, "vip_ring", 4 * 2 * FILL_STRIDE);
+	if (s->vips)
+		fill_vip_size(obj, s->vips);
 	size_map(obj, "source_split", 1 << 20);
 	size_map(obj, "limit_rows", s->per_s ? limits_of(s) * 2 << row_bits(s) : 1);
-	if (s->sources > 200000)
-		size_map(obj, "clients", s->sources + s->sources / 4);
+	if (proven_of(s) > 200000)
+		size_map(obj, "clients", proven_of(s) + proven_of(s) / 4);
 }
 
 static const uint8_t *client_of(const struct subject *s)
@@ -248,19 +86,24 @@ static const uint8_t *client_of(const struct subject *s)
 
 static void fill(struct bpf_object *obj, const struct subject *s)
 {
-	const struct fill_limits limits = { .per_s = s->per_s == SLOW ? 0 : s->per_s,
+	const struct fill_limits limits = { .per_s = s->per_s == SUBJECT_SLOW ? 0 : s->per_s,
 					    .burst = s->per_s,
 					    .classes = limits_of(s),
 					    .row_bits = row_bits(s),
 					    .totals = limits_of(s) > 1,
 					    .concurrent = s->concurrent };
+	struct frame v6;
 
 	if (s->per_s)
 		fill_limits(obj, &limits);
-	if (s->proven && s->sources)
-		fill_proven(obj, s->sources);
-	else if (s->proven)
+	if (s->proven && proven_of(s))
+		fill_proven(obj, proven_of(s));
+	if (s->proven && !s->sources)
 		fill_proven_one(obj, client_of(s), limits_of(s));
+	if (s->vips && s->proven) {
+		frame_build(FRAME_V6, 0, &v6);
+		fill_proven_v6(obj, &v6.bytes[FRAME_V6_AT]);
+	}
 	if (s->connections)
 		fill_connections(obj, client_of(s), s->connections);
 	if (s->deny)
@@ -269,7 +112,9 @@ static void fill(struct bpf_object *obj, const struct subject *s)
 		fill_verdicts(obj, s->verdicts, s->verdicts);
 	if (s->verdict)
 		fill_verdict_of(obj, client_of(s));
-	if (s->vip)
+	if (s->vips)
+		fill_vips(obj, s->vips);
+	else if (s->vip)
 		fill_vip(obj);
 	else
 		fill_no_vips(obj);
@@ -284,7 +129,7 @@ static int load_ingress(const struct subject *s)
 	if (!xdp)
 		fill_die("xdp_ingress");
 	size_maps(xdp->obj, s);
-	xdp->rodata->ring_stride = FILL_STRIDE;
+	xdp->rodata->ring_stride = s->vips ? FILL_VIP_STRIDE : FILL_STRIDE;
 	xdp->rodata->acl_enabled = s->program >= SUBJECT_ACL;
 	xdp->rodata->verdict_enabled = s->program >= SUBJECT_VERDICT;
 	xdp->rodata->limit_enabled = s->program >= SUBJECT_LIMIT;
@@ -364,42 +209,9 @@ static int load_program(const struct subject *s)
 	}
 }
 
-static void put_behind(struct subject *s, int next_fd, int first_fd)
-{
-	uint32_t zero = 0;
-
-	if (bpf_map_update_elem(next_fd, &zero, &s->prog_fd, BPF_ANY))
-		fill_die(s->name);
-	s->prog_fd = first_fd;
-}
-
-static void load_vary(struct subject *s)
-{
-	struct vary *vary = vary__open_and_load();
-
-	if (!vary)
-		fill_die("vary");
-	vary->bss->vary_mask = s->sources - 1;
-	put_behind(s, bpf_map__fd(vary->maps.vary_next), bpf_program__fd(vary->progs.vary));
-}
-
-static void load_again(struct subject *s)
-{
-	struct again *again = again__open_and_load();
-
-	_Static_assert(sizeof(again->bss->again_frame) == sizeof(s->packet.bytes), "all of it");
-	if (!again)
-		fill_die("again");
-	memcpy(again->bss->again_frame, s->packet.bytes, sizeof(s->packet.bytes));
-	put_behind(s, bpf_map__fd(again->maps.again_next), bpf_program__fd(again->progs.again));
-}
-
 void subject_load(struct subject *s)
 {
-	frame_build(s->frame, &s->packet);
-	s->prog_fd = load_program(s);
-	if (s->sources)
-		load_vary(s);
-	if (s->again)
-		load_again(s);
+	frame_build(s->frame, s->vip_n, &s->packet);
+	if (!s->like)
+		s->own_fd = load_program(s);
 }

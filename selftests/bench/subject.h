@@ -8,7 +8,9 @@
 
 #include "frame.h"
 
-#define SUBJECT_RUNS 9
+#define SUBJECT_RUNS 15
+#define SUBJECT_FAST 100000000 /* a rate that never refuses here */
+#define SUBJECT_SLOW 1	       /* one packet a day */
 
 /* Which program; those of the shipped one have the stages behind theirs switched off. */
 enum subject_program {
@@ -42,9 +44,21 @@ struct subject {
 	bool verdict;	      /* one on the packet's source */
 	bool vip;
 	bool whole;    /* without the drop cache */
-	uint8_t guard; /* enum guard_mode, of vip and listener */
-	bool again;    /* the program changes the packet: it is written anew each time */
+	uint32_t vips; /* of mode l2 that follow those of each mode and family: fill_vip.h */
+	uint32_t
+		clients; /* of those sources that have meters of their own, apart from the packet's */
+	uint8_t guard;	 /* enum guard_mode, of vip and listener */
+	bool again;	 /* the program changes the packet: it is written anew each time */
 
+	const char *like; /* it runs the program of the subject of this name, and its maps */
+	uint8_t vip_n;	  /* of those of its family the packet is to */
+	bool front; /* behind flows.bpf.c, which writes the packet anew and takes its growth back */
+	const char *floor; /* the subject that tells what that costs */
+	uint32_t flows;	   /* that it makes, a power of two; 0: one */
+	uint32_t to_vips;  /* of `vips` they are to */
+	bool one_source;   /* they differ in their ports alone */
+
+	int own_fd;  /* its program */
 	int prog_fd; /* what is run */
 	struct frame packet;
 	double ns[SUBJECT_RUNS];
@@ -54,5 +68,10 @@ extern struct subject subjects[];
 extern const size_t n_subjects;
 
 bool subject_is_floor(const struct subject *s);
+struct subject *subject_named(const char *name);
+/* The empty program of the same hook. */
+const struct subject *subject_empty(const struct subject *s);
 /* Load its program and fill its maps. What fails ends the program, by name. */
 void subject_load(struct subject *s);
+/* Once all are loaded: what runs before it, and has it run. */
+void subject_put_front(struct subject *s);
