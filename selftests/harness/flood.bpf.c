@@ -84,10 +84,20 @@ static __always_inline __u16 fold(__u32 sum)
 	return ~sum;
 }
 
+/* What the next frame's source and port are made of. */
+static __always_inline __u64 source_next(void)
+{
+	if (flood_plan.sources == 1)
+		return 1;
+	if (flood_plan.sources == 0)
+		return random_next();
+	return (random_next() & (flood_plan.sources - 1)) * 0x9e3779b97f4a7c15ULL;
+}
+
 /* The next frame: its template, from another source each time or always the same. */
 static __always_inline void make_frame(const struct flood_template *t, struct flood_frame *ret)
 {
-	__u64 r = flood_plan.sources ? 1 : random_next();
+	__u64 r = source_next();
 	struct iphdr *ip = (void *)ret->bytes + sizeof(struct ethhdr);
 	__u32 source, port, sum, i;
 
@@ -128,7 +138,7 @@ int flood_send(struct xdp_md *ctx)
 	i = flood_sent % (flood_plan.templates ?: 1);
 	make_frame(&flood_plan.template[i & (FLOOD_MIXES - 1)], &frame);
 	flood_sent++;
-	if (flood_plan.sources && is_frame(data, &frame))
+	if (flood_plan.sources == 1 && is_frame(data, &frame))
 		return XDP_TX;
 #pragma unroll
 	for (i = 0; i < FLOOD_FRAME_BYTES / 8; i++)
@@ -156,6 +166,16 @@ int flood_drop_read(struct xdp_md *ctx)
 	if ((void *)(ip + 1) > end || eth->h_proto != bpf_htons(0x0800) || !ip->saddr)
 		return XDP_PASS;
 	return XDP_DROP;
+}
+
+const volatile __u32 flood_to; /* device */
+
+/* The floor of what forwards by XDP. */
+SEC("xdp")
+int flood_redirect(struct xdp_md *ctx)
+{
+	(void)ctx;
+	return bpf_redirect(flood_to, 0);
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

@@ -6,9 +6,11 @@
  * stays.
  *
  * usage: flood send DEVICE MAC ADDRESS PORT --rate N|max --seconds S [--count N] [--mix udp,syn,ack]
- *                   [--one-source] [--cpu N]      prints {"sent": N, "seconds": S} at its end
+ *                   [--one-source | --sources N] [--cpu N]
+ *                               prints {"sent": N, "seconds": S} at its end; N: a power of two
  *        flood drop DEVICE       a program that drops all, until it is told to end
  *        flood drop-ipv4 DEVICE  the same, and it looks at the addresses before
+ *        flood redirect DEVICE TO  a program that sends all out of device TO as it came
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -47,8 +49,8 @@ struct options {
 	double seconds;
 	uint64_t count;
 	const char *mix;
-	bool one_source;
-	int cpu; /* -1: any */
+	uint32_t sources; /* 0: any */
+	int cpu;	  /* -1: any */
 };
 
 static volatile sig_atomic_t ended;
@@ -154,7 +156,7 @@ static int send_all(const struct options *o)
 	if (!flood)
 		die("load");
 	make_mix(o, &flood->bss->flood_plan);
-	flood->bss->flood_plan.sources = o->one_source;
+	flood->bss->flood_plan.sources = o->sources;
 	flood->bss->flood_plan.count = o->count;
 	flood->bss->flood_plan.interval_q8_ns = o->rate > 0 ? (uint64_t)(256e9 / o->rate) : 0;
 	flood->data->flood_random ^= (uint64_t)getpid() << 20;
@@ -179,17 +181,25 @@ static int send_all(const struct options *o)
 	return 0;
 }
 
-/* A link goes with the process that holds it. */
-static int drop_all(int ifindex, bool look)
+static struct bpf_program *program_of(struct flood *flood, const char *how)
 {
-	struct flood *flood = flood__open_and_load();
-	struct bpf_program *prog;
+	if (!strcmp(how, "redirect"))
+		return flood->progs.flood_redirect;
+	return strcmp(how, "drop-ipv4") ? flood->progs.flood_drop : flood->progs.flood_drop_read;
+}
+
+/* A link goes with the process that holds it. */
+static int attach(const char *how, int ifindex, unsigned int to)
+{
+	struct flood *flood = flood__open();
 	sigset_t none;
 
 	if (!flood)
+		die("open");
+	flood->rodata->flood_to = to;
+	if (flood__load(flood))
 		die("load");
-	prog = look ? flood->progs.flood_drop_read : flood->progs.flood_drop;
-	if (!bpf_program__attach_xdp(prog, ifindex))
+	if (!bpf_program__attach_xdp(program_of(flood, how), ifindex))
 		die("attach");
 	puts("attached");
 	fflush(stdout);
@@ -207,6 +217,7 @@ static void parse_options(int argc, char **argv, struct options *o)
 					       { "mix", required_argument, NULL, 'm' },
 					       { "cpu", required_argument, NULL, 'c' },
 					       { "one-source", no_argument, NULL, '1' },
+					       { "sources", required_argument, NULL, 'S' },
 					       { 0 } };
 	int c;
 
@@ -228,7 +239,12 @@ static void parse_options(int argc, char **argv, struct options *o)
 			o->cpu = atoi(optarg);
 			break;
 		case '1':
-			o->one_source = true;
+			o->sources = 1;
+			break;
+		case 'S':
+			o->sources = (uint32_t)strtoul(optarg, NULL, 10);
+			if (!o->sources || (o->sources & (o->sources - 1)))
+				die("--sources");
 			break;
 		default:
 			exit(2);
@@ -266,7 +282,7 @@ int main(int argc, char **argv)
 	sigaction(SIGINT, &act, NULL);
 	sigaction(SIGALRM, &act, NULL);
 	if (strcmp(argv[0], "send"))
-		return drop_all((int)o.ifindex, !strcmp(argv[0], "drop-ipv4"));
+		return attach(argv[0], (int)o.ifindex, argc > 2 ? if_nametoindex(argv[2]) : 0);
 	parse_target(argv + 2, &o);
 	if (!(o.seconds > 0) || o.seconds > SECONDS_MAX)
 		die("--seconds");

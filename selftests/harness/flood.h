@@ -19,7 +19,7 @@ struct flood_template {
 struct flood_plan {
 	struct flood_template template[FLOOD_MIXES];
 	__u32 templates;
-	__u32 sources;	      /* 1: one; 0: another random one in each frame */
+	__u32 sources; /* 1: one; more, a power of two: one of so many; 0: another random one in each frame */
 	__u64 interval_q8_ns; /* between frames, in 1/256 ns; 0: as fast as it goes */
 	__u64 count;	      /* frames at most */
 };

@@ -69,11 +69,11 @@ class FloodLab(Lab):
         link = json.loads(self.run("edge", "ip", "-j", "link", "show", self.device).stdout)[0]
         self.mac = link["address"]
         # Sources of the flood have no route, so the host answers none of them.
-        self.poll_in_threads("edge", self.device, EDGE_CPU)
+        self.poller = self.poll_in_threads("edge", self.device, EDGE_CPU)
         self.poll_in_threads("c1", "eth0", SEND_CPU)
 
     def poll_in_threads(self, node, device, cpu):
-        """One thread of the kernel polls the device, on that CPU."""
+        """One thread of the kernel polls the device, on that CPU: its id."""
         before = set(_napi_threads(device))
         self.sys(node, f"echo 1 >/sys/class/net/{device}/threaded")
         made = wait_until(lambda: set(_napi_threads(device)) - before, 5)
@@ -83,6 +83,7 @@ class FloodLab(Lab):
             os.sched_setaffinity(pid, {cpu})
             # As a soft interrupt would, which goes before every process.
             os.sched_setscheduler(pid, os.SCHED_FIFO, os.sched_param(1))
+        return min(made)
 
     def sys(self, node, command):
         """Run a shell command that sees the node's /sys/class/net."""
