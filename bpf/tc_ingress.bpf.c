@@ -15,6 +15,7 @@
 #include "stage/response.h"
 #include "stage/vip.h"
 #include "stage/mtu.h"
+#include "stage/path_mtu.h"
 #include "stage/encap.h"
 #include "stage/forward.h"
 #include "obs/stats.h"
@@ -97,6 +98,8 @@ int tc_ingress(struct __sk_buff *ctx)
 		result = stage_encap(&p);
 	if (result == STAGE_NEXT)
 		result = stage_forward(&p);
+	if (result == STAGE_PASS && path_mtu_may_hear(&p.facts))
+		path_mtu_hear(ctx, &p.facts);
 	obs_exit(&p, result);
 	if (result == STAGE_DROP && capture_runs())
 		tc_capture(ctx, &p.facts);

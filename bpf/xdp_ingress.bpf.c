@@ -11,6 +11,7 @@
 #include "stage/response.h"
 #include "stage/vip.h"
 #include "stage/mtu.h"
+#include "stage/path_mtu.h"
 #include "stage/encap.h"
 #include "stage/forward.h"
 #include "obs/stats.h"
@@ -116,6 +117,8 @@ int xdp_ingress(struct xdp_md *ctx)
 		result = stage_encap(&p);
 	if (result == STAGE_NEXT)
 		result = stage_forward(&p);
+	if (result == STAGE_PASS && path_mtu_may_hear(&p.facts))
+		path_mtu_hear(ctx, &p.facts);
 	obs_exit(&p, result);
 	if (result == STAGE_DROP && capture_runs())
 		xdp_capture(ctx, &p.facts);

@@ -24,9 +24,11 @@ void print_vips(json_t *data, FILE *out)
 void print_backends(json_t *data, FILE *out)
 {
 	static const struct table_column columns[] = {
-		{ "VIP", "vip" },	{ "NAME", "name" },   { "ADDRESS", "address" },
-		{ "WEIGHT", "weight" }, { "SLOTS", "slots" }, { "PACKETS", "packets" },
-		{ "BYTES", "bytes" },	{ "STATE", "state" }, { 0 },
+		{ "VIP", "vip" },	  { "NAME", "name" },
+		{ "ADDRESS", "address" }, { "WEIGHT", "weight" },
+		{ "SLOTS", "slots" },	  { "PACKETS", "packets" },
+		{ "BYTES", "bytes" },	  { "MTU", "mtu" },
+		{ "STATE", "state" },	  { 0 },
 	};
 
 	table_print(data, columns, out);

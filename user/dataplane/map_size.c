@@ -33,6 +33,7 @@ static const struct {
 	SIZE("stats_guard", max_vips),
 	SIZE("backends", max_backends),
 	SIZE("stats_backend", max_backends),
+	SIZE("path_mtu", max_backends),
 	SIZE("meters", max_meters),
 	SIZE("meter_slots", max_meters),
 #undef SIZE

@@ -150,6 +150,8 @@ static int resolve(struct neigh *n, struct hop_watch *w, uint64_t now_ms, struct
 	if (err)
 		return err;
 	ret->source = route.source;
+	if (route.mtu && route.mtu < ret->mtu)
+		ret->mtu = route.mtu;
 	if (w->has_mac) {
 		memcpy(ret->dst_mac, w->mac, 6);
 		return 0;

@@ -117,6 +117,24 @@ static bool attr_mac(const struct nlattr *attr, uint8_t ret[6])
 	return true;
 }
 
+/* Is the answer what the kernel learned from an ICMP error, for a while? No event tells of its end. */
+static bool is_learned(const struct nlattr *attr)
+{
+	const struct rta_cacheinfo *info;
+
+	if (!attr || mnl_attr_get_payload_len(attr) < sizeof(*info))
+		return false;
+	info = mnl_attr_get_payload(attr);
+	return info->rta_expires != 0;
+}
+
+static int on_metric(const struct nlattr *attr, void *ctx)
+{
+	if (mnl_attr_get_type(attr) == RTAX_MTU)
+		*(uint32_t *)ctx = attr_u32(attr);
+	return MNL_CB_OK;
+}
+
 static int on_route(const struct nlmsghdr *h, void *ctx)
 {
 	const struct rtmsg *rt = mnl_nlmsg_get_payload(h);
@@ -129,6 +147,8 @@ static int on_route(const struct nlmsghdr *h, void *ctx)
 	mnl_attr_parse(h, sizeof(*rt), on_attr, &attrs);
 	r->local = rt->rtm_type == RTN_LOCAL;
 	r->ifindex = attr_u32(attrs.of[RTA_OIF]);
+	if (attrs.of[RTA_METRICS] && !is_learned(attrs.of[RTA_CACHEINFO]))
+		mnl_attr_parse_nested(attrs.of[RTA_METRICS], on_metric, &r->mtu);
 	if (attrs.of[RTA_PREFSRC] && !get_addr(attrs.of[RTA_PREFSRC], &r->source))
 		r->source = (struct addr) { 0 };
 	if (attrs.of[RTA_GATEWAY])

@@ -20,6 +20,7 @@ struct neigh_route {
 	bool has_gateway;
 	struct addr next;   /* the gateway, or the address itself */
 	struct addr source; /* what the kernel would send from; zero: it does not say */
+	uint32_t mtu;	    /* of the route, as configured; 0: the device's */
 };
 
 struct neigh_link {

@@ -8,6 +8,7 @@
 
 #include "base/addr.h"
 #include "dataplane_state.h"
+#include "path_mtu_map.h"
 #include "vip_backend.h"
 #include "vip_state.h"
 
@@ -98,6 +99,8 @@ void vip_backend_adopt(struct vip_map *m, const struct vip_service *s, struct vi
 			continue;
 		b->id = id;
 		m->backend_used[id] = true;
+		if (s->mode != BACKEND_L2)
+			b->path_mtu = path_mtu_map_get(m, &b->conf.address);
 		/* In use by packets right now: what is known stays until it proves wrong. */
 		b->has_hop = t->flags & BACKEND_READY;
 		if (b->has_hop)
@@ -126,10 +129,29 @@ int vip_backend_assign(struct vip_map *m, const struct vip_service *s, struct vi
 			       sizeof(struct stats_count));
 }
 
+/* With outer headers, every packet that all hosts must take has to fit (RFC 791 s3.1, RFC 8200 s5). */
+static uint32_t least_mtu(const struct vip_service *s)
+{
+	return addr_is_v4(&s->key.addr) ? 576 : 1280;
+}
+
+/* What fits to the backend, outer headers taken off. */
+static uint32_t inner_mtu(const struct vip_service *s, const struct vip_backend *b)
+{
+	uint32_t outer = outer_bytes(s->mode, &b->conf.address), mtu = b->hop.mtu;
+
+	if (b->path_mtu && b->path_mtu < mtu)
+		mtu = b->path_mtu;
+	/* Of the path only what it must carry: fit_hop has seen to the hop. */
+	if (s->mode != BACKEND_L2 && mtu < outer + least_mtu(s))
+		mtu = outer + least_mtu(s);
+	return mtu - outer;
+}
+
 static void write_hop(struct vip_map *m, const struct vip_service *s, const struct vip_backend *b)
 {
 	struct backend *t = &m->table[b->id];
-	uint32_t mtu = b->hop.mtu - outer_bytes(s->mode, &b->conf.address);
+	uint32_t mtu = inner_mtu(s, b);
 	struct backend want = {
 		.addr = b->conf.address,
 		.ifindex = b->hop.ifindex,
@@ -149,12 +171,6 @@ static void write_hop(struct vip_map *m, const struct vip_service *s, const stru
 		return;
 	*t = want;
 	put(m, b->id);
-}
-
-/* With outer headers, every packet that all hosts must take has to fit (RFC 791 s3.1, RFC 8200 s5). */
-static uint32_t least_mtu(const struct vip_service *s)
-{
-	return addr_is_v4(&s->key.addr) ? 576 : 1280;
 }
 
 /* What the hop is for this service: with its source. False, with b->why, if it is none. */
@@ -205,6 +221,16 @@ bool vip_backend_set_hop(struct vip_map *m, const struct vip_service *s, struct 
 		write_hop(m, s, b);
 	}
 	return had != b->has_hop;
+}
+
+bool vip_backend_set_path(struct vip_map *m, const struct vip_service *s, struct vip_backend *b,
+			  uint32_t mtu)
+{
+	if (b->path_mtu == mtu)
+		return false;
+	b->path_mtu = mtu;
+	write_hop(m, s, b);
+	return true;
 }
 
 void vip_backend_clear(struct vip_map *m, uint32_t id)

@@ -23,5 +23,8 @@ int vip_backend_assign(struct vip_map *m, const struct vip_service *s, struct vi
 /* Take over what neigh says: hop, or NULL and why. True when the ring is concerned. */
 bool vip_backend_set_hop(struct vip_map *m, const struct vip_service *s, struct vip_backend *b,
 			 const struct neigh_hop *hop, const char *why);
+/* What routers on the way say fits, outer headers included; 0: nothing. True when that is news. */
+bool vip_backend_set_path(struct vip_map *m, const struct vip_service *s, struct vip_backend *b,
+			  uint32_t mtu);
 /* No packet finds it any more: it is not to be used. */
 void vip_backend_clear(struct vip_map *m, uint32_t id);

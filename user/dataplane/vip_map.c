@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "dataplane_state.h"
 #include "drop_cache_map.h"
+#include "path_mtu_map.h"
 #include "vip_backend.h"
 #include "vip_map.h"
 #include "vip_ring.h"
@@ -137,6 +138,21 @@ static void on_timer(struct timer *t)
 	update_rings(container_of(t, struct vip_map, timer));
 }
 
+static void look_at_paths(struct vip_map *m)
+{
+	int again = path_mtu_map_look(m);
+
+	if (again < 0)
+		log_error("vip.path_mtu_failed", LOG_STR("error", strerror(-again)));
+	if (again)
+		timer_start(m->loop, &m->path_timer, PATH_MTU_LOOK_MS);
+}
+
+static void on_path_timer(struct timer *t)
+{
+	look_at_paths(container_of(t, struct vip_map, path_timer));
+}
+
 static void on_hop(const struct addr *a, const struct neigh_hop *hop, const char *why, void *ctx)
 {
 	struct vip_map *m = ctx;
@@ -166,6 +182,7 @@ static void on_hop(const struct addr *a, const struct neigh_hop *hop, const char
 static void map_free(struct vip_map *m)
 {
 	timer_stop(&m->timer);
+	timer_stop(&m->path_timer);
 	neigh_close(m->neigh);
 	vip_service_free(m->services, m->n_services);
 	free(m->table);
@@ -189,6 +206,7 @@ static int map_open(struct dataplane *dp, struct loop *loop, struct vip_map **re
 	m->dp = dp;
 	m->loop = loop;
 	m->timer.on_due = on_timer;
+	m->path_timer.on_due = on_path_timer;
 	m->max_vips = vips->shape.max_entries;
 	m->vip_used = calloc(m->max_vips, sizeof(*m->vip_used));
 	err = m->vip_used ? vip_backend_load(m) : -ENOMEM;
@@ -361,6 +379,7 @@ static int apply(struct vip_map *m, const struct conf *conf)
 	if (!err)
 		err = retire_backends(m);
 	update_rings(m);
+	look_at_paths(m);
 	return err;
 }
 
@@ -466,6 +485,7 @@ static void backend_state(struct dataplane *dp, const struct vip_backend *b,
 	ret->ready = b->has_hop;
 	ret->slots = b->slots;
 	ret->share = b->share;
+	ret->mtu = b->has_hop ? dp->vip->table[b->id].mtu : 0;
 	snprintf(ret->state, sizeof(ret->state), "%s",
 		 !b->has_hop			       ? b->why
 		 : !b->conf.weight || b->conf.drain_by ? "drained"

@@ -15,6 +15,7 @@ struct vip_backend_state {
 	bool ready;	/* next hop known, in the ring if weight > 0 */
 	char state[96]; /* "ready", "resolving 10.0.0.11", "no route to …" */
 	uint32_t slots; /* of the ring */
+	uint32_t mtu;	/* of packets that it can be sent; 0: no next hop */
 	uint32_t share; /* see vip_map_set_share */
 	struct stats_count forwarded;
 };

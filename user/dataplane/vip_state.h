@@ -15,9 +15,10 @@ struct vip_backend {
 	uint32_t id;
 	bool has_hop;
 	struct neigh_hop hop;
-	char why[96];	/* while there is no hop */
-	uint32_t slots; /* in the ring in force */
-	uint32_t share; /* of its weight that it has, 0..VIP_SHARE_FULL */
+	uint32_t path_mtu; /* see path_mtu_map.h; 0: nobody said anything */
+	char why[96];	   /* while there is no hop */
+	uint32_t slots;	   /* in the ring in force */
+	uint32_t share;	   /* of its weight that it has, 0..VIP_SHARE_FULL */
 };
 
 struct vip_service {
@@ -49,6 +50,7 @@ struct vip_map {
 	struct loop *loop;
 	struct neigh *neigh;
 	struct timer timer;
+	struct timer path_timer;
 	struct vip_service *services;
 	size_t n_services;
 	struct backend *table; /* map backends, by id, as last written */
