@@ -88,7 +88,8 @@ class Lab:
 
     def web(self, node, address, port):
         """A web server on a backend that answers with its own name; waits until it listens."""
-        code = ("import http.server,sys\n"
+        # TCPServer's bind: that of HTTPServer asks a resolver for the name of its address, for seconds.
+        code = ("import http.server,socketserver,sys\n"
                 "class H(http.server.BaseHTTPRequestHandler):\n"
                 " protocol_version='HTTP/1.1'\n"
                 " disable_nagle_algorithm=True\n"
@@ -104,6 +105,7 @@ class Lab:
                 " address_family=10 if ':' in sys.argv[2] else 2\n"
                 " request_queue_size=1024\n"
                 " daemon_threads=True\n"
+                " server_bind=socketserver.TCPServer.server_bind\n"
                 "S((sys.argv[2],int(sys.argv[3])),H).serve_forever()\n")
         child = self.python(node, code, node, address, str(port), stderr=subprocess.DEVNULL)
         if not wait_until(lambda: listens(self, node, port, address)):

@@ -239,11 +239,12 @@ def run_all(ctx, programs, available, args, reports):
 
 def second_go(ctx, available, args, reports):
     """Run what failed once more, alone: what passes then is named as unstable, and counts as passed."""
-    broken = [i for i, r in enumerate(reports)
-              if r.failed() and r.log and not r.program.fuzz and r.program.suite not in suites.BY_NAME]
+    broken = [i for i, r in enumerate(reports) if r.failed()]
     if len(broken) > args.again:
         return
     for i in broken:
+        if not reports[i].log or reports[i].program.fuzz or reports[i].program.suite in suites.BY_NAME:
+            continue
         first = reports[i]
         root, end = os.path.splitext(first.log)
         os.replace(first.log, root + ".first" + end)
