@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# harness: needs=none timeout=60
+# harness: needs=none timeout=150
 # `make install` places what a package would hold and nothing else; `make uninstall` takes it away.
 set -u
 # shellcheck source=selftests/harness/tap.sh
