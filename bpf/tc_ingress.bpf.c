@@ -4,6 +4,7 @@
  * be many, and its VLAN tag may be beside it instead of in it.
  */
 #include "pipeline.h"
+#include "explain.h"
 #include "lib/frame_tc.h"
 #include "stage/parse.h"
 #include "stage/parse_l4.h"
@@ -68,10 +69,10 @@ int tc_ingress(struct __sk_buff *ctx)
 	enum stage_result result;
 	struct pkt p;
 
-	if (drop_cache_enabled && tc_drop_path(ctx))
+	if (!explaining && drop_cache_enabled && tc_drop_path(ctx))
 		return TC_DROP;
 	p = (struct pkt) {};
-	result = tc_parse(ctx, &p);
+	result = explained(EXPLAIN_PARSE, tc_parse(ctx, &p));
 	p.generation = drop_cache_generation();
 	p.data = (void *)(long)ctx->data;
 	p.end = (void *)(long)ctx->data_end;
@@ -79,25 +80,29 @@ int tc_ingress(struct __sk_buff *ctx)
 	p.vip = NULL;
 	p.backend = NULL;
 	if (result == STAGE_NEXT)
-		result = stage_acl(&p);
+		result = explained(EXPLAIN_ACL, stage_acl(&p));
 	if (result == STAGE_NEXT)
-		result = stage_verdict(&p);
+		result = explained(EXPLAIN_VERDICT, stage_verdict(&p));
 	if (result == STAGE_NEXT)
-		result = stage_vip_find(&p);
+		result = explained(EXPLAIN_VIP_FIND, stage_vip_find(&p));
 	if (result == STAGE_NEXT)
-		result = stage_guard(&p);
+		result = explained(EXPLAIN_GUARD, stage_guard(&p));
 	if (result == STAGE_NEXT)
-		result = stage_limit(&p);
+		result = explained(EXPLAIN_LIMIT, stage_limit(&p));
 	if (result == STAGE_NEXT)
-		result = stage_response(&p);
+		result = explained(EXPLAIN_RESPONSE, stage_response(&p));
 	if (result == STAGE_NEXT)
-		result = stage_vip(&p);
+		result = explained(EXPLAIN_VIP, stage_vip(&p));
 	if (result == STAGE_NEXT)
-		result = stage_mtu(&p);
+		result = explained(EXPLAIN_MTU, stage_mtu(&p));
 	if (result == STAGE_NEXT)
-		result = stage_encap(&p);
+		result = explained(EXPLAIN_ENCAP, stage_encap(&p));
 	if (result == STAGE_NEXT)
-		result = stage_forward(&p);
+		result = explained(EXPLAIN_FORWARD, stage_forward(&p));
+	if (explaining) {
+		explain_exit(&p.facts, result);
+		return tc_end(&p, result);
+	}
 	if (result == STAGE_PASS && path_mtu_may_hear(&p.facts))
 		path_mtu_hear(ctx, &p.facts);
 	obs_exit(&p, result);

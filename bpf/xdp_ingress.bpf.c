@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The packet path at the driver. The same stages run in tc_ingress.bpf.c. */
 #include "pipeline.h"
+#include "explain.h"
 #include "lib/frame_xdp.h"
 #include "stage/parse.h"
 #include "stage/parse_l4.h"
@@ -87,10 +88,10 @@ int xdp_ingress(struct xdp_md *ctx)
 	enum stage_result result;
 	struct pkt p;
 
-	if (drop_cache_enabled && xdp_drop_path(ctx))
+	if (!explaining && drop_cache_enabled && xdp_drop_path(ctx))
 		return XDP_DROP;
 	p = (struct pkt) {};
-	result = xdp_begin(ctx, &p);
+	result = explained(EXPLAIN_PARSE, xdp_begin(ctx, &p));
 	p.generation = drop_cache_generation();
 	p.data = (void *)(long)ctx->data;
 	p.end = (void *)(long)ctx->data_end;
@@ -98,25 +99,29 @@ int xdp_ingress(struct xdp_md *ctx)
 	p.vip = NULL;
 	p.backend = NULL;
 	if (result == STAGE_NEXT)
-		result = stage_acl(&p);
+		result = explained(EXPLAIN_ACL, stage_acl(&p));
 	if (result == STAGE_NEXT)
-		result = stage_verdict(&p);
+		result = explained(EXPLAIN_VERDICT, stage_verdict(&p));
 	if (result == STAGE_NEXT)
-		result = stage_vip_find(&p);
+		result = explained(EXPLAIN_VIP_FIND, stage_vip_find(&p));
 	if (result == STAGE_NEXT)
-		result = stage_guard(&p);
+		result = explained(EXPLAIN_GUARD, stage_guard(&p));
 	if (result == STAGE_NEXT)
-		result = stage_limit(&p);
+		result = explained(EXPLAIN_LIMIT, stage_limit(&p));
 	if (result == STAGE_NEXT)
-		result = stage_response(&p);
+		result = explained(EXPLAIN_RESPONSE, stage_response(&p));
 	if (result == STAGE_NEXT)
-		result = stage_vip(&p);
+		result = explained(EXPLAIN_VIP, stage_vip(&p));
 	if (result == STAGE_NEXT)
-		result = stage_mtu(&p);
+		result = explained(EXPLAIN_MTU, stage_mtu(&p));
 	if (result == STAGE_NEXT)
-		result = stage_encap(&p);
+		result = explained(EXPLAIN_ENCAP, stage_encap(&p));
 	if (result == STAGE_NEXT)
-		result = stage_forward(&p);
+		result = explained(EXPLAIN_FORWARD, stage_forward(&p));
+	if (explaining) {
+		explain_exit(&p.facts, result);
+		return xdp_end(&p, result);
+	}
 	if (result == STAGE_PASS && path_mtu_may_hear(&p.facts))
 		path_mtu_hear(ctx, &p.facts);
 	obs_exit(&p, result);

@@ -72,7 +72,9 @@ static __always_inline enum stage_result guard_own_syn(struct pkt *p, const stru
 	sk = guard_socket(p);
 	if (!sk)
 		return STAGE_NEXT;
-	if (tcp_is_listening(sk->state) && bytes >= sizeof(w->t.tcp) && bytes <= GUARD_TCP_MAX)
+	if (explaining && tcp_is_listening(sk->state)) /* the helper writes to the listener */
+		cookie = 0;
+	else if (tcp_is_listening(sk->state) && bytes >= sizeof(w->t.tcp) && bytes <= GUARD_TCP_MAX)
 		cookie = bpf_tcp_gen_syncookie(sk, &w->ip, sizeof(w->ip), &w->t.tcp,
 					       guard_bound(bytes));
 	bpf_sk_release(sk);
@@ -139,7 +141,8 @@ static __noinline int guard_on_answer(struct pkt *p)
 	struct guard *g;
 
 	if (now > guard_until_ns) {
-		guard_until_ns = 0;
+		if (!explaining)
+			guard_until_ns = 0;
 		return STAGE_NEXT;
 	}
 	g = bpf_map_lookup_elem(&guards, &id);

@@ -19,7 +19,8 @@ __noinline int guard_prove(struct pkt_facts *p)
 	struct client_key key = { .limit_class = LIMIT_CLASS_NONE };
 	struct client c = { .proof = CLIENT_PROVEN_COOKIE };
 
-	if (!p) /* never; a global function's argument may be, for the verifier */
+	if (!p ||
+	    explaining) /* NULL never; a global function's argument may be, for the verifier */
 		return 0;
 	client_unit(p, &key.source);
 	c.proven_ns = pkt_now(p);

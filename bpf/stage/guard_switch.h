@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include "../explain.h"
 #include "../pipeline.h"
 #include "sluice/abi/guard.h"
 
@@ -42,6 +43,8 @@ static __always_inline __u64 guard_count_syn(struct guard *g, __u64 now, __u64 e
 {
 	__u64 start = *(volatile __u64 *)&g->window_ns, seen = *(volatile __u64 *)&g->syns;
 
+	if (explaining)
+		return now - start < GUARD_SECOND_NS ? seen + 1 : 1;
 	if (now - start < GUARD_SECOND_NS)
 		return seen >= enough ? seen : __sync_fetch_and_add(&g->syns, 1) + 1;
 	if (__sync_val_compare_and_swap(&g->window_ns, start, now) == start)
@@ -52,7 +55,7 @@ static __always_inline __u64 guard_count_syn(struct guard *g, __u64 now, __u64 e
 /* The same words, written when they change: with the coarse clock, each of its ticks. */
 static __always_inline void guard_raise_until(__u64 until)
 {
-	if (guard_until_ns < until)
+	if (!explaining && guard_until_ns < until)
 		guard_until_ns = until;
 }
 
@@ -71,6 +74,8 @@ static __always_inline bool guard_decide(struct guard *g, __u64 now)
 	on = guard_is_on(g, now);
 	enough = on ? g->off_per_s : g->on_per_s;
 	if (guard_count_syn(g, now, enough) >= enough) {
+		if (explaining)
+			return true;
 		if (g->until_ns != now + g->hold_ns)
 			*(volatile __u64 *)&g->until_ns = now + g->hold_ns;
 		if (!on)

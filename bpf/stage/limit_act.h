@@ -2,6 +2,7 @@
 /* One class asked, charged, or both: its meters per source and its totals. */
 #pragma once
 
+#include "../explain.h"
 #include "limit_meter.h"
 
 /* What a class says: it admits, or which unit of it refuses; of its total, that many above. */
@@ -18,7 +19,7 @@
 static __always_inline bool limit_peek_unit(const struct limit_scope *s, __u32 unit)
 {
 	const struct gcra_rate *rate = &s->rates->unit[unit];
-	int may_clamp = !(s->rates->flags & LIMIT_CARRYING);
+	int may_clamp = !explaining && !(s->rates->flags & LIMIT_CARRYING);
 
 	if (gcra_ask(&s->a->tat[unit], rate, s->now_fp, s->units[unit], may_clamp))
 		return true;
@@ -35,7 +36,7 @@ static __always_inline bool limit_sheds(const struct limit_scope *s, __u32 unit)
 	__u32 used, mine, other;
 
 	if (!gcra_ask(&s->total->tat[unit], total, s->now_fp, s->units[unit],
-		      !(s->rates->flags & LIMIT_CARRYING)))
+		      !explaining && !(s->rates->flags & LIMIT_CARRYING)))
 		return true;
 	used = gcra_in_use(&s->total->tat[unit], total, s->now_fp);
 	if (used >= share)
@@ -193,7 +194,7 @@ __noinline int limit_scope_act(struct pkt_facts *p, __u32 n, __u32 act)
 	answer->is_exact = s.is_exact;
 	if (act & LIMIT_ACT_ASK) {
 		reason = limit_answer(answer, &s, limit_peek(&s));
-		if (answer->is_total)
+		if (answer->is_total && !explaining)
 			limit_charge_shed(&s);
 		if (reason != DROP_NONE)
 			return reason;
@@ -201,6 +202,8 @@ __noinline int limit_scope_act(struct pkt_facts *p, __u32 n, __u32 act)
 	if (!(act & LIMIT_ACT_CHARGE) || answer->outcome == LIMIT_WOULD_DROP)
 		return DROP_NONE;
 	answer->outcome = LIMIT_ADMITTED;
+	if (explaining) /* as when no other CPU comes between */
+		return DROP_NONE;
 	reason = limit_answer(answer, &s, limit_charge(&s));
 	if (!s.is_exact)
 		limit_carry(class, &s);

@@ -20,6 +20,8 @@ static __always_inline enum stage_result stage_mtu(struct pkt *p)
 	if (!p->backend)
 		return drop(p, DROP_INTERNAL);
 	mtu = p->backend->mtu;
+	if (explaining)
+		explain_mtu(mtu);
 	if (mtu_l3_bytes(p) <= mtu)
 		return STAGE_NEXT;
 	p->reason = DROP_TOO_BIG;

@@ -12,6 +12,7 @@
 #pragma once
 
 #include "../lib/proto.h"
+#include "../explain.h"
 #include "../pipeline.h"
 #include "sluice/algo/csum.h"
 #include "sluice/algo/gcra.h"
@@ -37,6 +38,9 @@ __noinline int mtu_may_answer(struct pkt_facts *p)
 	rate.mult = GCRA_FP_PER_S / too_big_per_s;
 	if (rate.tolerance_fp < rate.mult)
 		rate.tolerance_fp = rate.mult;
+	if (explaining)
+		return gcra_wait_ns(&mtu_answers_tat, &rate, gcra_now_fp(pkt_now_coarse(p)), 1) ==
+		       0;
 	return gcra_spend(&mtu_answers_tat, &rate, gcra_now_fp(pkt_now_coarse(p)), 1, MTU_TRIES) ==
 	       GCRA_ADMIT;
 }

@@ -12,6 +12,7 @@
 #pragma once
 
 #include "../client.h"
+#include "../explain.h"
 #include "../lib/proto.h"
 #include "sluice/abi/response.h"
 
@@ -222,8 +223,12 @@ static __always_inline bool response_is_asked(const struct pkt *p)
 /* On the way in. */
 static __always_inline enum stage_result stage_response(struct pkt *p)
 {
-	if (response_is_asked(p))
+	if (!response_is_asked(p))
+		return STAGE_NEXT;
+	if (!explaining)
 		response_give(&p->facts);
+	else if (response_find(&p->facts))
+		explain_answers();
 	return STAGE_NEXT;
 }
 

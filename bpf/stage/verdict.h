@@ -9,6 +9,7 @@
 #pragma once
 
 #include "../client.h"
+#include "../explain.h"
 #include "../lib/proto.h"
 #include "sluice/abi/verdict.h"
 
@@ -49,7 +50,10 @@ static __always_inline bool verdict_takes(const struct pkt *p, struct verdict *v
 {
 	if (!v || v->until_ns <= pkt_now_coarse(&p->facts) || !verdict_hits(p, v->action))
 		return false;
-	v->dropped_packets += p->packets;
+	if (explaining)
+		explain_verdict(v);
+	else
+		v->dropped_packets += p->packets;
 	return true;
 }
 

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "../lib/proto.h"
+#include "../explain.h"
 #include "../pipeline.h"
 #include "sluice/abi/flow_hash.h"
 
@@ -95,6 +96,8 @@ static __always_inline enum stage_result stage_vip(struct pkt *p)
 	hash = flow_hash(&p->flow, vip->hash_seed);
 	p->flow_bits = (__u16)hash;
 	slot = flow_hash_slot(hash, vip->ring_size);
+	if (explaining)
+		explain_slot(slot, *(volatile __u32 *)&vip->ring & 1);
 	slot += (vip->id * 2 + (*(volatile __u32 *)&vip->ring & 1)) * ring_stride;
 	id = bpf_map_lookup_elem(&vip_ring, &slot);
 	if (!id)

@@ -8,9 +8,6 @@
 
 #include "lane_part.h"
 
-/* BPF_PROG_TEST_RUN refuses to make an skb of less than a whole IP header. */
-#define TC_LEAST_BYTES (14 + 40)
-
 static const char *const fate_name[] = { "next", "pass", "drop", "send on", "reply" };
 
 /* What a program returns for a fate: XDP_PASS.. and TC_ACT_UNSPEC, _SHOT, _REDIRECT. */
@@ -73,8 +70,9 @@ bool lane_run(struct lane *l, struct lane_packet *p)
 		f.segment_bytes = p->segment_bytes;
 	}
 	*plane->now_ns = p->now_ns;
+	lane_explain_ask(l, p);
 	err = bpf_prog_test_run_opts(plane->prog_fd, &opts);
-	if (err == -EINVAL && !xdp && f.len < TC_LEAST_BYTES)
+	if (err == -EINVAL && !xdp && f.len < LANE_TC_BYTES_MIN)
 		return true;
 	if (err) {
 		snprintf(l->said, sizeof(l->said), "BPF_PROG_TEST_RUN: %d", err);
@@ -86,6 +84,8 @@ bool lane_run(struct lane *l, struct lane_packet *p)
 	if (!compare(l, xdp, &want, fate, opts.retval, out, opts.data_size_out))
 		return false;
 	if (!p->egress && !lane_capture_ran(l, &want))
+		return false;
+	if (!lane_explain_check(l, &want, fate, opts.retval, out, opts.data_size_out))
 		return false;
 	return fate != MODEL_REPLY || lane_guard_replied(l, &want);
 }

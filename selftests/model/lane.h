@@ -6,11 +6,14 @@
 #pragma once
 
 #include "bpf/plane.h"
+#include "bpf/plane_explain.h"
 #include "frame.h"
 #include "model.h"
 
 #define LANE_RING_STRIDE PLANE_RING
 #define LANE_REPLIES	 16
+/* BPF_PROG_TEST_RUN refuses to make an skb of less than a whole IP header. */
+#define LANE_TC_BYTES_MIN (14 + 40)
 
 /* A SYN that was answered: as it went out, and what would bring the cookie back. */
 struct lane_reply {
@@ -30,6 +33,8 @@ struct lane {
 	struct plane plane;
 	struct plane out; /* of the way out, with the same maps */
 	bool has_out;
+	struct plane_explain explain;
+	uint32_t n_explain; /* packets that could be */
 	struct model model;
 	/* Maps, as memory. */
 	struct limit_class *classes;

@@ -26,6 +26,13 @@ void lane_egress_forget(struct lane *l);
 void lane_egress_write(struct lane *l);
 bool lane_egress_check(struct lane *l);
 
+void lane_explain_open(struct lane *l, const struct plane_settings *settings);
+void lane_explain_close(struct lane *l);
+/* Before a packet of the way in, and behind it: false, and what differs is in said. */
+void lane_explain_ask(struct lane *l, const struct lane_packet *p);
+bool lane_explain_check(struct lane *l, const struct model_packet *want, enum model_fate fate,
+			uint32_t returned, const uint8_t *out, uint32_t out_bytes);
+
 void lane_capture_open(struct lane *l);
 void lane_capture_close(struct lane *l);
 void lane_capture_forget(struct lane *l);

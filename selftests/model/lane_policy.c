@@ -55,6 +55,7 @@ void lane_open(struct lane *l, enum plane_hook hook, bool unknown_l4_drop, uint3
 	lane_guard_open(l);
 	lane_egress_open(l, &settings);
 	lane_capture_open(l);
+	lane_explain_open(l, &settings);
 }
 
 void lane_close(struct lane *l)
@@ -70,6 +71,7 @@ void lane_close(struct lane *l)
 	lane_guard_close(l);
 	lane_egress_close(l);
 	lane_capture_close(l);
+	lane_explain_close(l);
 	plane_close(&l->plane);
 }
 

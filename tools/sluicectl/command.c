@@ -266,6 +266,16 @@ const struct command commands[] = {
 	  "reason=a,b or of all",
 	  NULL,
 	  "sluicectl capture drops.pcapng reason=limit_packets n=100" },
+	{ "explain",
+	  "packet",
+	  { "?source", "?destination", "?protocol=tcp|udp|icmp" },
+	  "flags bytes ttl device frame",
+	  false,
+	  "what a packet from ADDRESS[:PORT] to ADDRESS:PORT would meet by now, stage by stage, and which "
+	  "backend it would go to; nothing is counted, spent or sent; a SYN unless flags=ack,psh, of "
+	  "bytes= in all, with ttl=, by device= (the first); or the frame itself, frame=HEX",
+	  print_explained,
+	  "sluicectl explain 198.51.100.7 203.0.113.10:443 tcp" },
 	{ "config",
 	  "show",
 	  { 0 },

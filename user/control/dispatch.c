@@ -20,6 +20,7 @@ static const struct {
 	{ "stats", control_stats },	  { "events", control_events },
 	{ "config", control_config },	  { "detach", control_detach },
 	{ "top", control_top },		  { "capture", control_capture },
+	{ "explain", control_explain },
 };
 
 static json_t *error_answer(const char *text, json_t *lines)

@@ -13,6 +13,7 @@
 #include "device_watch.h"
 #include "drop_cache_map.h"
 #include "event_map.h"
+#include "explain.h"
 #include "layout.h"
 #include "limit_map.h"
 #include "link.h"
@@ -207,6 +208,7 @@ void dataplane_close(struct dataplane *dp)
 
 	if (!dp)
 		return;
+	explain_stop(dp);
 	event_map_stop(dp);
 	capture_map_stop(dp);
 	vip_map_stop(dp);
@@ -223,6 +225,10 @@ void dataplane_close(struct dataplane *dp)
 		close(dp->xdp.fd);
 	if (dp->tc.fd >= 0)
 		close(dp->tc.fd);
+	if (dp->xdp.bss_fd > 0)
+		close(dp->xdp.bss_fd);
+	if (dp->tc.bss_fd > 0)
+		close(dp->tc.bss_fd);
 	if (dp->egress.fd >= 0)
 		close(dp->egress.fd);
 	if (dp->sk_lookup.fd >= 0)

@@ -11,6 +11,7 @@ struct bpf_object;
 struct capture_map;
 struct device_watch;
 struct event_map;
+struct explain;
 struct limit_map;
 struct meter_map;
 struct source_table;
@@ -31,6 +32,7 @@ struct program {
 	int fd;
 	uint32_t id;
 	bool frags; /* XDP: takes packets of more than one buffer */
+	int bss_fd; /* its variables, for who explains it; 0: none is kept */
 };
 
 struct dataplane {
@@ -68,6 +70,7 @@ struct dataplane {
 	struct libxdp_way way;
 	struct device_watch *watch;
 	struct event_map *event;
+	struct explain *explain; /* NULL: nobody has asked of late */
 	struct capture_map *capture;
 	struct limit_map *limit;
 	struct errmsg concurrent_why; /* connections are not counted though they should; "" */

@@ -27,7 +27,9 @@
 #include "limit_concurrent.skel.h"
 #include "sk_lookup.skel.h"
 #include "tc_egress.skel.h"
+#include "tc_explain.skel.h"
 #include "tc_ingress.skel.h"
+#include "xdp_explain.skel.h"
 #include "xdp_ingress.skel.h"
 #include "xdp_ingress_fixed.skel.h"
 #pragma GCC diagnostic pop
@@ -86,44 +88,27 @@ static int on_libxdp(enum libxdp_print_level level, const char *format, va_list 
 	return 0;
 }
 
+static const struct {
+	const char *name;
+	const void *(*elf)(size_t *bytes);
+} objects[] = {
+	[PROGRAM_AGENT_MAPS] = { "agent_maps", agent_maps__elf_bytes },
+	[PROGRAM_XDP] = { "xdp_ingress", xdp_ingress__elf_bytes },
+	[PROGRAM_TC] = { "tc_ingress", tc_ingress__elf_bytes },
+	[PROGRAM_EGRESS] = { "tc_egress", tc_egress__elf_bytes },
+	[PROGRAM_SK_LOOKUP] = { "sk_lookup", sk_lookup__elf_bytes },
+	[PROGRAM_CONCURRENT] = { "limit_concurrent", limit_concurrent__elf_bytes },
+	[PROGRAM_XDP_FIXED] = { "xdp_ingress", xdp_ingress_fixed__elf_bytes },
+	[PROGRAM_XDP_EXPLAIN] = { "xdp_explain", xdp_explain__elf_bytes },
+	[PROGRAM_TC_EXPLAIN] = { "tc_explain", tc_explain__elf_bytes },
+};
+
 static struct bpf_object *open_object(enum program_object which)
 {
-	LIBBPF_OPTS(bpf_object_open_opts, opts);
-	const void *data = NULL;
+	LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = objects[which].name);
 	size_t bytes = 0;
+	const void *data = objects[which].elf(&bytes);
 
-	switch (which) {
-	case PROGRAM_AGENT_MAPS:
-		opts.object_name = "agent_maps";
-		data = agent_maps__elf_bytes(&bytes);
-		break;
-	case PROGRAM_XDP:
-		opts.object_name = "xdp_ingress";
-		data = xdp_ingress__elf_bytes(&bytes);
-		break;
-	case PROGRAM_XDP_FIXED:
-		opts.object_name = "xdp_ingress";
-		data = xdp_ingress_fixed__elf_bytes(&bytes);
-		break;
-	case PROGRAM_TC:
-		opts.object_name = "tc_ingress";
-		data = tc_ingress__elf_bytes(&bytes);
-		break;
-	case PROGRAM_EGRESS:
-		opts.object_name = "tc_egress";
-		data = tc_egress__elf_bytes(&bytes);
-		break;
-	case PROGRAM_CONCURRENT:
-		opts.object_name = "limit_concurrent";
-		data = limit_concurrent__elf_bytes(&bytes);
-		break;
-	case PROGRAM_SK_LOOKUP:
-		opts.object_name = "sk_lookup";
-		data = sk_lookup__elf_bytes(&bytes);
-		break;
-	case PROGRAM_OBJECTS:
-		break;
-	}
 	return bpf_object__open_mem(data, bytes, &opts);
 }
 
@@ -387,6 +372,29 @@ static int load_object(struct dataplane *dp, struct bpf_object *obj, struct errm
 	return e ? load_failed(dp, e, name, err) : 0;
 }
 
+/* What is declared without a value. */
+static struct bpf_map *bss_of(const struct bpf_object *obj)
+{
+	struct bpf_map *m;
+
+	bpf_object__for_each_map(m, obj)
+	{
+		const char *name = strrchr(bpf_map__name(m), '.');
+
+		if (bpf_map__is_internal(m) && name && strcmp(name, ".bss") == 0)
+			return m;
+	}
+	return NULL;
+}
+
+static int keep_bss(const struct bpf_object *obj)
+{
+	const struct bpf_map *bss = bss_of(obj);
+	int fd = bss ? fcntl(bpf_map__fd(bss), F_DUPFD_CLOEXEC, 3) : 0;
+
+	return fd > 0 ? fd : 0;
+}
+
 static int take_program(struct bpf_object *obj, bool frags, struct program *ret)
 {
 	struct bpf_program *p = bpf_object__next_program(obj, NULL);
@@ -508,6 +516,8 @@ int program_load(struct dataplane *dp, struct program_set *set, struct errmsg *e
 	e = take_program(set->obj[PROGRAM_XDP], frags, &dp->xdp);
 	if (!e)
 		e = take_program(set->obj[PROGRAM_TC], false, &dp->tc);
+	dp->xdp.bss_fd = keep_bss(set->obj[PROGRAM_XDP]);
+	dp->tc.bss_fd = keep_bss(set->obj[PROGRAM_TC]);
 	return e ? errmsg_set(err, e, "cannot read the programs: %s", strerror(-e)) : 0;
 }
 
@@ -557,7 +567,7 @@ int program_open_xdp(struct dataplane *dp, enum program_object which, struct bpf
 	struct bpf_object *obj = NULL;
 	int e;
 
-	if (!dp->xdp.frags) {
+	if (!dp->xdp.frags && which != PROGRAM_TC_EXPLAIN) {
 		e = open_single_buffer(dp, which, &obj, err);
 	} else {
 		obj = open_object(which);
@@ -571,4 +581,20 @@ int program_open_xdp(struct dataplane *dp, enum program_object which, struct bpf
 	}
 	*ret = obj;
 	return 0;
+}
+
+int program_load_explain(struct dataplane *dp, enum program_object which, struct bpf_object **ret,
+			 struct errmsg *err)
+{
+	int bss_fd = which == PROGRAM_XDP_EXPLAIN ? dp->xdp.bss_fd : dp->tc.bss_fd;
+	CLEANUP(close_object) struct bpf_object *obj = NULL;
+	int e = program_open_xdp(dp, which, &obj, err);
+
+	if (!e && bss_fd > 0 && bss_of(obj))
+		e = bpf_map__reuse_fd(bss_of(obj), bss_fd);
+	if (!e)
+		e = load_object(dp, obj, err);
+	if (!e)
+		*ret = take_ptr(&obj);
+	return e;
 }

@@ -14,8 +14,10 @@ enum program_object {
 	PROGRAM_EGRESS,
 	PROGRAM_SK_LOOKUP, /* not opened where the kernel lacks it */
 	PROGRAM_OBJECTS,
-	PROGRAM_CONCURRENT, /* not of the packet path: loaded when it is wanted */
-	PROGRAM_XDP_FIXED,  /* for a dispatcher, where the kernel refuses PROGRAM_XDP there */
+	PROGRAM_CONCURRENT,  /* not of the packet path: loaded when it is wanted */
+	PROGRAM_XDP_FIXED,   /* for a dispatcher, where the kernel refuses PROGRAM_XDP there */
+	PROGRAM_XDP_EXPLAIN, /* tells what PROGRAM_XDP would do: never attached, loaded when asked */
+	PROGRAM_TC_EXPLAIN,
 };
 
 struct program_set {
@@ -43,6 +45,13 @@ int program_load_concurrent(struct dataplane *dp, uint32_t generation, uint64_t 
  */
 int program_open_xdp(struct dataplane *dp, enum program_object which, struct bpf_object **ret,
 		     struct errmsg *err);
+/*
+ * A program that explains, on dp's maps and with the variables of the program that it explains; the
+ * caller's to close.
+ *   which  PROGRAM_XDP_EXPLAIN or PROGRAM_TC_EXPLAIN
+ */
+int program_load_explain(struct dataplane *dp, enum program_object which, struct bpf_object **ret,
+			 struct errmsg *err);
 /* The first complaint of libbpf or libxdp since program_complaint_clear; "" when there is none. */
 const char *program_complaint(void);
 void program_complaint_clear(void);

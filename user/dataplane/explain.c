@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "explain.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <linux/bpf.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "dataplane_state.h"
+#include "program.h"
+
+/* BPF_PROG_TEST_RUN refuses to make an skb of less than a whole IP header. */
+#define TC_BYTES_MIN 54
+
+struct explain {
+	struct dataplane *dp;
+	struct bpf_object *obj[2]; /* of XDP and TC; NULL: not loaded */
+	struct timer idle;
+	uint64_t second; /* in which `asked` counts */
+	uint32_t asked;
+};
+
+void explain_stop(struct dataplane *dp)
+{
+	struct explain *x = dp->explain;
+
+	if (!x)
+		return;
+	timer_stop(&x->idle);
+	bpf_object__close(x->obj[0]); /* NULL is fine */
+	bpf_object__close(x->obj[1]);
+	free(x);
+	dp->explain = NULL;
+}
+
+static void on_idle(struct timer *t)
+{
+	explain_stop(container_of(t, struct explain, idle)->dp);
+}
+
+static int begin(struct dataplane *dp, struct errmsg *err)
+{
+	uint64_t second = clock_now_ns() / NS_PER_S;
+
+	if (!dp->explain) {
+		dp->explain = calloc(1, sizeof(*dp->explain));
+		if (!dp->explain)
+			return -ENOMEM;
+		dp->explain->dp = dp;
+		dp->explain->idle.on_due = on_idle;
+	}
+	if (dp->explain->second != second) {
+		dp->explain->second = second;
+		dp->explain->asked = 0;
+	}
+	if (++dp->explain->asked > EXPLAIN_PER_S)
+		return errmsg_set(err, -EBUSY, "more than %d packets are being explained a second",
+				  EXPLAIN_PER_S);
+	return 0;
+}
+
+/* The device that it comes by, in the context that the kernel wants of each kind of program. */
+static int test_run(int prog_fd, const struct explain_question *q, struct explain_answer *ret)
+{
+	struct xdp_md xdp = { .data_end = (uint32_t)q->bytes,
+			      .ingress_ifindex = q->device->ifindex };
+	struct __sk_buff skb = { .ifindex = q->device->ifindex };
+	bool is_xdp = q->device->hook == CONF_HOOK_XDP;
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = q->frame,
+		    .data_size_in = (uint32_t)q->bytes, .data_out = ret->frame,
+		    .data_size_out = sizeof(ret->frame), .repeat = 1);
+
+	opts.ctx_in = is_xdp ? (void *)&xdp : (void *)&skb;
+	opts.ctx_size_in = is_xdp ? sizeof(xdp) : sizeof(skb);
+	if (bpf_prog_test_run_opts(prog_fd, &opts))
+		return -errno;
+	ret->bytes = opts.data_size_out;
+	return 0;
+}
+
+static int run(struct bpf_object *obj, const struct explain_question *q, struct explain_answer *ret,
+	       struct errmsg *err)
+{
+	int prog_fd = bpf_program__fd(bpf_object__next_program(obj, NULL)), e;
+	int trace_fd = bpf_object__find_map_fd_by_name(obj, "explain_trace");
+	uint32_t zero = 0;
+
+	memset(&ret->trace, 0, sizeof(ret->trace));
+	e = trace_fd < 0 ? trace_fd : 0;
+	if (!e && bpf_map_update_elem(trace_fd, &zero, &ret->trace, BPF_ANY))
+		e = -errno;
+	if (!e)
+		e = test_run(prog_fd, q, ret);
+	if (!e && bpf_map_lookup_elem(trace_fd, &zero, &ret->trace))
+		e = -errno;
+	if (e == -ENODEV)
+		return errmsg_set(err, e, "device %s is gone", q->device->name);
+	return e ? errmsg_set(err, e, "the kernel does not run the packet: %s", strerror(-e)) : 0;
+}
+
+int explain_run(struct dataplane *dp, struct loop *loop, const struct explain_question *q,
+		struct explain_answer *ret, struct errmsg *err)
+{
+	bool is_xdp = q->device->hook == CONF_HOOK_XDP;
+	size_t least = is_xdp ? EXPLAIN_FRAME_MIN : TC_BYTES_MIN;
+	struct bpf_object **obj;
+	int e;
+
+	if (q->bytes < least || q->bytes > EXPLAIN_FRAME_MAX)
+		return errmsg_set(err, -EINVAL, "a frame of %zu bytes: it is from %zu to %d",
+				  q->bytes, least, EXPLAIN_FRAME_MAX);
+	e = begin(dp, err);
+	if (e)
+		return e;
+	obj = &dp->explain->obj[!is_xdp];
+	if (!*obj)
+		e = program_load_explain(dp, is_xdp ? PROGRAM_XDP_EXPLAIN : PROGRAM_TC_EXPLAIN, obj,
+					 err);
+	timer_start(loop, &dp->explain->idle, EXPLAIN_IDLE_MS);
+	return e ? e : run(*obj, q, ret, err);
+}
