@@ -9,9 +9,11 @@ set -u
 stage=$TEST_TMPDIR/stage
 prefix=/opt/sluice
 there=$stage$prefix
+# As `make test` was told where it is: by another name for it every object would be made again.
+build=${SLUICE_BUILD#"$SLUICE_ROOT"/}
 
 house() {
-	make -s -C "$SLUICE_ROOT" BUILD="$SLUICE_BUILD" DESTDIR="$stage" PREFIX="$prefix" "$@"
+	make -s -C "$SLUICE_ROOT" BUILD="$build" DESTDIR="$stage" PREFIX="$prefix" "$@"
 }
 
 files() {
