@@ -175,7 +175,7 @@ class Agent:
         self.process = self.lab.start(self.node, SLUICED, "-c", self.config, stdin=subprocess.DEVNULL,
                                       stdout=log, stderr=log)
         log.close()
-        if wait and not wait_until(lambda: self.ready() or self.process.poll() is not None, 30):
+        if wait and not wait_until(lambda: self.ready() or self.process.poll() is not None, 60):
             raise RuntimeError("the agent does not become ready")
         if wait and self.process.poll() is not None:
             raise RuntimeError(f"the agent ended with {self.process.returncode}:\n" +
