@@ -15,12 +15,17 @@ import struct
 import sys
 import time
 
-SO_RCVBUFFORCE = 33  # asm-generic/socket.h; Python has no name for it
+# asm-generic/socket.h; Python has no names for them
+SO_RCVBUFFORCE = 33
+SO_TIMESTAMPNS = 35
+CATCH_UP_S = 0.02  # what a sender that was kept waiting still sends of what was due meanwhile
+GAP_S = 0.05  # a longer time without a packet counts as idle
 
 
 def receive(port):
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 64 << 20)
+    sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
     sock.bind(("0.0.0.0", port))
     count, bytes_, first, last = {}, {}, {}, {}
 
@@ -36,8 +41,9 @@ def receive(port):
         sys.exit(0)
 
     def take():
-        data, (ip, _) = sock.recvfrom(65536)
-        now = time.monotonic()
+        data, control, _, (ip, _) = sock.recvmsg(65536, 64)
+        # The kernel's, as it took the packet in: this process may come to it much later.
+        now = sum(part * unit for part, unit in zip(struct.unpack("qq", control[0][2]), (1, 1e-9)))
         count[ip] = count.get(ip, 0) + 1
         bytes_[ip] = bytes_.get(ip, 0) + len(data)
         first.setdefault(ip, now)
@@ -50,23 +56,46 @@ def receive(port):
 
 
 def send(address, port, rate, seconds, size):
+    """
+    All that is due in the time, or until SIGTERM. One that was kept waiting takes longer: to make up
+    for it in one go would be more than the rate.
+    """
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     sock.connect((address, port))
     data = b"x" * size
-    began = time.monotonic()
-    sent = 0
-    while (elapsed := time.monotonic() - began) < seconds:
-        due = int(elapsed * rate)
-        while sent < due:
+    stop = []
+    signal.signal(signal.SIGTERM, lambda *_: stop.append(1))
+    began = last = time.monotonic()
+    sent, idle = 0, 0.0
+    due = 0.0
+    while sent < int(rate * seconds) and not stop:
+        now = time.monotonic()
+        idle += now - last if now - last > GAP_S else 0
+        due += min(now - last, CATCH_UP_S + 1 / rate) * rate
+        last = now
+        while due >= 1:
             try:
                 sock.send(data)
             except OSError:  # ICMP errors of earlier packets
                 pass
             sent += 1
+            due -= 1
         time.sleep(min(0.001, 1 / rate))
     ended = time.monotonic()  # one clock for all processes: several senders have one window
-    print(json.dumps({"sent": sent, "seconds": ended - began, "began": began, "ended": ended}),
+    idle += ended - last if ended - last > GAP_S else 0
+    print(json.dumps({"sent": sent, "idle": idle, "seconds": ended - began, "began": began, "ended": ended}),
           flush=True)
+
+
+def bounds(rate, burst, senders, got):
+    """
+    The fewest and the most packets that a limit lets through: of these senders (what they printed;
+    from one address), by what the receiver counted of it. While no sender had the CPU, nothing was
+    there to be let through; when packets came is the kernel's word.
+    """
+    seconds = min(s["ended"] for s in senders) - max(s["began"] for s in senders)
+    fewest = burst + rate * (seconds - min(s["idle"] for s in senders))
+    return 0.95 * fewest, burst + rate * (got["seconds"] + 0.01)
 
 
 def checksum(header):
