@@ -13,24 +13,19 @@
 #include "base/clock.h"
 #include "neigh.h"
 #include "neigh_query.h"
+#include "neigh_table.h"
 
-#define TICK_MS	   1000 /* ask again for what is not known */
-#define SETTLE_MS  20	/* routes and links change in bursts */
-#define NUD_USABLE (NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT | NUD_NOARP)
-
-struct hop_watch {
-	struct addr addr;
-	char device[IFNAMSIZ]; /* "": by route */
-	bool has_mac;
-	uint8_t mac[6];
-
-	bool dirty;
-	bool known; /* hop was reported and not lost since */
-	struct neigh_hop hop;
-	char why[96];		   /* reported last while not known */
-	uint64_t failing_since_ms; /* 0: it does not fail */
-	uint64_t asked_ms;
-};
+#define TICK_MS	  1000 /* ask again for what is not known */
+#define SETTLE_MS 20   /* routes and links change in bursts */
+/*
+ * A look takes up to 30 us. In one turn of the loop so many, so that others have theirs; of those that
+ * fail so many a second; and all of them, however often routes change, not more than the fourth part
+ * of the time.
+ */
+#define LOOKS_PER_TURN	 256
+#define FAILING_PER_TICK 1024
+#define WATCHES_PER_MS	 8
+#define NUD_USABLE	 (NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT | NUD_NOARP)
 
 struct neigh {
 	struct loop *loop;
@@ -38,25 +33,17 @@ struct neigh {
 	struct mnl_socket *events;
 	struct watch watch;
 	struct timer tick;
-	struct timer soon;
+	struct timer soon;   /* look at the queue */
+	struct timer settle; /* look at all */
 	void (*on_change)(const struct addr *a, const struct neigh_hop *hop, const char *why,
 			  void *ctx);
 	void *ctx;
-	struct hop_watch *watches;
-	size_t n;
-	size_t room;
+	struct neigh_table table;
+	uint32_t failing; /* at the last tick */
+	/* The link that was asked for last: within one turn, most hops are over the same. */
+	uint32_t link_ifindex; /* 0: none was */
+	struct neigh_link link;
 };
-
-static struct hop_watch *find(struct neigh *n, const struct addr *a)
-{
-	size_t i;
-
-	for (i = 0; i < n->n; i++) {
-		if (addr_eq(&n->watches[i].addr, a))
-			return &n->watches[i];
-	}
-	return NULL;
-}
 
 static int why_set(char why[96], int code, const char *format, const char *arg)
 {
@@ -87,21 +74,31 @@ static int find_route(struct neigh *n, const struct hop_watch *w, struct neigh_r
 	return 0;
 }
 
-static int find_link(struct neigh *n, uint32_t ifindex, struct neigh_hop *hop, char why[96])
+static int why_link(char why[96], int code, const char *format, uint32_t ifindex)
 {
 	char name[IFNAMSIZ] = "?";
-	struct neigh_link link;
 
 	if_indextoname(ifindex, name);
-	if (neigh_query_link(n->queries, ifindex, &link))
-		return why_set(why, -ENODEV, "device %s is gone", name);
-	if (!link.up)
-		return why_set(why, -ENETDOWN, "device %s is down", name);
-	if (!link.ethernet)
-		return why_set(why, -EAFNOSUPPORT, "device %s has no hardware address", name);
+	return why_set(why, code, format, name);
+}
+
+static int find_link(struct neigh *n, uint32_t ifindex, struct neigh_hop *hop, char why[96])
+{
+	const struct neigh_link *link = &n->link;
+
+	if (n->link_ifindex != ifindex) {
+		n->link_ifindex = 0;
+		if (neigh_query_link(n->queries, ifindex, &n->link))
+			return why_link(why, -ENODEV, "device %s is gone", ifindex);
+		n->link_ifindex = ifindex;
+	}
+	if (!link->up)
+		return why_link(why, -ENETDOWN, "device %s is down", ifindex);
+	if (!link->ethernet)
+		return why_link(why, -EAFNOSUPPORT, "device %s has no hardware address", ifindex);
 	hop->ifindex = ifindex;
-	hop->mtu = link.mtu;
-	memcpy(hop->src_mac, link.mac, 6);
+	hop->mtu = link->mtu;
+	memcpy(hop->src_mac, link->mac, 6);
 	return 0;
 }
 
@@ -149,6 +146,7 @@ static int resolve(struct neigh *n, struct hop_watch *w, uint64_t now_ms, struct
 		err = find_link(n, route.ifindex, ret, why);
 	if (err)
 		return err;
+	neigh_table_set_next(&n->table, w, route.ifindex, &route.next);
 	ret->source = route.source;
 	if (route.mtu && route.mtu < ret->mtu)
 		ret->mtu = route.mtu;
@@ -180,7 +178,7 @@ static void look(struct neigh *n, struct hop_watch *w)
 	struct neigh_hop hop;
 	char why[96];
 
-	w->dirty = false;
+	w->looked_ms = now_ms;
 	if (resolve(n, w, now_ms, &hop, why) == 0) {
 		bool same = w->known && same_hop(&w->hop, &hop);
 
@@ -206,66 +204,87 @@ static void look(struct neigh *n, struct hop_watch *w)
 static void on_soon(struct timer *t)
 {
 	struct neigh *n = container_of(t, struct neigh, soon);
-	size_t i;
+	struct hop_watch *w;
+	int looks;
 
-	for (i = 0; i < n->n; i++) {
-		if (n->watches[i].dirty)
-			look(n, &n->watches[i]);
+	n->link_ifindex = 0;
+	for (looks = 0; looks < LOOKS_PER_TURN; looks++) {
+		w = neigh_table_pop(&n->table);
+		if (!w)
+			return;
+		look(n, w);
 	}
+	timer_start(n->loop, &n->soon, 0);
+}
+
+static void look_soon(struct neigh *n, struct hop_watch *w)
+{
+	neigh_table_queue(&n->table, w);
+	timer_start(n->loop, &n->soon, 0);
+}
+
+static void on_settled(struct timer *t)
+{
+	struct neigh *n = container_of(t, struct neigh, settle);
+	uint32_t i;
+
+	for (i = 0; i < n->table.n; i++) {
+		if (n->table.at[i].used)
+			neigh_table_queue(&n->table, &n->table.at[i]);
+	}
+	timer_start(n->loop, &n->soon, 0);
+}
+
+/* How long a watch waits for its next look while no event asks for one. */
+static uint64_t rest_ms(const struct neigh *n, const struct hop_watch *w)
+{
+	if (w->known && !w->failing_since_ms)
+		return NEIGH_CONFIRM_S * 1000;
+	return (uint64_t)TICK_MS * (n->failing / FAILING_PER_TICK);
 }
 
 static void on_tick(struct timer *t)
 {
 	struct neigh *n = container_of(t, struct neigh, tick);
 	uint64_t now_ms = clock_now_ns() / NS_PER_MS;
-	size_t i;
+	uint32_t i, failing = 0;
 
-	for (i = 0; i < n->n; i++) {
-		struct hop_watch *w = &n->watches[i];
+	for (i = 0; i < n->table.n; i++) {
+		struct hop_watch *w = &n->table.at[i];
 
-		if (!w->known || w->failing_since_ms || confirm_due(w, now_ms))
-			look(n, w);
+		if (!w->used)
+			continue;
+		failing += !w->known || w->failing_since_ms;
+		if (now_ms - w->looked_ms >= rest_ms(n, w))
+			neigh_table_queue(&n->table, w);
 	}
+	n->failing = failing;
+	timer_start(n->loop, &n->soon, 0);
 	timer_start(n->loop, &n->tick, TICK_MS);
-}
-
-static void look_soon(struct neigh *n, uint64_t after_ms)
-{
-	if (!timer_running(&n->soon) || after_ms == 0)
-		timer_start(n->loop, &n->soon, after_ms);
 }
 
 static void mark_all(struct neigh *n)
 {
-	size_t i;
-
-	for (i = 0; i < n->n; i++)
-		n->watches[i].dirty = true;
-	look_soon(n, SETTLE_MS);
+	if (!timer_running(&n->settle))
+		timer_start(n->loop, &n->settle, SETTLE_MS + n->table.used / WATCHES_PER_MS);
 }
 
-/* A neighbour may be a gateway of others than the address itself: match by device then. */
 static void mark_neighbour(struct neigh *n, const struct nlmsghdr *h)
 {
-	const struct ndmsg *nd = mnl_nlmsg_get_payload(h);
-	size_t i;
+	uint32_t ifindex;
+	struct addr a;
 
-	for (i = 0; i < n->n; i++) {
-		struct hop_watch *w = &n->watches[i];
-
-		if (!w->known || w->hop.ifindex == (uint32_t)nd->ndm_ifindex) {
-			w->dirty = true;
-			look_soon(n, 0);
-		}
-	}
+	/* Others are of bridges, which know hardware addresses alone. */
+	if (neigh_query_read_event(h, &ifindex, &a) == 0 &&
+	    neigh_table_queue_next(&n->table, ifindex, &a))
+		timer_start(n->loop, &n->soon, 0);
 }
 
 static int on_message(const struct nlmsghdr *h, void *ctx)
 {
 	struct neigh *n = ctx;
 
-	if ((h->nlmsg_type == RTM_NEWNEIGH || h->nlmsg_type == RTM_DELNEIGH) &&
-	    mnl_nlmsg_get_payload_len(h) >= sizeof(struct ndmsg))
+	if (h->nlmsg_type == RTM_NEWNEIGH || h->nlmsg_type == RTM_DELNEIGH)
 		mark_neighbour(n, h);
 	else
 		mark_all(n);
@@ -303,7 +322,7 @@ static int open_events(struct neigh *n)
 	return loop_add(n->loop, &n->watch);
 }
 
-int neigh_open(struct loop *l,
+int neigh_open(struct loop *l, uint32_t max,
 	       void (*on_change)(const struct addr *a, const struct neigh_hop *hop, const char *why,
 				 void *ctx),
 	       void *ctx, struct neigh **ret)
@@ -319,7 +338,10 @@ int neigh_open(struct loop *l,
 	n->watch.fd = -1;
 	n->tick.on_due = on_tick;
 	n->soon.on_due = on_soon;
-	err = neigh_query_open(&n->queries);
+	n->settle.on_due = on_settled;
+	err = neigh_table_open(&n->table, max);
+	if (!err)
+		err = neigh_query_open(&n->queries);
 	if (!err)
 		err = open_events(n);
 	if (err) {
@@ -327,6 +349,7 @@ int neigh_open(struct loop *l,
 			mnl_socket_close(n->queries);
 		if (n->events)
 			mnl_socket_close(n->events);
+		neigh_table_clear(&n->table);
 		free(n);
 		return err;
 	}
@@ -341,26 +364,12 @@ void neigh_close(struct neigh *n)
 		return;
 	timer_stop(&n->tick);
 	timer_stop(&n->soon);
+	timer_stop(&n->settle);
 	loop_del(n->loop, &n->watch);
 	mnl_socket_close(n->events);
 	mnl_socket_close(n->queries);
-	free(n->watches);
+	neigh_table_clear(&n->table);
 	free(n);
-}
-
-static struct hop_watch *add_watch(struct neigh *n)
-{
-	size_t room = n->room ? n->room * 2 : 16;
-	struct hop_watch *p;
-
-	if (n->n < n->room)
-		return &n->watches[n->n++];
-	p = realloc(n->watches, room * sizeof(*p));
-	if (!p)
-		return NULL;
-	n->watches = p;
-	n->room = room;
-	return &n->watches[n->n++];
 }
 
 static bool same_watch(const struct hop_watch *w, const char *device, const uint8_t mac[6])
@@ -373,43 +382,42 @@ static bool same_watch(const struct hop_watch *w, const char *device, const uint
 int neigh_watch(struct neigh *n, const struct addr *a, const char *device, const uint8_t mac[6],
 		const struct neigh_hop *known)
 {
-	struct hop_watch *w = find(n, a);
-	struct hop_watch fresh = { .addr = *a, .has_mac = mac != NULL, .dirty = true };
+	struct hop_watch *w = neigh_table_find(&n->table, a);
+	int err;
 
 	if (w && same_watch(w, device, mac))
 		return 0;
-	if (!w && n->n == NEIGH_WATCH_MAX)
-		return -ENOSPC;
-	snprintf(fresh.device, sizeof(fresh.device), "%s", device ? device : "");
-	if (mac)
-		memcpy(fresh.mac, mac, 6);
 	if (w) { /* the hop of before holds until the new way to it is known, or fails */
-		fresh.known = w->known;
-		fresh.hop = w->hop;
-	} else if (known) {
-		fresh.known = true;
-		fresh.hop = *known;
+		w->why[0] = 0;
+		w->failing_since_ms = 0;
+		w->asked_ms = 0;
+	} else {
+		err = neigh_table_add(&n->table, a, &w);
+		if (err)
+			return err;
+		w->known = known != NULL;
+		if (known)
+			w->hop = *known;
 	}
-	if (!w)
-		w = add_watch(n);
-	if (!w)
-		return -ENOMEM;
-	*w = fresh;
-	look_soon(n, 0);
+	snprintf(w->device, sizeof(w->device), "%s", device ? device : "");
+	w->has_mac = mac != NULL;
+	if (mac)
+		memcpy(w->mac, mac, 6);
+	look_soon(n, w);
 	return 0;
 }
 
 void neigh_unwatch(struct neigh *n, const struct addr *a)
 {
-	struct hop_watch *w = find(n, a);
+	struct hop_watch *w = neigh_table_find(&n->table, a);
 
 	if (w)
-		*w = n->watches[--n->n];
+		neigh_table_remove(&n->table, w);
 }
 
 const struct neigh_hop *neigh_get(struct neigh *n, const struct addr *a, const char **ret_why)
 {
-	const struct hop_watch *w = find(n, a);
+	const struct hop_watch *w = neigh_table_find(&n->table, a);
 
 	*ret_why = w && !w->known ? w->why : "";
 	return w && w->known ? &w->hop : NULL;

@@ -6,6 +6,9 @@
  * What the kernel merely doubts (STALE, DELAY, PROBE) is still a hop: packets are redirected past
  * the neighbour table, so entries go stale while traffic flows. It is asked to confirm such an entry
  * every NEIGH_CONFIRM_S, and a hop is lost only once it has failed for NEIGH_LOST_MS.
+ *
+ * A change of a neighbour is looked at for the addresses behind it, one of routes or links for all:
+ * with some thousands of addresses that waits and is spread, up to a second for every 8,000.
  */
 #pragma once
 
@@ -15,7 +18,6 @@
 #include "../event/loop.h"
 #include "sluice/abi/addr.h"
 
-#define NEIGH_WATCH_MAX 4096
 #define NEIGH_LOST_MS	3000
 #define NEIGH_CONFIRM_S 10
 
@@ -34,8 +36,9 @@ struct neigh;
  * on_change runs from the loop when the hop of a watched address became known, changed (hop) or was
  * lost (NULL, with the reason as text); while none is known yet, also when the reason changes. It
  * must not call neigh_watch, neigh_unwatch or neigh_close.
+ *   max  addresses at a time; each takes some 350 bytes, once it is watched
  */
-int neigh_open(struct loop *l,
+int neigh_open(struct loop *l, uint32_t max,
 	       void (*on_change)(const struct addr *a, const struct neigh_hop *hop, const char *why,
 				 void *ctx),
 	       void *ctx, struct neigh **ret);
@@ -47,7 +50,7 @@ void neigh_close(struct neigh *n);
  *   mac     NULL: by neighbour discovery; else the hardware address to use
  *   known   the hop that is in use already, of an agent before this one; NULL: none. It counts as
  *	     known: on_change tells when it is another one, or lost
- * -ENOSPC over NEIGH_WATCH_MAX addresses.
+ * -ENOSPC over the most addresses, -ENOMEM.
  */
 int neigh_watch(struct neigh *n, const struct addr *a, const char *device, const uint8_t mac[6],
 		const struct neigh_hop *known);

@@ -276,3 +276,19 @@ int neigh_query_probe(struct mnl_socket *nl, uint32_t ifindex, const struct addr
 	nd->ndm_state = NUD_NONE;
 	return ask(nl, h, NULL, NULL);
 }
+
+int neigh_query_read_event(const struct nlmsghdr *h, uint32_t *ret_ifindex, struct addr *ret)
+{
+	const struct ndmsg *nd = mnl_nlmsg_get_payload(h);
+	struct attrs attrs = { 0 };
+	struct addr a;
+
+	if (mnl_nlmsg_get_payload_len(h) < sizeof(*nd))
+		return -ENOENT;
+	mnl_attr_parse(h, sizeof(*nd), on_attr, &attrs);
+	if (!attrs.of[NDA_DST] || !get_addr(attrs.of[NDA_DST], &a))
+		return -ENOENT;
+	*ret_ifindex = (uint32_t)nd->ndm_ifindex;
+	*ret = a;
+	return 0;
+}

@@ -11,6 +11,7 @@
 #include "sluice/abi/addr.h"
 
 struct mnl_socket;
+struct nlmsghdr;
 
 int neigh_query_open(struct mnl_socket **ret);
 
@@ -43,3 +44,5 @@ int neigh_query_entry(struct mnl_socket *nl, uint32_t ifindex, const struct addr
 		      struct neigh_entry *ret);
 /* Have the kernel resolve the address, or confirm what it knows. Needs CAP_NET_ADMIN. */
 int neigh_query_probe(struct mnl_socket *nl, uint32_t ifindex, const struct addr *a);
+/* What an RTM_NEWNEIGH or RTM_DELNEIGH is about; -ENOENT: no address. */
+int neigh_query_read_event(const struct nlmsghdr *h, uint32_t *ret_ifindex, struct addr *ret);

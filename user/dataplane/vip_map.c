@@ -211,7 +211,7 @@ static int map_open(struct dataplane *dp, struct loop *loop, struct vip_map **re
 	m->vip_used = calloc(m->max_vips, sizeof(*m->vip_used));
 	err = m->vip_used ? vip_backend_load(m) : -ENOMEM;
 	if (!err)
-		err = neigh_open(loop, on_hop, m, &m->neigh);
+		err = neigh_open(loop, m->max_backends, on_hop, m, &m->neigh);
 	if (err) {
 		map_free(m);
 		return err;
