@@ -47,6 +47,10 @@ int supervisor_kernel_apply(struct supervisor *s, const struct conf *from, const
 	if (ret)
 		return ret;
 	ret = supervisor_steer(s, to, err);
+	if (!ret && s->kernel.dp && !from)
+		dataplane_diagnose(s->kernel.dp);
+	if (!ret && s->kernel.dp)
+		dataplane_diagnose_soon(s->kernel.dp);
 	if (ret && from &&
 	    (kernel_apply(&s->kernel, to, from, diff, &back) || supervisor_steer(s, from, &back)))
 		log_error("steer.rollback", LOG_STR("error", back.text));

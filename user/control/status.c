@@ -14,7 +14,7 @@
 #include "steer.h"
 
 #define STATUS_MAPS_MAX	    64
-#define STATUS_WARNINGS_MAX 64
+#define STATUS_WARNINGS_MAX 128
 #define STATUS_BACKENDS_MAX 1024
 
 bool status_kernel(struct supervisor *s, char *ret, size_t ret_bytes)
@@ -211,6 +211,8 @@ static json_t *status_warnings(struct control_request *r, struct dataplane *dp)
 	for (size_t i = 0; i < n; i++)
 		add_warning(list, texts[i]);
 	status_conf_warnings(r, list);
+	if (dp)
+		dataplane_diagnose(dp);
 	n = dp ? dataplane_warnings(dp, texts, STATUS_WARNINGS_MAX) : 0;
 	for (size_t i = 0; i < n; i++)
 		add_warning(list, texts[i]);

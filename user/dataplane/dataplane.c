@@ -189,7 +189,7 @@ int dataplane_open(int dir_fd, const struct conf_dataplane *conf, struct datapla
 	e = layout_set_netns(dp);
 	if (e)
 		return errmsg_set(err, e, "cannot write map layout: %s", strerror(-e));
-	warning_check_kernel(dp);
+	dp->n_warnings_load = dp->warnings.n;
 	*ret = take_ptr(&dp);
 	return 0;
 }
@@ -313,7 +313,7 @@ int dataplane_attach(struct dataplane *dp, const struct conf_dataplane *conf)
 		if (device_attach(dp, &dp->devices[i]))
 			failed++;
 	}
-	warning_check_devices(dp);
+	warning_check(dp);
 	return failed;
 }
 
@@ -390,8 +390,8 @@ size_t dataplane_warnings(const struct dataplane *dp, const char **ret, size_t m
 {
 	size_t i;
 
-	for (i = 0; i < dp->n_warnings && i < max; i++)
-		ret[i] = dp->warnings[i];
+	for (i = 0; i < dp->warnings.n && i < max; i++)
+		ret[i] = dp->warnings.line[i];
 	if (dp->concurrent_why.text[0] && i < max)
 		ret[i++] = dp->concurrent_why.text;
 	return i;

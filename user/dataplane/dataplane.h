@@ -16,7 +16,7 @@
 
 struct dataplane;
 
-#define DATAPLANE_WARNINGS_MAX 16
+#define DATAPLANE_WARNINGS_MAX 66
 
 struct dataplane_device {
 	char name[16];
@@ -88,7 +88,13 @@ int dataplane_detach_by(int dir_fd, const struct libxdp_way *way, struct errmsg 
 
 size_t dataplane_devices(const struct dataplane *dp, const struct dataplane_device **ret);
 size_t dataplane_maps(struct dataplane *dp, struct dataplane_map *ret, size_t max);
-/* Things that an operator should know (generic mode, LRO, MTU, small queues): one line each. */
+/*
+ * Things that an operator should know of the host and its devices (generic mode, LRO, MTU, queues):
+ * one line each, with its remedy. dataplane_diagnose looks again, and logs the lines that are new;
+ * dataplane_diagnose_soon has the watch do so within seconds, when next hops of vips are known.
+ */
+void dataplane_diagnose(struct dataplane *dp);
+void dataplane_diagnose_soon(struct dataplane *dp);
 size_t dataplane_warnings(const struct dataplane *dp, const char **ret, size_t max);
 /* True when the maps were there before: what was in them is in force. */
 bool dataplane_adopted(const struct dataplane *dp);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "dataplane.h"
+#include "diagnose.h"
 #include "pinned_map.h"
 
 #define DATAPLANE_MAPS_MAX 64
@@ -54,9 +55,10 @@ struct dataplane {
 	struct dataplane_device *states; /* copies for dataplane_devices() */
 	size_t n_devices;
 
-	char warnings[DATAPLANE_WARNINGS_MAX][256];
-	size_t n_warnings;	/* of devices and of load */
-	size_t n_warnings_load; /* the first ones: made by dataplane_open */
+	struct diagnose_lines warnings;
+	size_t n_warnings_load;	    /* the first ones: made by dataplane_open */
+	struct diagnose_lines told; /* those of them that the log has */
+	uint32_t diagnose_checks;   /* of the device watch until it looks again; 0: it does not */
 
 	uint64_t verdicts_refused;
 	bool verdict_filter_exact;  /* it has no bit that no verdict needs */

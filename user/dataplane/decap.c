@@ -5,6 +5,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/if_link.h>
 #include <net/if.h>
 #include <stdio.h>
@@ -13,6 +14,8 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "device_facts.h"
+#include "diagnose.h"
 #include "link.h"
 #include "pin.h"
 #include "pinned_map.h"
@@ -25,7 +28,7 @@
 
 struct decap {
 	struct bpf_object *object;
-	char warning[256];
+	char warning[DIAGNOSE_LINE_BYTES];
 };
 
 void decap_close(struct decap *d)
@@ -102,6 +105,18 @@ static void warn(struct decap *d, const char *device, int code)
 			 device, strerror(-code));
 }
 
+/* What is taken out is from clients, wherever the edges are. */
+static void check_filter(struct decap *d, const char *device)
+{
+	CLEANUP_FD int proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (proc_fd < 0 || d->warning[0])
+		return;
+	diagnose_rp_filter(device, device_facts_rp_filter(proc_fd, device),
+			   device_facts_is_way_out(device), "what decap takes out for clients",
+			   d->warning, sizeof(d->warning));
+}
+
 static int create(const struct decap *d, const char *pin, int dir_fd, uint32_t ifindex)
 {
 	const int prog_fd = program_fd(d);
@@ -168,6 +183,8 @@ int decap_apply(int dir_fd, const struct conf_decap *conf, struct decap **d, str
 		e = attach(next, dir_fd, conf->devices[i]);
 		if (e)
 			warn(next, conf->devices[i], e);
+		else
+			check_filter(next, conf->devices[i]);
 	}
 	decap_close(*d);
 	*d = take_ptr(&next);

@@ -33,6 +33,8 @@ static void attach_again(struct device *d, struct dataplane *dp)
 		return;
 	err = device_attach(dp, d);
 	if (!err)
+		dataplane_diagnose_soon(dp);
+	if (!err)
 		log_info("device.attached", LOG_STR("device", d->state.name),
 			 LOG_U64("ifindex", d->state.ifindex));
 	else if (err != -ENODEV)
@@ -62,6 +64,8 @@ static void on_check(struct timer *t)
 			 LOG_STR("why", "something else took the program off; attaching again"));
 		attach_again(d, w->dp);
 	}
+	if (w->dp->diagnose_checks && !--w->dp->diagnose_checks)
+		dataplane_diagnose(w->dp);
 	timer_start(w->loop, &w->check, CHECK_MS);
 }
 
