@@ -47,22 +47,37 @@ static void print_backend_probes(json_t *backends, FILE *out)
 	table_print(backends, columns, out);
 }
 
+static void print_backend_shares(json_t *backends, FILE *out)
+{
+	static const struct table_column columns[] = {
+		{ "NAME", "name" },
+		{ "PACKETS", "packets" },
+		{ "BYTES", "bytes" },
+		{ "SINCE", "share_packets" },
+		{ "SHARE%", "share_percent" },
+		{ "WEIGHT%", "weight_percent" },
+		{ "DEVIATION", "deviation" },
+		{ "SLOTS", "slots" },
+		{ "SLOTS%", "slots_percent" },
+		{ 0 },
+	};
+
+	fputc('\n', out);
+	table_print(backends, columns, out);
+}
+
 void print_vip(json_t *data, FILE *out)
 {
-	static const char *const head[] = { "name",    "address",	  "protocol",
-					    "limit",   "health",	  "all_down",
-					    "packets", "dropped_packets", "connections" };
+	static const char *const head[] = { "name",	     "address",	    "protocol",
+					    "limit",	     "health",	    "all_down",
+					    "packets",	     "bytes",	    "dropped_packets",
+					    "dropped_bytes", "connections", "share_since" };
 	static const struct table_column columns[] = {
 		{ "NAME", "name" },
 		{ "ADDRESS", "address" },
 		{ "STATE", "state" },
 		{ "WEIGHT", "weight" },
 		{ "NOW", "weight_now" },
-		{ "SLOTS", "slots" },
-		{ "SLOTS%", "slots_percent" },
-		{ "WEIGHT%", "weight_percent" },
-		{ "PACKETS", "packets" },
-		{ "BYTES", "bytes" },
 		{ "HOP", "hop" },
 		{ 0 },
 	};
@@ -73,6 +88,7 @@ void print_vip(json_t *data, FILE *out)
 		fprintf(out, "%-16s %s\n", head[i], table_cell(data, head[i], cell, sizeof(cell)));
 	fputc('\n', out);
 	table_print(backends, columns, out);
+	print_backend_shares(backends, out);
 	if (*json_string_value(json_object_get(data, "health")))
 		print_backend_probes(backends, out);
 }

@@ -58,8 +58,33 @@ static void add_health(json_t *o, const struct health_info *h)
 	json_object_set_new(o, "transitions", json_integer((json_int_t)h->transitions));
 }
 
+/* What all of a vip's backends have together. */
+struct whole {
+	double weight, slots, packets;
+};
+
+static uint64_t packets_since(const struct vip_backend_state *b)
+{
+	return b->forwarded.packets - b->share_from.packets;
+}
+
+/* Of the packets since the ring is in force; nothing to tell before the first. */
+static void add_share(json_t *o, const struct vip_backend_state *b, const struct whole *all)
+{
+	const uint64_t packets = packets_since(b);
+	const double share = percent((double)packets, all->packets);
+	const double due = percent(weight_now(b), all->weight);
+
+	json_object_set_new(o, "share_packets", json_integer((json_int_t)packets));
+	json_object_set_new(o, "share_bytes",
+			    json_integer((json_int_t)(b->forwarded.bytes - b->share_from.bytes)));
+	json_object_set_new(o, "share_percent", all->packets > 0 ? json_real(share) : json_null());
+	json_object_set_new(o, "deviation",
+			    all->packets > 0 ? json_real(share - due) : json_null());
+}
+
 static json_t *backend_json(const struct vip_backend_state *b, const struct health_info *h,
-			    double weights, uint32_t slots)
+			    const struct whole *all)
 {
 	char text[ADDR_TEXT_MAX];
 	json_t *o = json_pack(
@@ -67,10 +92,12 @@ static json_t *backend_json(const struct vip_backend_state *b, const struct heal
 		addr_format(&b->conf->address, text), "state", vip_show_state(b->conf, b->ready, h),
 		"hop", b->ready ? "" : b->state, "weight", (json_int_t)b->conf->weight,
 		"weight_now", weight_now(b), "slots", (json_int_t)b->slots, "slots_percent",
-		percent(b->slots, slots), "weight_percent", percent(weight_now(b), weights),
-		"packets", (json_int_t)b->forwarded.packets, "bytes",
-		(json_int_t)b->forwarded.bytes);
+		percent(b->slots, all->slots), "weight_percent",
+		percent(weight_now(b), all->weight), "packets", (json_int_t)b->forwarded.packets,
+		"bytes", (json_int_t)b->forwarded.bytes);
 
+	if (o)
+		add_share(o, b, all);
 	if (o && b->conf->drain_by)
 		json_object_set_new(o, "drain_by", json_integer((json_int_t)b->conf->drain_by));
 	if (o && h)
@@ -84,19 +111,18 @@ static json_t *backends_json(const struct control_request *r, const struct conf_
 	const struct health *health = supervisor_health(r->s);
 	const size_t at = (size_t)(vip - supervisor_conf(r->s)->vips);
 	json_t *list = json_array();
-	double weights = 0;
-	uint32_t slots = 0;
+	struct whole all = { 0 };
 
 	for (size_t i = 0; i < n; i++) {
-		weights += weight_now(&rows[i]);
-		slots += rows[i].slots;
+		all.weight += weight_now(&rows[i]);
+		all.slots += rows[i].slots;
+		all.packets += (double)packets_since(&rows[i]);
 	}
 	for (size_t i = 0; i < n; i++) {
 		struct health_info info;
 		bool known = health && health_get(health, at, i, &info);
 
-		json_array_append_new(list,
-				      backend_json(&rows[i], known ? &info : NULL, weights, slots));
+		json_array_append_new(list, backend_json(&rows[i], known ? &info : NULL, &all));
 	}
 	return list;
 }
@@ -106,6 +132,7 @@ int vip_show(struct control_request *r, struct dataplane *dp, const struct conf_
 	struct vip_backend_state *rows = calloc(vip->n_backends + 1, sizeof(*rows));
 	struct stats_vip stats = { 0 };
 	char text[ADDR_TEXT_MAX];
+	uint64_t since_ms = vip_map_share_since_ms(dp, vip->name);
 	size_t n;
 
 	if (!rows)
@@ -113,16 +140,18 @@ int vip_show(struct control_request *r, struct dataplane *dp, const struct conf_
 	n = vip_map_backends(dp, vip->name, rows, vip->n_backends);
 	n = n < vip->n_backends ? n : vip->n_backends;
 	vip_map_stats(dp, vip_map_id(dp, vip->name), &stats);
-	r->data = json_pack("{s:s,s:s,s:s,s:s,s:s,s:I,s:s,s:I,s:I,s:I,s:o}", "name", vip->name,
-			    "address", addr_format_port(&vip->address, vip->port, text), "protocol",
-			    vip->protocol == IPPROTO_UDP ? "udp" : "tcp", "limit",
-			    vip->limit ? vip->limit : "", "health", type_names[vip->health.type],
-			    "slow_start_ms", (json_int_t)vip->slow_start_ms, "all_down",
-			    vip->all_down == CONF_ALL_DOWN_DROP ? "drop" : "last-known", "packets",
-			    (json_int_t)stats.forwarded.packets, "dropped_packets",
-			    (json_int_t)stats.dropped.packets, "connections",
-			    (json_int_t)stats.connections, "backends",
-			    backends_json(r, vip, rows, n));
+	r->data = json_pack(
+		"{s:s,s:s,s:s,s:s,s:s,s:I,s:s,s:I,s:I,s:I,s:I,s:I,s:o,s:o}", "name", vip->name,
+		"address", addr_format_port(&vip->address, vip->port, text), "protocol",
+		vip->protocol == IPPROTO_UDP ? "udp" : "tcp", "limit", vip->limit ? vip->limit : "",
+		"health", type_names[vip->health.type], "slow_start_ms",
+		(json_int_t)vip->slow_start_ms, "all_down",
+		vip->all_down == CONF_ALL_DOWN_DROP ? "drop" : "last-known", "packets",
+		(json_int_t)stats.forwarded.packets, "bytes", (json_int_t)stats.forwarded.bytes,
+		"dropped_packets", (json_int_t)stats.dropped.packets, "dropped_bytes",
+		(json_int_t)stats.dropped.bytes, "connections", (json_int_t)stats.connections,
+		"share_since", since_ms ? supervisor_time(since_ms * NS_PER_MS) : json_null(),
+		"backends", backends_json(r, vip, rows, n));
 	free(rows);
 	return r->data ? 0 : -ENOMEM;
 }

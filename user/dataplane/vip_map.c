@@ -21,6 +21,7 @@
 #include "vip_map.h"
 #include "vip_ring.h"
 #include "vip_service.h"
+#include "vip_share.h"
 #include "vip_state.h"
 
 static uint64_t now_ms(void)
@@ -126,6 +127,8 @@ static void update_rings(struct vip_map *m)
 		if (err && err != -EAGAIN)
 			log_error("vip.write_failed", LOG_STR("vip", s->name),
 				  LOG_STR("error", strerror(-err)));
+		if (!err)
+			vip_share_follow(m, s, now);
 		again = again || err;
 	}
 	bury_due(m, now);
@@ -465,6 +468,13 @@ uint32_t vip_map_id(struct dataplane *dp, const char *name)
 	return s ? s->rec.id : 0;
 }
 
+uint64_t vip_map_share_since_ms(struct dataplane *dp, const char *name)
+{
+	const struct vip_service *s = find_name(dp, name);
+
+	return s ? s->share_since_ms : 0;
+}
+
 int vip_map_stats(struct dataplane *dp, uint32_t vip_id, struct stats_vip *ret)
 {
 	int fd = pinned_map_fd(dp, "stats_vip");
@@ -485,6 +495,7 @@ static void backend_state(struct dataplane *dp, const struct vip_backend *b,
 	ret->ready = b->has_hop;
 	ret->slots = b->slots;
 	ret->share = b->share;
+	ret->share_from = b->share_from;
 	ret->mtu = b->has_hop ? dp->vip->table[b->id].mtu : 0;
 	snprintf(ret->state, sizeof(ret->state), "%s",
 		 !b->has_hop			       ? b->why

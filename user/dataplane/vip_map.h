@@ -18,6 +18,7 @@ struct vip_backend_state {
 	uint32_t mtu;	/* of packets that it can be sent; 0: no next hop */
 	uint32_t share; /* see vip_map_set_share */
 	struct stats_count forwarded;
+	struct stats_count share_from; /* forwarded at vip_map_share_since_ms */
 };
 
 /* Before programs that trust vip_state look at it: an agent that knew nothing of it may have run. */
@@ -44,6 +45,11 @@ uint32_t vip_map_share(struct dataplane *dp, const struct conf *conf, size_t vip
 void vip_map_stop(struct dataplane *dp);
 
 uint32_t vip_map_id(struct dataplane *dp, const char *name); /* 0: none */
+/*
+ * Since when its ring is in force, CLOCK_MONOTONIC: what backends got from then on is to be as their
+ * weights. 0: there is none yet. A new agent begins at its start.
+ */
+uint64_t vip_map_share_since_ms(struct dataplane *dp, const char *name);
 int vip_map_stats(struct dataplane *dp, uint32_t vip_id, struct stats_vip *ret);
 /* Fill up to max rows for the vip; how many there are. */
 size_t vip_map_backends(struct dataplane *dp, const char *vip, struct vip_backend_state *ret,

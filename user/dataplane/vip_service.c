@@ -126,6 +126,8 @@ static int find_record(struct vip_map *m, const struct vip_pinned *pinned, struc
 	if (old) {
 		s->rec = old->rec;
 		s->flipped_ms = old->flipped_ms;
+		s->share_since_ms = old->share_since_ms;
+		s->share_flipped_ms = old->share_flipped_ms;
 	} else if (i < pinned->n) {
 		s->rec = pinned->recs[i];
 		s->rec.ring &= 1;
@@ -158,6 +160,7 @@ static void keep_hop(const struct vip_map *m, const struct vip_service *s, struc
 		b->hop = was->hop;
 		b->slots = was->slots;
 		b->share = was->share;
+		b->share_from = was->share_from;
 		memcpy(b->why, was->why, sizeof(b->why));
 	}
 }

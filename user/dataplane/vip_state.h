@@ -15,10 +15,11 @@ struct vip_backend {
 	uint32_t id;
 	bool has_hop;
 	struct neigh_hop hop;
-	uint32_t path_mtu; /* see path_mtu_map.h; 0: nobody said anything */
-	char why[96];	   /* while there is no hop */
-	uint32_t slots;	   /* in the ring in force */
-	uint32_t share;	   /* of its weight that it has, 0..VIP_SHARE_FULL */
+	uint32_t path_mtu;	       /* see path_mtu_map.h; 0: nobody said anything */
+	char why[96];		       /* while there is no hop */
+	uint32_t slots;		       /* in the ring in force */
+	uint32_t share;		       /* of its weight that it has, 0..VIP_SHARE_FULL */
+	struct stats_count share_from; /* what it had been sent at share_since_ms */
 };
 
 struct vip_service {
@@ -36,6 +37,8 @@ struct vip_service {
 	bool is_new;	     /* not in map vips yet */
 	bool dirty;	     /* its ring may not be what its backends say */
 	uint64_t flipped_ms; /* 0: never; the idle ring may be read until VIP_GRACE_MS after */
+	uint64_t share_since_ms,
+		share_flipped_ms; /* when shares began, and of which flip they are */
 };
 
 /* An id that packets in flight may still use. */
