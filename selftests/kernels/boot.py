@@ -138,6 +138,7 @@ def last_go(sections, name):
     failed = [r.title for r in tap.parse(sections[name][0])[0] if r.status == "failed"]
     for title in failed or [f"status {sections[name][1]}"]:
         print(f"# unstable: {name}: {title}")
+    print("\n".join("# " + line for line in sections[name][0].splitlines() if not line.startswith("ok ")))
     return second
 
 

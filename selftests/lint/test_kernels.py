@@ -134,7 +134,7 @@ def check_goes():
     for sentence, sections, counts, says in (
             ("a test program that passes has one go", {"x": good}, good, ""),
             ("one that fails has a second, and is named", {"x": first, "x~2": good}, good,
-             "# unstable: x: a race\n"),
+             "# unstable: x: a race\n# not ok 1 - a race\n"),
             ("one that fails twice is a failure", {"x": first, "x~2": bad}, first, "")):
         out = io.StringIO()
         with contextlib.redirect_stdout(out):
