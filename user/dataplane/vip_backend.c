@@ -10,6 +10,7 @@
 #include "dataplane_state.h"
 #include "path_mtu_map.h"
 #include "vip_backend.h"
+#include "vip_id.h"
 #include "vip_state.h"
 
 int vip_backend_load(struct vip_map *m)
@@ -28,7 +29,7 @@ int vip_backend_load(struct vip_map *m)
 		if (bpf_map_lookup_elem(map->fd, &id, &m->table[id]))
 			return -errno;
 	}
-	return 0;
+	return vip_id_open(m);
 }
 
 /*
@@ -40,32 +41,6 @@ static int put(struct vip_map *m, uint32_t id)
 	int fd = pinned_map_fd(m->dp, "backends");
 
 	return bpf_map_update_elem(fd, &id, &m->table[id], BPF_ANY) ? -errno : 0;
-}
-
-static bool is_retired(const struct vip_map *m, uint32_t id)
-{
-	size_t i;
-
-	for (i = 0; i < m->n_retired; i++) {
-		if (!m->retired[i].is_vip && m->retired[i].id == id)
-			return true;
-	}
-	return false;
-}
-
-/* A fresh id, else the one that was given out least often; none that a packet may still use. */
-static uint32_t find_id(const struct vip_map *m)
-{
-	uint32_t id, best = 0;
-
-	for (id = 1; id < m->max_backends; id++) {
-		if (m->backend_used[id] || (m->table[id].flags & BACKEND_READY) ||
-		    is_retired(m, id))
-			continue;
-		if (!best || m->table[id].generation < m->table[best].generation)
-			best = id;
-	}
-	return best;
 }
 
 /* Bytes of the headers that a packet to the address gets. */
@@ -89,39 +64,34 @@ static void hop_of_record(const struct backend *t, struct neigh_hop *ret)
 
 void vip_backend_adopt(struct vip_map *m, const struct vip_service *s, struct vip_backend *b)
 {
-	uint32_t id;
+	uint32_t id = vip_id_find(m, s->rec.id, &b->conf.address);
+	const struct backend *t = &m->table[id];
 
-	for (id = 1; id < m->max_backends; id++) {
-		const struct backend *t = &m->table[id];
-
-		if (!t->generation || t->vip_id != s->rec.id || m->backend_used[id] ||
-		    !addr_eq(&t->addr, &b->conf.address))
-			continue;
-		b->id = id;
-		m->backend_used[id] = true;
-		if (s->mode != BACKEND_L2)
-			b->path_mtu = path_mtu_map_get(m, &b->conf.address);
-		/* In use by packets right now: what is known stays until it proves wrong. */
-		b->has_hop = t->flags & BACKEND_READY;
-		if (b->has_hop)
-			hop_of_record(t, &b->hop);
+	if (!id)
 		return;
-	}
+	b->id = id;
+	m->backend_used[id] = true;
+	if (s->mode != BACKEND_L2)
+		b->path_mtu = path_mtu_map_get(m, &b->conf.address);
+	/* In use by packets right now: what is known stays until it proves wrong. */
+	b->has_hop = t->flags & BACKEND_READY;
+	if (b->has_hop)
+		hop_of_record(t, &b->hop);
 }
 
-int vip_backend_assign(struct vip_map *m, const struct vip_service *s, struct vip_backend *b)
+int vip_backend_assign(struct vip_map *m, const struct vip_service *s, struct vip_backend *b,
+		       uint32_t id)
 {
-	uint32_t id = find_id(m);
 	struct backend *t = &m->table[id];
 	int err;
 
-	if (!id)
-		return -ENOSPC;
 	b->id = id;
 	m->backend_used[id] = true;
+	vip_id_forget(m, id);
 	*t = (struct backend) { .addr = b->conf.address,
 				.vip_id = s->rec.id,
 				.generation = t->generation + 1 };
+	vip_id_note(m, id);
 	err = put(m, id);
 	if (err)
 		return err;

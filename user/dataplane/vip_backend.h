@@ -18,8 +18,9 @@ struct vip_service;
 int vip_backend_load(struct vip_map *m);
 /* Give b, which is of vip s, the id that it has in the map, and what is known of its hop. */
 void vip_backend_adopt(struct vip_map *m, const struct vip_service *s, struct vip_backend *b);
-/* Give b an id that nobody has, and write its record. -ENOSPC. */
-int vip_backend_assign(struct vip_map *m, const struct vip_service *s, struct vip_backend *b);
+/* Give b an id that nobody has (vip_id_take), and write its record. */
+int vip_backend_assign(struct vip_map *m, const struct vip_service *s, struct vip_backend *b,
+		       uint32_t id);
 /* Take over what neigh says: hop, or NULL and why. True when the ring is concerned. */
 bool vip_backend_set_hop(struct vip_map *m, const struct vip_service *s, struct vip_backend *b,
 			 const struct neigh_hop *hop, const char *why);

@@ -18,6 +18,7 @@
 #include "drop_cache_map.h"
 #include "path_mtu_map.h"
 #include "vip_backend.h"
+#include "vip_id.h"
 #include "vip_map.h"
 #include "vip_ring.h"
 #include "vip_service.h"
@@ -60,17 +61,9 @@ static int retire(struct vip_map *m, bool is_vip, uint32_t id)
 /* Does a service still need the backend's record? It may have come back, or got a hop again. */
 static bool is_needed(const struct vip_map *m, uint32_t backend_id)
 {
-	size_t i, j;
+	const struct vip_place *p = vip_index_id(&m->index, backend_id);
 
-	for (i = 0; i < m->n_services; i++) {
-		const struct vip_service *s = &m->services[i];
-
-		for (j = 0; j < s->n_backends; j++) {
-			if (s->backends[j].id == backend_id)
-				return s->backends[j].has_hop;
-		}
-	}
-	return false;
+	return p && p->backend->has_hop;
 }
 
 /* Are all rings what they should be, and the ones of before out of use? */
@@ -87,9 +80,9 @@ static bool is_settled(const struct vip_map *m, uint64_t now)
 	return true;
 }
 
-static bool bury(struct vip_map *m, const struct vip_retired *r, uint64_t now)
+static bool bury(struct vip_map *m, const struct vip_retired *r, uint64_t now, bool settled)
 {
-	if (r->due_ms > now || (!r->is_vip && !is_settled(m, now)))
+	if (r->due_ms > now || (!r->is_vip && !settled))
 		return false;
 	if (r->is_vip) {
 		vip_ring_zero(m, r->id);
@@ -103,10 +96,11 @@ static bool bury(struct vip_map *m, const struct vip_retired *r, uint64_t now)
 
 static void bury_due(struct vip_map *m, uint64_t now)
 {
+	bool settled = is_settled(m, now);
 	size_t i = 0;
 
 	while (i < m->n_retired) {
-		if (bury(m, &m->retired[i], now))
+		if (bury(m, &m->retired[i], now, settled))
 			m->retired[i] = m->retired[--m->n_retired];
 		else
 			i++;
@@ -158,25 +152,21 @@ static void on_path_timer(struct timer *t)
 
 static void on_hop(const struct addr *a, const struct neigh_hop *hop, const char *why, void *ctx)
 {
+	const struct vip_place *p;
 	struct vip_map *m = ctx;
-	size_t i, j;
+	uint32_t step = 0;
 
-	for (i = 0; i < m->n_services; i++) {
-		struct vip_service *s = &m->services[i];
+	while ((p = vip_index_addr(&m->index, a, &step))) {
+		struct vip_backend *b = p->backend;
 
-		for (j = 0; j < s->n_backends; j++) {
-			struct vip_backend *b = &s->backends[j];
-
-			if (!addr_eq(&b->conf.address, a) ||
-			    !vip_backend_set_hop(m, s, b, hop, why))
-				continue;
-			s->dirty = true;
-			if (!b->has_hop)
-				retire(m, false, b->id);
-			log_info(b->has_hop ? "backend.ready" : "backend.lost",
-				 LOG_STR("vip", s->name), LOG_STR("backend", b->conf.name),
-				 LOG_STR("why", b->why));
-		}
+		if (!vip_backend_set_hop(m, p->service, b, hop, why))
+			continue;
+		p->service->dirty = true;
+		if (!b->has_hop)
+			retire(m, false, b->id);
+		log_info(b->has_hop ? "backend.ready" : "backend.lost",
+			 LOG_STR("vip", p->service->name), LOG_STR("backend", b->conf.name),
+			 LOG_STR("why", b->why));
 	}
 	/* Soon, not now: hops change in bursts and a ring costs some 100 us. */
 	timer_start(m->loop, &m->timer, 1);
@@ -187,7 +177,9 @@ static void map_free(struct vip_map *m)
 	timer_stop(&m->timer);
 	timer_stop(&m->path_timer);
 	neigh_close(m->neigh);
+	vip_index_clear(&m->index);
 	vip_service_free(m->services, m->n_services);
+	vip_id_close(m);
 	free(m->table);
 	free(m->backend_used);
 	free(m->retired);
@@ -230,7 +222,7 @@ static int remove_others(struct vip_map *m, const struct vip_pinned *pinned)
 	size_t i;
 
 	for (i = 0; !err && i < pinned->n; i++) {
-		if (vip_service_find(m->services, m->n_services, &pinned->keys[i]))
+		if (vip_index_service(&m->index, &pinned->keys[i]))
 			continue;
 		if (bpf_map_delete_elem(fd, &pinned->keys[i]))
 			err = -errno;
@@ -253,19 +245,6 @@ static int retire_backends(struct vip_map *m)
 	return err;
 }
 
-static bool is_configured(const struct vip_map *m, const struct addr *a)
-{
-	size_t i, j;
-
-	for (i = 0; i < m->n_services; i++) {
-		for (j = 0; j < m->services[i].n_backends; j++) {
-			if (addr_eq(&m->services[i].backends[j].conf.address, a))
-				return true;
-		}
-	}
-	return false;
-}
-
 static int watch_backend(struct vip_map *m, struct vip_service *s, struct vip_backend *b)
 {
 	const struct conf_backend *c = &b->conf;
@@ -277,7 +256,8 @@ static int watch_backend(struct vip_map *m, struct vip_service *s, struct vip_ba
 	if (err)
 		return err;
 	hop = neigh_get(m->neigh, &c->address, &why);
-	vip_backend_set_hop(m, s, b, hop, why);
+	if (vip_backend_set_hop(m, s, b, hop, why))
+		s->dirty = true;
 	return 0;
 }
 
@@ -299,8 +279,11 @@ static void unwatch_others(struct vip_map *m, const struct vip_service *old, siz
 
 	for (i = 0; i < n; i++) {
 		for (j = 0; j < old[i].n_backends; j++) {
-			if (!is_configured(m, &old[i].backends[j].conf.address))
-				neigh_unwatch(m->neigh, &old[i].backends[j].conf.address);
+			const struct addr *a = &old[i].backends[j].conf.address;
+			uint32_t step = 0;
+
+			if (!vip_index_addr(&m->index, a, &step))
+				neigh_unwatch(m->neigh, a);
 		}
 	}
 }
@@ -360,12 +343,15 @@ static int apply(struct vip_map *m, const struct conf *conf)
 	CLEANUP(vip_pinned_clear) struct vip_pinned pinned = { 0 };
 	struct vip_service *services = NULL, *old = m->services;
 	size_t n_old = m->n_services;
+	struct vip_index index = { 0 };
 	int err = vip_pinned_read(m, &pinned);
 
 	if (!err)
-		err = vip_service_build(m, conf, &pinned, &services);
+		err = vip_service_build(m, conf, &pinned, &services, &index);
 	if (err)
 		return err;
+	vip_index_clear(&m->index);
+	m->index = index;
 	m->services = services;
 	m->n_services = conf->n_vips;
 	unwatch_others(m, old, n_old);

@@ -11,6 +11,7 @@
 #include "dataplane_state.h"
 #include "limit_map.h"
 #include "vip_backend.h"
+#include "vip_id.h"
 #include "vip_ring.h"
 #include "vip_service.h"
 #include "vip_state.h"
@@ -33,18 +34,6 @@ void vip_pinned_clear(struct vip_pinned *p)
 {
 	free(p->keys);
 	free(p->recs);
-}
-
-struct vip_service *vip_service_find(struct vip_service *services, size_t n,
-				     const struct vip_key *key)
-{
-	size_t i;
-
-	for (i = 0; i < n; i++) {
-		if (memcmp(&services[i].key, key, sizeof(*key)) == 0)
-			return &services[i];
-	}
-	return NULL;
 }
 
 void vip_service_free(struct vip_service *services, size_t n)
@@ -116,13 +105,13 @@ static int new_record(struct vip_map *m, struct vip *ret)
 /* The record: this process', a pinned one, or a new one. */
 static int find_record(struct vip_map *m, const struct vip_pinned *pinned, struct vip_service *s)
 {
-	const struct vip_service *old = vip_service_find(m->services, m->n_services, &s->key);
+	const struct vip_service *old = vip_index_service(&m->index, &s->key);
 	uint16_t service = s->rec.service;
-	size_t i;
+	size_t i = 0;
 	int err;
 
-	for (i = 0; i < pinned->n && memcmp(&pinned->keys[i], &s->key, sizeof(s->key)) != 0; i++)
-		;
+	while (!old && i < pinned->n && memcmp(&pinned->keys[i], &s->key, sizeof(s->key)) != 0)
+		i++;
 	if (old) {
 		s->rec = old->rec;
 		s->flipped_ms = old->flipped_ms;
@@ -146,23 +135,19 @@ static int find_record(struct vip_map *m, const struct vip_pinned *pinned, struc
 }
 
 /* What this process knows of the backend: more than its record says. */
-static void keep_hop(const struct vip_map *m, const struct vip_service *s, struct vip_backend *b)
+static void keep_hop(const struct vip_map *m, struct vip_backend *b)
 {
-	const struct vip_service *old = vip_service_find(m->services, m->n_services, &s->key);
-	size_t i;
+	const struct vip_place *p = vip_index_id(&m->index, b->id);
+	const struct vip_backend *was = p ? p->backend : NULL;
 
-	for (i = 0; old && i < old->n_backends; i++) {
-		const struct vip_backend *was = &old->backends[i];
-
-		if (was->id != b->id)
-			continue;
-		b->has_hop = was->has_hop;
-		b->hop = was->hop;
-		b->slots = was->slots;
-		b->share = was->share;
-		b->share_from = was->share_from;
-		memcpy(b->why, was->why, sizeof(b->why));
-	}
+	if (!was)
+		return;
+	b->has_hop = was->has_hop;
+	b->hop = was->hop;
+	b->slots = was->slots;
+	b->share = was->share;
+	b->share_from = was->share_from;
+	memcpy(b->why, was->why, sizeof(b->why));
 }
 
 /*
@@ -205,28 +190,70 @@ static int set_shares(struct vip_map *m, struct vip_service *s)
 	return err;
 }
 
-static int assign_ids(struct vip_map *m, struct vip_service *services, size_t n)
+/* Those that have an id first, so that no other is given it. */
+static void adopt_ids(struct vip_map *m, struct vip_service *services, size_t n)
 {
 	size_t i, j;
-	int err = 0;
 
-	/* Those that have an id first, so that no other is given it. */
 	for (i = 0; i < n; i++) {
 		for (j = 0; j < services[i].n_backends; j++) {
 			struct vip_backend *b = &services[i].backends[j];
 
 			vip_backend_adopt(m, &services[i], b);
 			if (b->id)
-				keep_hop(m, &services[i], b);
+				keep_hop(m, b);
 		}
 	}
+}
+
+static int assign_id(struct vip_map *m, const struct vip_service *s, struct vip_backend *b,
+		     struct vip_id_free *f)
+{
+	int err = f->heap ? 0 : vip_id_collect(m, f);
+	uint32_t id = err ? 0 : vip_id_take(m, f);
+
+	if (!err && !id)
+		err = -ENOSPC;
+	return err ? err : vip_backend_assign(m, s, b, id);
+}
+
+static int assign_ids(struct vip_map *m, struct vip_service *services, size_t n)
+{
+	CLEANUP(vip_id_clear) struct vip_id_free f = { 0 };
+	size_t i, j;
+	int err = 0;
+
+	adopt_ids(m, services, n);
 	for (i = 0; !err && i < n; i++) {
 		for (j = 0; !err && j < services[i].n_backends; j++) {
 			if (!services[i].backends[j].id)
-				err = vip_backend_assign(m, &services[i], &services[i].backends[j]);
+				err = assign_id(m, &services[i], &services[i].backends[j], &f);
 		}
 	}
 	return err;
+}
+
+static bool is_same_backend(const struct vip_backend *a, const struct vip_backend *b)
+{
+	return a->conf.weight == b->conf.weight && a->conf.drain_by == b->conf.drain_by &&
+	       a->share == b->share && a->has_hop == b->has_hop;
+}
+
+/* Has the ring in force what these backends make? So it need not be filled to find that out. */
+static bool keeps_ring(const struct vip_map *m, const struct vip_service *s)
+{
+	const struct vip_service *old = vip_index_service(&m->index, &s->key);
+	size_t i;
+
+	if (!old || old->dirty || old->n_backends != s->n_backends)
+		return false;
+	for (i = 0; i < s->n_backends; i++) {
+		const struct vip_place *p = vip_index_id(&m->index, s->backends[i].id);
+
+		if (!p || p->service != old || !is_same_backend(p->backend, &s->backends[i]))
+			return false;
+	}
+	return true;
 }
 
 static void forget_new_ids(struct vip_map *m, const struct vip_service *services, size_t n)
@@ -240,7 +267,7 @@ static void forget_new_ids(struct vip_map *m, const struct vip_service *services
 }
 
 int vip_service_build(struct vip_map *m, const struct conf *conf, const struct vip_pinned *pinned,
-		      struct vip_service **ret)
+		      struct vip_service **ret, struct vip_index *ret_index)
 {
 	CLEANUP_FREE bool *was_used = calloc(m->max_backends, sizeof(*was_used));
 	struct vip_service *services = calloc(conf->n_vips + 1, sizeof(*services));
@@ -258,6 +285,10 @@ int vip_service_build(struct vip_map *m, const struct conf *conf, const struct v
 		err = assign_ids(m, services, conf->n_vips);
 		for (i = 0; !err && i < conf->n_vips; i++)
 			err = set_shares(m, &services[i]);
+		for (i = 0; !err && i < conf->n_vips; i++)
+			services[i].dirty = !keeps_ring(m, &services[i]);
+		if (!err)
+			err = vip_index_open(ret_index, services, conf->n_vips, m->max_backends);
 		if (err)
 			memcpy(m->backend_used, was_used, m->max_backends * sizeof(*was_used));
 	}

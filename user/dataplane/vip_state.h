@@ -5,6 +5,7 @@
 #include "../event/loop.h"
 #include "neigh.h"
 #include "sluice/abi/vip.h"
+#include "vip_index.h"
 #include "vip_map.h"
 
 /* A packet that found a ring, a record or a backend is done with it long before this. */
@@ -56,8 +57,10 @@ struct vip_map {
 	struct timer path_timer;
 	struct vip_service *services;
 	size_t n_services;
-	struct backend *table; /* map backends, by id, as last written */
-	bool *backend_used;    /* by id: configured */
+	struct vip_index index; /* of services */
+	struct backend *table;	/* map backends, by id, as last written */
+	struct hash_index ids;	/* of table, by vip and address: see vip_id.h */
+	bool *backend_used;	/* by id: configured */
 	uint32_t max_backends;
 	struct vip_retired *retired;
 	size_t n_retired, room_retired;
