@@ -23,6 +23,7 @@
 
 #include "fill.h"
 #include "host.h"
+#include "scale.h"
 #include "subject.h"
 
 #define REPEAT	    1000000
@@ -210,6 +211,8 @@ static void report(const char *folder)
 	for (i = 0; i < n_subjects; i++)
 		if (wanted(&subjects[i]))
 			report_subject(json, &subjects[i]);
+	if (scale_is_wanted())
+		scale_report(json, runs);
 	fprintf(json, "\n]\n");
 	if (fclose(json))
 		fill_die(path);

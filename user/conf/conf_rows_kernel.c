@@ -118,8 +118,9 @@ static const struct conf_row dataplane_rows[] = {
 	  .type = &conf_type_number,
 	  .def = "1024",
 	  .min = 2,
-	  .max = 65536,
-	  .help = "One more than the most backends of all vips together." },
+	  .max = 1U << 18,
+	  .help = "One more than the most backends of all vips together. Each takes some 100 "
+		  "bytes in the kernel, and half a KiB in the agent once there is one." },
 	{ .name = "max_meters",
 	  DATAPLANE(max_meters),
 	  .type = &conf_type_number,

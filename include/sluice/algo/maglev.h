@@ -50,17 +50,35 @@ static inline int maglev_before(const struct maglev_endpoint *a, const struct ma
 	return a->hash != b->hash ? a->hash < b->hash : a->id < b->id;
 }
 
-/* By hash. Insertion: a ring has hundreds of endpoints at most, and there is nothing to call here. */
+/* The endpoint at `at` goes down to where none below it comes after it. */
+static inline void maglev_sift(struct maglev_endpoint *endpoints, __u32 at, __u32 n)
+{
+	struct maglev_endpoint moving = endpoints[at];
+	__u32 below;
+
+	for (; (below = at * 2 + 1) < n; at = below) {
+		if (below + 1 < n && maglev_before(&endpoints[below], &endpoints[below + 1]))
+			below++;
+		if (!maglev_before(&moving, &endpoints[below]))
+			break;
+		endpoints[at] = endpoints[below];
+	}
+	endpoints[at] = moving;
+}
+
+/* By hash. Heapsort: a ring may have ten thousands of endpoints, and there is nothing to call here. */
 static inline void maglev_sort(struct maglev_endpoint *endpoints, __u32 n)
 {
-	struct maglev_endpoint moving;
-	__u32 i, at;
+	struct maglev_endpoint last;
+	__u32 i;
 
-	for (i = 1; i < n; i++) {
-		moving = endpoints[i];
-		for (at = i; at > 0 && maglev_before(&moving, &endpoints[at - 1]); at--)
-			endpoints[at] = endpoints[at - 1];
-		endpoints[at] = moving;
+	for (i = n / 2; i-- > 0;)
+		maglev_sift(endpoints, i, n);
+	for (i = n; i-- > 1;) {
+		last = endpoints[i];
+		endpoints[i] = endpoints[0];
+		endpoints[0] = last;
+		maglev_sift(endpoints, 0, i);
 	}
 }
 
