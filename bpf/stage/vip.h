@@ -12,14 +12,7 @@
 #include "../explain.h"
 #include "../pipeline.h"
 #include "sluice/abi/flow_hash.h"
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 64);
-	__type(key, struct vip_key);
-	__type(value, struct vip);
-	__uint(pinning, LIBBPF_PIN_BY_NAME);
-} vips SEC(".maps");
+#include "vip_wide.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -47,33 +40,55 @@ struct {
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } backends SEC(".maps");
 
+static __always_inline const struct vip_state *vip_state_get(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&vip_state, &zero);
+}
+
 /* Are there none? */
 static __always_inline bool vip_is_empty(void)
 {
-	__u32 zero = 0;
-	struct vip_state *state = bpf_map_lookup_elem(&vip_state, &zero);
+	const struct vip_state *state = vip_state_get();
 
-	return state && *(volatile __u32 *)&state->is_empty;
+	return state && *(const volatile __u32 *)&state->is_empty;
 }
 
 /*
- * Find the packet's vip. Decides nothing: a packet to none goes on as well.
- * Only a first fragment has ports, so fragments match the record of port 0, if the address has one,
- * and are hashed without ports: all fragments of a datagram meet one backend.
+ * The packet's vip, or NULL. One of exactly its address and port is the most specific there can be.
+ * Only a first fragment has ports, so all fragments go by their address, and are hashed without ports:
+ * those of a datagram meet one backend.
  */
+static __always_inline struct vip *vip_of(const struct pkt *p, const struct vip_state *state)
+{
+	struct vip *vip = NULL;
+
+	if (!(p->flags & PKT_FRAGMENT)) {
+		struct vip_key key = { .addr = p->flow.dst,
+				       .port = p->flow.dport,
+				       .proto = p->flow.proto };
+
+		vip = bpf_map_lookup_elem(&vips, &key);
+		if (vip || !*(const volatile __u32 *)&state->has_wide)
+			return vip;
+	}
+	return vip_wide_find(&p->facts);
+}
+
+/* Find the packet's vip. Decides nothing: a packet to none goes on as well. */
 static __always_inline enum stage_result stage_vip_find(struct pkt *p)
 {
-	struct vip_key key = {};
+	const struct vip_state *state;
 
 	if (!vip_enabled || (p->flags & PKT_VIPLESS))
 		return STAGE_NEXT;
-	if ((p->flow.proto != PROTO_TCP && p->flow.proto != PROTO_UDP) || vip_is_empty())
+	if (p->flow.proto != PROTO_TCP && p->flow.proto != PROTO_UDP)
 		return STAGE_NEXT;
-	key.addr = p->flow.dst;
-	key.proto = p->flow.proto;
-	if (!(p->flags & PKT_FRAGMENT))
-		key.port = p->flow.dport;
-	p->vip = bpf_map_lookup_elem(&vips, &key);
+	state = vip_state_get();
+	if (!state || *(const volatile __u32 *)&state->is_empty)
+		return STAGE_NEXT;
+	p->vip = vip_of(p, state);
 	if (p->vip) {
 		p->vip_id = p->vip->id;
 		p->service = p->vip->service;

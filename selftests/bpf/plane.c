@@ -387,6 +387,50 @@ void plane_vip(struct plane *p, uint32_t id, const char *address, uint16_t port,
 	set(p, "vips", &key, &vip);
 }
 
+/* The key of a wide vip's record: any will do that no packet has. */
+static struct vip_key wide_key(uint32_t id, uint8_t proto)
+{
+	return (struct vip_key) { .addr.w[3] = id, .proto = proto, .wide = 1 };
+}
+
+void plane_vip_record(struct plane *p, uint32_t id, uint8_t proto)
+{
+	const struct vip_key key = wide_key(id, proto);
+	const struct vip vip = { .id = id, .ring_size = PLANE_RING, .hash_seed = { id, 1 } };
+
+	set(p, "vips", &key, &vip);
+}
+
+void plane_vip_wide(struct plane *p, const char *address, uint32_t len_bits, uint8_t proto,
+		    const struct plane_span *spans, uint32_t n, uint32_t fragments)
+{
+	const struct vip_wide_key key = { VIP_WIDE_PROTO_BITS + len_bits, proto,
+					  packet_addr(address) };
+	struct vip_wide wide = { .n = n };
+	uint32_t i;
+
+	for (i = 0; i < n; i++) {
+		wide.span[i].first = spans[i].first;
+		wide.span[i].last = spans[i].last;
+		if (spans[i].id)
+			wide.span[i].key = wide_key(spans[i].id, proto);
+	}
+	if (fragments)
+		wide.fragments = wide_key(fragments, proto);
+	set(p, "vip_state", &(uint32_t) { 0 }, &(struct vip_state) { .has_wide = 1 });
+	set(p, "vip_wide", &key, &wide);
+}
+
+void plane_vip_fragments(struct plane *p, const char *address, uint16_t port, uint8_t proto)
+{
+	const struct vip_wide_key key = { VIP_WIDE_PROTO_BITS + 128, proto, packet_addr(address) };
+	const struct vip_wide wide = { .fragments = { .addr = packet_addr(address),
+						      .port = __builtin_bswap16(port),
+						      .proto = proto } };
+
+	set(p, "vip_wide", &key, &wide);
+}
+
 void plane_backend(struct plane *p, uint32_t id, uint32_t ifindex, uint16_t mtu)
 {
 	struct backend b = { .ifindex = ifindex,

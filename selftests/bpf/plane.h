@@ -124,6 +124,16 @@ uint64_t plane_verdict_drops(const struct plane *p, const char *address, uint32_
 /* Balancing. A vip id doubles as its place among the rings. */
 void plane_vip(struct plane *p, uint32_t id, const char *address, uint16_t port, uint8_t proto,
 	       uint32_t limit_class);
+/* A record of map vip_wide: which vips have which ports, and which one the fragments; 0: none. */
+struct plane_span {
+	uint16_t first, last;
+	uint32_t id; /* of a vip made by plane_vip_record; 0: the host's */
+};
+void plane_vip_record(struct plane *p, uint32_t id, uint8_t proto);
+void plane_vip_wide(struct plane *p, const char *address, uint32_t len_bits, uint8_t proto,
+		    const struct plane_span *spans, uint32_t n, uint32_t fragments);
+/* Fragments to the address go to the vip of plane_vip with that port. */
+void plane_vip_fragments(struct plane *p, const char *address, uint16_t port, uint8_t proto);
 void plane_backend(struct plane *p, uint32_t id, uint32_t ifindex, uint16_t mtu);
 /* Fill the vip's ring with backends first..first+n-1 of equal weight. */
 void plane_ring(struct plane *p, uint32_t vip, uint32_t first, uint32_t n);

@@ -53,7 +53,7 @@ static void balance(struct plane *p, enum backend_mode mode, bool outer_v6)
 	plane_ring(p, 1, 1, 1);
 	plane_vip(p, 1, VIP_V4, 80, PROTO_TCP, 0);
 	plane_vip(p, 1, VIP_V6, 80, PROTO_TCP, 0);
-	plane_vip(p, 1, VIP_V4, VIP_PORT_FRAGMENTS, PROTO_TCP, 0);
+	plane_vip_fragments(p, VIP_V4, 80, PROTO_TCP);
 }
 
 static enum plane_action sent(const struct plane *p)

@@ -39,7 +39,7 @@ static void balance(struct plane *p)
 	plane_ring(p, 1, 1, 1);
 	plane_vip(p, 1, VIP_V4, 53, PROTO_UDP, 0);
 	plane_vip(p, 1, VIP_V6, 53, PROTO_UDP, 0);
-	plane_vip(p, 1, VIP_V4, VIP_PORT_FRAGMENTS, PROTO_UDP, 0);
+	plane_vip_fragments(p, VIP_V4, 53, PROTO_UDP);
 }
 
 /* XDP sends back by the same device without help; TC always redirects. */

@@ -56,8 +56,8 @@ static void balance(struct plane *p, uint32_t n)
 
 static void fragments_too(struct plane *p)
 {
-	plane_vip(p, 1, VIP_V4, VIP_PORT_FRAGMENTS, PROTO_UDP, 0);
-	plane_vip(p, 1, VIP_V6, VIP_PORT_FRAGMENTS, PROTO_UDP, 0);
+	plane_vip_fragments(p, VIP_V4, 53, PROTO_UDP);
+	plane_vip_fragments(p, VIP_V6, 53, PROTO_UDP);
 }
 
 /* XDP sends back by the same device without help; TC always redirects. */

@@ -144,7 +144,11 @@ static void write_vips(struct lane *l)
 	lane_empty(l, "vips");
 	for (i = 0; i < w->n_vip; i++)
 		lane_put(l, "vips", &w->vip_key[i], &w->vip[i]);
-	lane_put(l, "vip_state", &zero, &(struct vip_state) { .is_empty = w->n_vip == 0 });
+	lane_empty(l, "vip_wide");
+	for (i = 0; i < w->n_wide; i++)
+		lane_put(l, "vip_wide", &w->wide_key[i], &w->wide[i]);
+	lane_put(l, "vip_state", &zero,
+		 &(struct vip_state) { .is_empty = w->n_vip == 0, .has_wide = w->has_wide });
 	for (i = 1; i < MODEL_BACKENDS; i++)
 		lane_put(l, "backends", &i, &w->backend[i]);
 }

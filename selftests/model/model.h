@@ -29,6 +29,7 @@
 #define MODEL_ROW_CELLS	 512 /* of a class, both rows */
 #define MODEL_VIPS	 4
 #define MODEL_VIP_KEYS	 8
+#define MODEL_WIDE	 4
 #define MODEL_BACKENDS	 8
 #define MODEL_RING	 251
 #define MODEL_CLIENTS	 1024
@@ -71,6 +72,10 @@ struct model_policy {
 	struct vip_key vip_key[MODEL_VIP_KEYS];
 	struct vip vip[MODEL_VIP_KEYS];
 	uint32_t n_vip;
+	struct vip_wide_key wide_key[MODEL_WIDE];
+	struct vip_wide wide[MODEL_WIDE];
+	uint32_t n_wide;
+	bool has_wide;
 	uint32_t ring[MODEL_VIPS][2][MODEL_RING]; /* backend ids */
 	struct backend backend[MODEL_BACKENDS];
 	struct guard guard[MODEL_VIPS]; /* by vip id, 0: listeners; mode to options */

@@ -97,20 +97,68 @@ enum model_fate model_verdict(struct model_policy *policy, struct model_packet *
 	return MODEL_NEXT;
 }
 
-/* Fragments match the record of port 0. */
-enum model_fate model_vip_find(const struct model_policy *policy, struct model_packet *p)
+static const struct vip *vip_with(const struct model_policy *policy, const struct vip_key *key)
 {
-	struct vip_key key = { .addr = p->flow.dst,
-			       .port = p->fragment ? VIP_PORT_FRAGMENTS : p->flow.dport,
-			       .proto = p->flow.proto };
 	uint32_t i;
 
-	if (p->portless || (p->flow.proto != 6 && p->flow.proto != 17))
-		return MODEL_NEXT;
 	for (i = 0; i < policy->n_vip; i++) {
-		if (memcmp(&policy->vip_key[i], &key, sizeof(key)) == 0)
-			p->vip = &policy->vip[i];
+		if (memcmp(&policy->vip_key[i], key, sizeof(*key)) == 0)
+			return &policy->vip[i];
 	}
+	return NULL;
+}
+
+/* Of the longest prefix that has the address and is about the protocol. */
+static const struct vip_wide *wide_of(const struct model_policy *policy,
+				      const struct model_packet *p)
+{
+	const struct vip_wide *best = NULL;
+	uint32_t i, bit, longest = 0;
+
+	for (i = 0; i < policy->n_wide; i++) {
+		const struct vip_wide_key *key = &policy->wide_key[i];
+
+		for (bit = 0; bit + VIP_WIDE_PROTO_BITS < key->len_bits; bit++) {
+			if ((key->addr.b[bit / 8] ^ p->flow.dst.b[bit / 8]) & (0x80 >> bit % 8))
+				break;
+		}
+		if (key->proto != p->flow.proto || bit + VIP_WIDE_PROTO_BITS < key->len_bits ||
+		    key->len_bits < longest)
+			continue;
+		longest = key->len_bits;
+		best = &policy->wide[i];
+	}
+	return best;
+}
+
+static const struct vip *wide_vip(const struct model_policy *policy, const struct model_packet *p)
+{
+	const struct vip_wide *wide = wide_of(policy, p);
+	uint16_t port = __builtin_bswap16(p->flow.dport);
+	uint32_t i;
+
+	if (!wide)
+		return NULL;
+	if (p->fragment)
+		return vip_with(policy, &wide->fragments);
+	for (i = 0; i < wide->n; i++) {
+		if (port >= wide->span[i].first && port <= wide->span[i].last)
+			return vip_with(policy, &wide->span[i].key);
+	}
+	return NULL;
+}
+
+/* Its own address and port, else the longest prefix; fragments go by the latter alone. */
+enum model_fate model_vip_find(const struct model_policy *policy, struct model_packet *p)
+{
+	struct vip_key key = { .addr = p->flow.dst, .port = p->flow.dport, .proto = p->flow.proto };
+
+	if (p->portless || (p->flow.proto != 6 && p->flow.proto != 17) || !policy->n_vip)
+		return MODEL_NEXT;
+	if (!p->fragment)
+		p->vip = vip_with(policy, &key);
+	if (p->fragment || (!p->vip && policy->has_wide))
+		p->vip = wide_vip(policy, p);
 	return MODEL_NEXT;
 }
 

@@ -303,8 +303,10 @@ static void vips(struct draw *d, struct model_policy *w)
 		slot[i] = draw_one_in(d, 16) ? 0 : draw(d, MODEL_BACKENDS + 1);
 	for (w->n_vip = 0, i = draw(d, MODEL_VIP_KEYS); i; i--) {
 		struct vip_key key = { .addr = world_destination(d, draw(d, 2)),
-				       .port = draw(d, 4) ? world_dport(d) : VIP_PORT_FRAGMENTS,
-				       .proto = draw(d, 2) ? 6 : 17 };
+				       .port = world_dport(d),
+				       .proto = draw(d, 2) ? 6 : 17,
+				       .wide = (uint8_t)(draw_one_in(d, 3) ? 1 + draw(d, 255)
+									   : 0) };
 
 		for (k = 0; k < w->n_vip && memcmp(&w->vip_key[k], &key, sizeof(key)) != 0; k++)
 			;
@@ -320,6 +322,53 @@ static void vips(struct draw *d, struct model_policy *w)
 	}
 }
 
+/* Of a vip, of none that there is, or nobody's. */
+static struct vip_key wide_target(struct draw *d, const struct model_policy *w)
+{
+	if (!w->n_vip || draw_one_in(d, 4))
+		return (struct vip_key) { .wide = 1 };
+	return draw_one_in(d, 6) ? (struct vip_key) { 0 } : w->vip_key[draw(d, w->n_vip)];
+}
+
+/* Few spans or as many as fit, of which most end at ports that packets have. */
+static void wide_spans(struct draw *d, const struct model_policy *w, struct vip_wide *ret)
+{
+	uint32_t next = draw(d, 60), n = draw_one_in(d, 8) ? VIP_SPANS_MAX : draw(d, 5);
+
+	memset(ret, 0, sizeof(*ret));
+	ret->fragments = wide_target(d, w);
+	for (; ret->n < n && next < 65536; ret->n++) {
+		struct vip_span *s = &ret->span[ret->n];
+		uint32_t last = next + draw(d, draw_one_in(d, 3) ? 40000 : 60);
+
+		s->first = (uint16_t)next;
+		s->last = (uint16_t)(last < 65535 ? last : 65535);
+		s->key = wide_target(d, w);
+		next = last + 1 + draw(d, 20);
+	}
+}
+
+void world_wide(struct draw *d, struct model_policy *w)
+{
+	uint32_t i, k;
+
+	w->has_wide = !draw_one_in(d, 4);
+	for (w->n_wide = 0, i = draw(d, MODEL_WIDE + 1); i; i--) {
+		bool ipv6 = draw(d, 2);
+		uint32_t len = draw(d, 2) ? 128 : ipv6 ? 16 + draw(d, 112) : 96 + 8 + draw(d, 24);
+		struct vip_wide_key key = { .len_bits = VIP_WIDE_PROTO_BITS + len,
+					    .proto = draw(d, 2) ? 6 : 17 };
+
+		key.addr = world_mask(world_destination(d, ipv6), len);
+		for (k = 0; k < w->n_wide && memcmp(&w->wide_key[k], &key, sizeof(key)) != 0; k++)
+			;
+		if (k < w->n_wide)
+			continue;
+		w->wide_key[w->n_wide] = key;
+		wide_spans(d, w, &w->wide[w->n_wide++]);
+	}
+}
+
 void world_make(struct draw *d, uint64_t now_ns, struct model_policy *ret)
 {
 	bool unknown_l4_drop = ret->unknown_l4_drop; /* fixed when the program is loaded */
@@ -331,6 +380,7 @@ void world_make(struct draw *d, uint64_t now_ns, struct model_policy *ret)
 	limits(d, ret);
 	kinds_and_ports(d, ret);
 	vips(d, ret);
+	world_wide(d, ret);
 	world_guard_make(d, ret);
 	world_response_make(d, ret);
 	world_capture_make(d, now_ns, ret);

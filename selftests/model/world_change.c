@@ -48,6 +48,8 @@ void world_change(struct draw *d, uint64_t now_ns, struct model_policy *policy,
 	case 3:
 		policy->vip[draw(d, MODEL_VIP_KEYS)].ring ^= 1;
 		world_backend(d, &policy->backend[1 + draw(d, MODEL_BACKENDS - 1)]);
+		if (draw(d, 2))
+			world_wide(d, policy);
 		break;
 	case 4:
 		if (policy->state.charge_both)

@@ -87,6 +87,9 @@ static const struct marked wrong_gateways[] = {
 	  "agent.internal is bound to just this" },
 	{ STEER("127.0.0.1", "{prefix: ^203.0.113.1, ports: 80}") "\nvips: [{" VIP "}]",
 	  "vip v has this address and port" },
+	{ STEER("127.0.0.1",
+		"{prefix: ^203.0.113.4, ports: 80}") "\nvips: [{name: v, address: 203.0.113.0/24, port: 80-90}]",
+	  "vip v has this address and port" },
 	{ "listeners: [{name: l, address: 127.0.0.1, port: 9, steer: ^[10.0.0.1]}]",
 	  "set dataplane.enabled: true" },
 	{ "pushdown: {steps: [{action: drop, ttl: 10s}, {action: ^drop_new, ttl: 20s}]}",
@@ -112,6 +115,29 @@ static const struct marked wrong_kernels[] = {
 	{ "vips: [{" VIP ", backends: [{name: b, address: ^0.0.0.0}]}]", "the unspecified" },
 	{ "vips: [{" VIP ", backends: [{name: b, address: ^239.1.1.1}]}]", "a multicast" },
 	{ "vips: [{" VIP ", backends: [{name: b, address: ^255.255.255.255}]}]", "the broadcast" },
+	{ "vips: [{" VIP "}, {name: w, address: ^203.0.113.1, port: 80}]",
+	  "another vip has this address, port and protocol: vips[v].address in line 1" },
+	{ "vips: [{name: v, address: 203.0.113.0/24, port: 1-9},\n"
+	  " {name: w, address: ^203.0.113.0/24, port: 9-10}]",
+	  "203.0.113.0/24:1-9 has some of the same, and neither is more specific: "
+	  "vips[v].address in line 1" },
+	{ "vips: [{name: v, address: 203.0.113.1, port: any},\n"
+	  " {name: w, address: ^203.0.113.1, port: any}]",
+	  "neither is more specific" },
+	{ "vips: [{name: v, address: ^203.0.113.1/24, port: 80}]", "write 203.0.113.0/24" },
+	{ "vips: [{name: v, address: ^128.0.0.0/7, port: 80}]", "give at least a /8" },
+	{ "vips: [{name: v, address: ^'2000::/15', port: 80}]", "give at least a /16" },
+	{ "vips: [{name: v, address: 203.0.113.1, port: ^0}]", "ports are from 1" },
+	{ "vips: [{name: v, address: 203.0.113.1, port: ^9-8}]", "ends before it begins" },
+	{ "vips: [{name: v, address: 203.0.113.1, port: ^all}]", "a range of ports or any" },
+	{ "vips: [{name: v, address: 203.0.113.0/24, port: 80,"
+	  " backends: [{name: b, address: ^203.0.113.9}]}]",
+	  "this is the vip itself" },
+	{ "vips: [{name: v, address: 203.0.113.1, port: 80-81, health: ^{type: tcp}}]",
+	  "say which is probed" },
+	{ "responses: [{name: r, address: ^203.0.113.1, port: 53, factor: 2}]\n"
+	  "vips: [{name: v, address: 203.0.113.0/24, protocol: udp, port: any}]",
+	  "this is vip v" },
 	{ "decap: {devices: ^[eth0]}", "needs decap.sources" },
 	{ "decap: {devices: ^[eth0], sources: [10.0.0.1], ipip: false, gue_port: 0}",
 	  "has nothing to take out" },
@@ -192,6 +218,13 @@ static void test_what_only_looks_alike_is_taken(void **state)
 		"vips: [{" VIP ", mode: ipip, source: 10.0.0.1,"
 		" backends: [{name: b, address: '2001:db8::2'}, {name: d, address: 10.0.0.2}]}]",
 		"vips: [{" VIP ", mode: gue, gue_port: 7000}]",
+		"vips: [{" VIP "}, {name: w, address: 203.0.113.1, port: any},"
+		" {name: x, address: 203.0.113.1, port: 80-81}]",
+		"vips: [{name: v, address: 203.0.113.1, port: 80-81, health: {type: tcp, port: 9}}]",
+		"listeners: [{name: l, address: 203.0.113.1, port: 80}]\n"
+		"vips: [{name: v, address: 203.0.113.0/24, port: any}]",
+		STEER("127.0.0.1",
+		      "{prefix: 203.0.113.0/24, ports: 80}") "\nvips: [{name: v, address: 203.0.113.0/25, port: 80-90}]",
 		"decap: {devices: [eth0], sources: ['2001:db8::1', 10.0.0.0/8]}",
 		"plans: [{name: p}]\nconsumers: [{name: a, plan: p, keys: [" KEY "]},"
 		" {name: b, plan: p}]",

@@ -11,6 +11,7 @@
 #include "conf_check.h"
 #include "conf_errors.h"
 #include "sluice/abi/verdict.h"
+#include "vip_place.h"
 
 /* One place to listen at; sockets are IPV6_V6ONLY, so the families do not meet. */
 struct bound {
@@ -19,7 +20,10 @@ struct bound {
 	struct conf_node *node;
 };
 
-/* A vip takes its packets in XDP, long before a socket. */
+/*
+ * A vip takes its packets in XDP, long before a socket. What a vip of more than one address or port
+ * has of it, the listener keeps (vip_compile.h).
+ */
 static void check_vip_bound(const struct conf *conf, struct conf_node *root, struct bound *bound,
 			    struct conf_errors *errors)
 {
@@ -30,7 +34,8 @@ static void check_vip_bound(const struct conf *conf, struct conf_node *root, str
 		struct conf_node *vip = conf_node_item(list, i);
 
 		if (conf->vips[i].protocol != IPPROTO_TCP || conf->vips[i].port != bound->port ||
-		    !conf_node_get(vip, "address") || conf_node_is_bad(vip, "address") ||
+		    vip_place_is_wide(&conf->vips[i]) || !conf_node_get(vip, "address") ||
+		    conf_node_is_bad(vip, "address") ||
 		    !addr_eq(&conf->vips[i].address, bound->address))
 			continue;
 		conf_node_path(vip, path, sizeof(path));

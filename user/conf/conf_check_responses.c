@@ -7,6 +7,7 @@
 #include "conf_check.h"
 #include "conf_errors.h"
 #include "sluice/abi/response.h"
+#include "vip_place.h"
 
 static void check_address(const struct conf_response *r, struct conf_node *node,
 			  struct conf_errors *errors)
@@ -25,8 +26,8 @@ static void check_not_vip(const struct conf *conf, const struct conf_response *r
 	for (size_t i = 0; node && !node->bad && i < conf->n_vips; i++) {
 		const struct conf_vip *v = &conf->vips[i];
 
-		if (v->protocol != IPPROTO_UDP || v->port != r->port || !v->name ||
-		    !addr_eq(&v->address, &r->address))
+		if (v->protocol != IPPROTO_UDP || !v->name ||
+		    !vip_place_covers(v, &r->address, r->port))
 			continue;
 		conf_node_fail(errors, node,
 			       "this is vip %s, whose backends answer clients directly: what they "

@@ -8,6 +8,7 @@
 #include "conf_check.h"
 #include "conf_errors.h"
 #include "steer_compile.h"
+#include "vip_place.h"
 
 /* A local route of a prefix this short would take what this host has to reach away from it. */
 #define V4_BITS_MIN (ADDR_V4_BITS + 8)
@@ -79,6 +80,14 @@ static void check_prefix(const struct conf_listener *l, const struct conf_steer 
 			       v4 ? "/8" : "/16", v4 ? "0.0.0.0/0" : "::/0");
 }
 
+/* Is all of what is steered the vip's? */
+static bool is_taken(const struct conf_vip *v, const struct conf_steer *s)
+{
+	return vip_place_prefix(v).len_bits <= s->prefix.len_bits &&
+	       vip_place_covers(v, &s->prefix.addr, s->ports.first) &&
+	       vip_place_covers(v, &s->prefix.addr, s->ports.last);
+}
+
 /* XDP takes the packets of a vip long before a socket: one inside of what is steered wins. */
 static void check_vips(const struct conf *conf, const struct conf_steer *s, struct conf_node *node,
 		       struct conf_errors *errors)
@@ -86,9 +95,7 @@ static void check_vips(const struct conf *conf, const struct conf_steer *s, stru
 	for (size_t i = 0; i < conf->n_vips; i++) {
 		const struct conf_vip *v = &conf->vips[i];
 
-		if (v->protocol != IPPROTO_TCP || s->prefix.len_bits != 128 ||
-		    s->ports.first != s->ports.last || v->port != s->ports.first || !v->name ||
-		    !addr_eq(&v->address, &s->prefix.addr))
+		if (v->protocol != IPPROTO_TCP || !v->name || !is_taken(v, s))
 			continue;
 		conf_node_fail(errors, node,
 			       "vip %s has this address and port: the kernel would take every "

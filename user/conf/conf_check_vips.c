@@ -1,11 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Checks across the settings of vips and their backends. */
 #include <errno.h>
+#include <stdio.h>
 
 #include "../base/addr.h"
 #include "conf_check.h"
 #include "conf_errors.h"
 #include "sluice/abi/vip.h"
+#include "vip_compile.h"
+#include "vip_place.h"
+
+/* Of shorter prefixes, this host's own addresses and those that it talks to are part. */
+#define V4_BITS_MIN (ADDR_V4_BITS + 8)
+#define V6_BITS_MIN 16
 
 /* What is wrong with a backend at that address; NULL: nothing. */
 static const char *wrong_family(const struct conf_vip *vip, const struct addr *backend)
@@ -24,6 +31,7 @@ static void check_backend(const struct conf_vip *vip, const struct addr *backend
 			  struct conf_node *vip_node, struct conf_node *node,
 			  struct conf_errors *errors)
 {
+	const struct prefix prefix = vip_place_prefix(vip);
 	const char *wrong = conf_check_unroutable(backend);
 
 	if (wrong) {
@@ -37,7 +45,7 @@ static void check_backend(const struct conf_vip *vip, const struct addr *backend
 	wrong = wrong_family(vip, backend);
 	if (wrong)
 		conf_node_fail(errors, node, "%s", wrong);
-	else if (addr_eq(backend, &vip->address))
+	else if (prefix_contains(&prefix, backend))
 		conf_node_fail(errors, node,
 			       "this is the vip itself; give the backend's own address");
 }
@@ -95,40 +103,90 @@ static int check_backend_addresses(const struct conf_vip *vip, struct conf_node 
 	return 0;
 }
 
-static int check_vip_keys(const struct conf *conf, struct conf_node *list,
-			  struct conf_arena *scratch, struct conf_errors *errors)
-{
-	struct conf_unique *entries = conf_arena_alloc(scratch, conf->n_vips, sizeof(*entries));
-	struct vip_key *keys = conf_arena_alloc(scratch, conf->n_vips, sizeof(*keys));
-	size_t n = 0;
+struct places {
+	const struct conf *conf;
+	struct conf_node *list;
+	struct conf_errors *errors;
+};
 
-	if (!entries || !keys)
+static void on_fault(const struct vip_fault *f, void *ctx)
+{
+	const struct places *p = ctx;
+	struct conf_node *node = conf_node_get(conf_node_item(p->list, f->vip), "address");
+	struct conf_node *other = conf_node_get(conf_node_item(p->list, f->other), "address");
+	char path[128], text[VIP_PLACE_TEXT_MAX], where[32] = "";
+
+	if (f->kind == VIP_FAULT_SPANS) {
+		conf_node_fail(p->errors, node,
+			       "over %d ranges of ports meet in this prefix, with those of the "
+			       "prefixes around it; merge some",
+			       VIP_SPANS_MAX);
+		return;
+	}
+	conf_node_path(other, path, sizeof(path));
+	if (other && other->line)
+		snprintf(where, sizeof(where), " in line %u", other->line);
+	if (!vip_place_is_wide(&p->conf->vips[f->vip]))
+		conf_node_fail(p->errors, node,
+			       "another vip has this address, port and protocol: %s%s", path,
+			       where);
+	else
+		conf_node_fail(p->errors, node,
+			       "%s has some of the same, and neither is more specific: %s%s",
+			       vip_place_format(&p->conf->vips[f->other], text), path, where);
+}
+
+/* Which vip takes what has to be clear. */
+static int check_places(const struct conf *conf, struct conf_node *list, struct conf_arena *scratch,
+			struct conf_errors *errors)
+{
+	bool *skip = conf_arena_alloc(scratch, conf->n_vips, sizeof(*skip));
+	struct places places = { conf, list, errors };
+	struct vip_compiled compiled;
+	int err;
+
+	if (!skip)
 		return -ENOMEM;
 	for (size_t i = 0; i < conf->n_vips; i++) {
 		struct conf_node *node = conf_node_item(list, i);
 
-		/* the parts as numbers: only compared */
-		keys[i] = (struct vip_key) { .addr = conf->vips[i].address,
-					     .port = conf->vips[i].port,
-					     .proto = conf->vips[i].protocol };
-		if (!conf_node_get(node, "address") || !conf->vips[i].port ||
-		    conf_node_or(node, "protocol")->bad)
-			continue;
-		entries[n++] = (struct conf_unique) { &keys[i], sizeof(keys[i]),
-						      conf_node_get(node, "address") };
+		skip[i] = !conf_node_get(node, "address") || !conf_node_get(node, "port") ||
+			  conf_node_is_bad(node, "address") || conf_node_is_bad(node, "port") ||
+			  conf_node_or(node, "protocol")->bad;
 	}
-	conf_check_unique(entries, n, "another vip has this address, port and protocol:", errors);
-	return 0;
+	err = vip_compile(conf, skip, &compiled, on_fault, &places);
+	if (!err)
+		vip_compiled_clear(&compiled);
+	return err == -ENOMEM ? err : 0;
 }
 
 static void check_vip_address(const struct conf_vip *vip, struct conf_node *node,
 			      struct conf_errors *errors)
 {
+	const bool v4 = addr_is_v4(&vip->address);
 	const char *wrong = node && !node->bad ? conf_check_unroutable(&vip->address) : NULL;
 
 	if (wrong)
 		conf_node_fail(errors, node, "is %s; a vip is one address that clients talk to",
 			       wrong);
+	else if (node && !node->bad &&
+		 vip_place_prefix(vip).len_bits < (v4 ? V4_BITS_MIN : V6_BITS_MIN))
+		conf_node_fail(errors, node,
+			       "is too wide: it would take what this host needs for itself; give "
+			       "at least a %s",
+			       v4 ? "/8" : "/16");
+}
+
+/* A probe goes to one port. */
+static void check_probe_port(const struct conf_vip *vip, struct conf_node *node,
+			     struct conf_errors *errors)
+{
+	struct conf_node *health = conf_node_get(node, "health");
+
+	if (vip->health.type != CONF_HEALTH_NONE && !vip->health.port && vip->port_last && health &&
+	    !health->bad)
+		conf_node_fail(errors, health,
+			       "port is missing: the vip has more than one; say which is probed");
 }
 
 int conf_check_vips(const struct conf *conf, struct conf_node *root, struct conf_arena *scratch,
@@ -137,7 +195,7 @@ int conf_check_vips(const struct conf *conf, struct conf_node *root, struct conf
 	const struct conf_dataplane *dataplane = &conf->dataplane;
 	struct conf_node *list = conf_node_get(root, "vips");
 	size_t backends = 0;
-	int err = check_vip_keys(conf, list, scratch, errors);
+	int err = check_places(conf, list, scratch, errors);
 
 	for (size_t i = 0; i < conf->n_vips && !err; i++) {
 		struct conf_node *node = conf_node_item(list, i);
@@ -147,6 +205,7 @@ int conf_check_vips(const struct conf *conf, struct conf_node *root, struct conf
 		check_outer(&conf->vips[i], node, errors);
 		check_backends(conf, &conf->vips[i], node, errors);
 		conf_check_health(&conf->vips[i], node, errors);
+		check_probe_port(&conf->vips[i], node, errors);
 		err = check_backend_addresses(&conf->vips[i], node, scratch, errors);
 	}
 	/* A slot's number has 32 bits; each vip has two rings. */

@@ -42,6 +42,8 @@ extern const struct conf_type conf_type_bool, conf_type_number, conf_type_durati
 	conf_type_path, conf_type_ifname, conf_type_host, conf_type_url_path, conf_type_header,
 	conf_type_address, conf_type_address_opt, conf_type_address_port, conf_type_prefix,
 	conf_type_ports, conf_type_mac, conf_type_key, conf_type_sha256, conf_type_country;
+/* conf_type_vip.c */
+extern const struct conf_type conf_type_place, conf_type_place_ports;
 /* conf_type_health.c */
 extern const struct conf_type conf_type_status, conf_type_bytes, conf_type_percent,
 	conf_type_target;

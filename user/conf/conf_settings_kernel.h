@@ -163,6 +163,9 @@ struct conf_vip {
 	uint16_t port;
 	uint8_t protocol; /* IPPROTO_TCP, IPPROTO_UDP */
 	uint8_t mode;	  /* enum backend_mode */
+	/* Of more than one address or port (vip_place.h): */
+	uint16_t port_last;   /* 0: just port; of any port 65535, and port is 0 */
+	uint8_t address_bits; /* 0: just address; else 1 + the length of the prefix in 128 bits */
 	bool has_source;
 	struct addr source; /* of outer headers, to backends of its family */
 	uint16_t gue_port;

@@ -13,6 +13,7 @@
 
 #include "../base/addr.h"
 #include "../base/cleanup.h"
+#include "vip_place.h"
 
 #define CACHE_ROWS 1024
 #define DEPTH_MAX  130 /* prefixes inside one another, of all lengths, and everybody */
@@ -202,7 +203,23 @@ static void bits_of_vips(const struct compile *c, struct limit_bits *vip)
 	}
 }
 
-/* A vip is a destination port too: the limits of that port, and of its protocol, are its as well. */
+/*
+ * A vip is a destination port too: the limits of that port, and of its protocol, are its as well; of
+ * one of more ports, those that all of them have.
+ */
+static void add_ports(const struct conf_vip *v, const struct limit_bits *port,
+		      struct limit_bits *ret)
+{
+	const struct conf_ports ports = vip_place_ports(v);
+	struct limit_bits all = port[ports.first];
+
+	for (size_t p = ports.first; p <= ports.last; p++)
+		for (size_t w = 0; w < LIMIT_CLASSES / 64; w++)
+			all.w[w] &= port[p].w[w];
+	for (size_t w = 0; w < LIMIT_CLASSES / 64; w++)
+		ret->w[w] |= all.w[w];
+}
+
 static int port_services(struct compile *c, const struct ports *of, struct limit_bits *port,
 			 struct limit_bits *vip)
 {
@@ -228,8 +245,7 @@ static int port_services(struct compile *c, const struct ports *of, struct limit
 
 		if (v->protocol != of->protocol || of->direction != CONF_INGRESS)
 			continue;
-		for (size_t w = 0; w < LIMIT_CLASSES / 64; w++)
-			vip[i].w[w] |= port[v->port].w[w];
+		add_ports(v, port, &vip[i]);
 		err = service_of(c, &vip[i], &out->vip[i]);
 	}
 	return err;

@@ -10,6 +10,7 @@
 
 #include "base/addr.h"
 #include "base/clock.h"
+#include "conf/vip_place.h"
 #include "dataplane/acl_map.h"
 #include "dataplane/verdict_map.h"
 #include "sluice/abi/source.h"
@@ -145,18 +146,6 @@ static int parse_to(struct control_request *r, const char *word, struct packet *
 	return 0;
 }
 
-static const struct conf_vip *vip_of(const struct conf *conf, const struct packet *p)
-{
-	for (size_t i = 0; i < conf->n_vips; i++) {
-		const struct conf_vip *v = &conf->vips[i];
-
-		if (addr_eq(&v->address, &p->dst) && v->port == p->port &&
-		    v->protocol == p->protocol)
-			return v;
-	}
-	return NULL;
-}
-
 static int parse_fields(struct control_request *r, struct packet *ret)
 {
 	json_t *set = request_set(r);
@@ -181,7 +170,8 @@ static int parse_fields(struct control_request *r, struct packet *ret)
 	if (ret->kind == LIMIT_KIND_FRAGMENT) /* fragments have no port of their own */
 		ret->port = 0;
 	if (dst)
-		ret->vip = vip_of(supervisor_conf(r->s), ret);
+		ret->vip =
+			vip_place_find(supervisor_conf(r->s), &ret->dst, ret->port, ret->protocol);
 	return err;
 }
 

@@ -11,6 +11,7 @@
 #include "base/addr.h"
 #include "base/clock.h"
 #include "conf/conf_text.h"
+#include "conf/vip_place.h"
 #include "dataplane/vip_map.h"
 #include "request.h"
 #include "vip_show.h"
@@ -60,11 +61,11 @@ static const char *const mode_names[] = {
 static json_t *vip_json(struct dataplane *dp, const struct conf_vip *vip)
 {
 	struct stats_vip stats = { 0 };
-	char text[ADDR_TEXT_MAX];
+	char text[VIP_PLACE_TEXT_MAX];
 
 	vip_map_stats(dp, vip_map_id(dp, vip->name), &stats);
 	return json_pack("{s:s,s:s,s:s,s:s,s:s,s:I,s:o,s:o,s:I}", "name", vip->name, "address",
-			 addr_format_port(&vip->address, vip->port, text), "protocol",
+			 vip_place_format(vip, text), "protocol",
 			 vip->protocol == IPPROTO_UDP ? "udp" : "tcp", "mode",
 			 mode_names[vip->mode], "limit", vip->limit ? vip->limit : "", "backends",
 			 (json_int_t)vip->n_backends, "forwarded", count_json(&stats.forwarded),

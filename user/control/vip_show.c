@@ -8,6 +8,7 @@
 
 #include "base/addr.h"
 #include "base/clock.h"
+#include "conf/vip_place.h"
 #include "dataplane/vip_map.h"
 
 static const char *const type_names[] = {
@@ -131,7 +132,7 @@ int vip_show(struct control_request *r, struct dataplane *dp, const struct conf_
 {
 	struct vip_backend_state *rows = calloc(vip->n_backends + 1, sizeof(*rows));
 	struct stats_vip stats = { 0 };
-	char text[ADDR_TEXT_MAX];
+	char text[VIP_PLACE_TEXT_MAX];
 	uint64_t since_ms = vip_map_share_since_ms(dp, vip->name);
 	size_t n;
 
@@ -142,7 +143,7 @@ int vip_show(struct control_request *r, struct dataplane *dp, const struct conf_
 	vip_map_stats(dp, vip_map_id(dp, vip->name), &stats);
 	r->data = json_pack(
 		"{s:s,s:s,s:s,s:s,s:s,s:I,s:s,s:I,s:I,s:I,s:I,s:I,s:o,s:o}", "name", vip->name,
-		"address", addr_format_port(&vip->address, vip->port, text), "protocol",
+		"address", vip_place_format(vip, text), "protocol",
 		vip->protocol == IPPROTO_UDP ? "udp" : "tcp", "limit", vip->limit ? vip->limit : "",
 		"health", type_names[vip->health.type], "slow_start_ms",
 		(json_int_t)vip->slow_start_ms, "all_down",

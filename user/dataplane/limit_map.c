@@ -4,7 +4,6 @@
  * will meet (sets), then which packets (sources to groups, ports and, by vip_map, vips to services),
  * and last that what is gone has no rates.
  */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "conf/vip_place.h"
 #include "dataplane_state.h"
 #include "drop_cache_map.h"
 #include "limit_class.h"
@@ -75,10 +75,7 @@ static int read_vips(struct apply *a)
 
 		a->live.service_used[service] = true;
 		for (size_t j = 0; j < conf->n_vips; j++) {
-			const struct conf_vip *v = &conf->vips[j];
-			struct vip_key key = { .addr = v->address,
-					       .port = htons(v->port),
-					       .proto = v->protocol };
+			const struct vip_key key = vip_place_key(&conf->vips[j]);
 
 			if (memcmp(&key, &keys[i], sizeof(key)) == 0)
 				a->vip[j] = service;

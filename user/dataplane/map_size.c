@@ -47,6 +47,9 @@ static uint32_t ring_slots(const struct conf_dataplane *conf)
 	return slots < UINT32_MAX ? (uint32_t)slots : UINT32_MAX;
 }
 
+/* The most listeners, the internal one included: places inside of vips are records as well. */
+#define LISTENERS_MAX 1025
+
 /* Words are configured, sets of them are made. */
 static uint32_t concurrent_sets(const struct conf_dataplane *conf)
 {
@@ -65,6 +68,8 @@ uint32_t map_size_configured(const struct conf_dataplane *conf, const char *map)
 	}
 	if (strcmp(map, "limit_concurrent") == 0)
 		return concurrent_sets(conf);
+	if (strcmp(map, "vip_wide") == 0)
+		return conf->max_vips + LISTENERS_MAX;
 	return strcmp(map, "vip_ring") == 0 ? ring_slots(conf) : 0;
 }
 
@@ -76,6 +81,8 @@ const char *map_size_setting(const char *map)
 	}
 	if (strcmp(map, "limit_concurrent") == 0)
 		return "dataplane.max_concurrent";
+	if (strcmp(map, "vip_wide") == 0)
+		return "dataplane.max_vips";
 	return strcmp(map, "vip_ring") == 0 ? "dataplane.max_vips or ring_size" : NULL;
 }
 

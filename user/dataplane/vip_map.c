@@ -24,6 +24,7 @@
 #include "vip_service.h"
 #include "vip_share.h"
 #include "vip_state.h"
+#include "vip_wide.h"
 
 static uint64_t now_ms(void)
 {
@@ -361,6 +362,8 @@ static int apply(struct vip_map *m, const struct conf *conf)
 		err = set_empty(m->dp, false);
 	if (!err)
 		err = put_records(m);
+	if (!err)
+		err = vip_wide_apply(m->dp, conf);
 	if (!err)
 		err = remove_others(m, &pinned);
 	if (!err)

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,6 +7,7 @@
 #include "base/addr.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "conf/vip_place.h"
 #include "dataplane_state.h"
 #include "limit_map.h"
 #include "vip_backend.h"
@@ -64,9 +64,7 @@ static int copy_conf(const struct vip_map *m, const struct conf_vip *v, struct v
 	int err = 0;
 
 	snprintf(s->name, sizeof(s->name), "%s", v->name);
-	s->key = (struct vip_key) { .addr = v->address,
-				    .port = htons(v->port),
-				    .proto = v->protocol };
+	s->key = vip_place_key(v);
 	s->mode = (enum backend_mode)v->mode;
 	s->has_source = v->has_source;
 	s->source = v->source;

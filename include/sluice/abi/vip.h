@@ -1,28 +1,61 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Vips and the rings that choose their backends. Map `vips` (hash) by address, port and protocol;
- * map `vip_ring` (array, memory-mapped by the agent) holds two rings per vip: the agent fills the
+ * Vips and the rings that choose their backends. Map `vips` (hash) has a record for each vip; map
+ * `vip_ring` (array, memory-mapped by the agent) holds two rings per vip: the agent fills the
  * idle one and flips `ring`, so no packet sees a mixed one.
  */
 #pragma once
 
 #include "addr.h"
 
+/*
+ * What a vip is, and where its record is. A plain one, of one address and port, is found by the packet
+ * itself; a wide one by map `vip_wide`. No two ranges of a prefix begin at the same port, so where they
+ * end is not part of it.
+ */
 struct vip_key {
-	struct addr addr;
-	__be16 port; /* VIP_PORT_FRAGMENTS: the record that fragments to addr match */
-	__u8 proto;  /* IPPROTO_TCP or IPPROTO_UDP */
-	__u8 pad;
+	struct addr addr; /* wide: the prefix's first */
+	__be16 port;	  /* wide: the first one, 0 for any */
+	__u8 proto;	  /* IPPROTO_TCP or IPPROTO_UDP */
+	__u8 wide;	  /* 0: plain; else the prefix's length less 1, and VIP_WIDE_PORTS */
 };
 ABI_SIZE(struct vip_key, 20);
 
+#define VIP_WIDE_PORTS 0x80 /* in `wide`: of more than one port */
+
 /*
- * Later fragments have no ports. All fragments match the record of this port and are hashed without
- * ports, so that those of one datagram meet one backend; where there is none they go to the host.
- * The agent adds it, as a copy of the vip's own record, for each address and protocol with a single
- * vip; where several vips share them, for the one with the lowest id.
+ * Map `vip_wide` (LPM trie): for each prefix that vips have, which of them takes which port. The agent
+ * has compiled into each what the shorter prefixes around it say as well, so that one look-up of the
+ * longest decides. Plain vips are not in `span`, but their addresses are keys, for `fragments`: later
+ * fragments have no ports, so all of them go to one vip of the address, whatever their port.
  */
-#define VIP_PORT_FRAGMENTS 0
+#define VIP_SPANS_MAX  32 /* a power of two */
+#define VIP_SPANS_BITS 5
+
+struct vip_wide_key {
+	__u32 len_bits; /* VIP_WIDE_PROTO_BITS + the prefix's length */
+	__u32 proto;	/* as it is in memory: compared as a whole */
+	struct addr addr;
+};
+ABI_SIZE(struct vip_wide_key, 24);
+
+#define VIP_WIDE_PROTO_BITS 32U
+
+/* Some ports in a row, and whose they are. A key of protocol 0: nobody's, so the host's. */
+struct vip_span {
+	__u16 first; /* host order */
+	__u16 last;
+	struct vip_key key;
+};
+ABI_SIZE(struct vip_span, 24);
+
+/* Spans do not overlap and are in order. An update replaces the record as a whole. */
+struct vip_wide {
+	struct vip_key fragments;
+	__u32 n;
+	struct vip_span span[VIP_SPANS_MAX];
+};
+ABI_SIZE(struct vip_wide, 792);
 
 struct vip {
 	__u32 id;	 /* 1..max_vips-1: index of counters and rings */
@@ -37,7 +70,7 @@ ABI_SIZE(struct vip, 32);
 /* Map `vip_state` (array, one element, memory-mapped). */
 struct vip_state {
 	__u32 is_empty; /* 1: map vips is, so that nobody needs to ask it; 0: it may be */
-	__u32 pad;
+	__u32 has_wide; /* 0: no span is in vip_wide, which then is for fragments only */
 };
 ABI_SIZE(struct vip_state, 8);
 
