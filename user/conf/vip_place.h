@@ -5,7 +5,7 @@
 #include "conf.h"
 #include "sluice/abi/vip.h"
 
-#define VIP_PLACE_TEXT_MAX 80 /* "203.0.113.0/24:8000-8100", "[2001:db8::]/64:any" */
+#define VIP_PLACE_TEXT_MAX 80 /* "203.0.113.0/24:8000-8100", "[2001:db8::/64]:any" */
 
 /* Is it more than one address and port? */
 bool vip_place_is_wide(const struct conf_vip *v);

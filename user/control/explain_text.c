@@ -7,6 +7,7 @@
 
 #include "base/addr.h"
 #include "base/clock.h"
+#include "conf/vip_place.h"
 #include "dataplane/limit_map.h"
 #include "sluice/abi/drop_reason.h"
 #include "sluice/abi/guard.h"
@@ -108,13 +109,16 @@ static void verdict_text(const struct explain_view *v, char *ret)
 static void vip_text(const struct explain_view *v, char *ret)
 {
 	const struct explain_trace *t = v->trace;
+	char place[VIP_PLACE_TEXT_MAX];
 
 	if (!t->vip_id)
 		snprintf(ret, EXPLAIN_TEXT_MAX, "it is to no vip%s",
-			 t->flags & EXPLAIN_FRAGMENT ? " (a fragment: it has no port)" : "");
+			 t->flags & EXPLAIN_FRAGMENT ? " (a fragment: its port is not looked at)"
+						     : "");
 	else
-		snprintf(ret, EXPLAIN_TEXT_MAX, "%s (id %u, mode %s)%s",
-			 v->vip ? v->vip->name : "?", t->vip_id,
+		snprintf(ret, EXPLAIN_TEXT_MAX, "%s (%s, id %u, mode %s)%s",
+			 v->vip ? v->vip->name : "?",
+			 v->vip ? vip_place_format(v->vip, place) : "?", t->vip_id,
 			 v->vip ? explain_mode_name(v->vip) : "?",
 			 t->flags & EXPLAIN_QUOTES ? ", by the packet that the error quotes" : "");
 }

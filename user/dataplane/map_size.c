@@ -47,7 +47,10 @@ static uint32_t ring_slots(const struct conf_dataplane *conf)
 	return slots < UINT32_MAX ? (uint32_t)slots : UINT32_MAX;
 }
 
-/* The most listeners, the internal one included: places inside of vips are records as well. */
+/*
+ * The most listeners, the internal one included: places inside of vips are records as well, and
+ * during a change both those of before and those of after.
+ */
 #define LISTENERS_MAX 1025
 
 /* Words are configured, sets of them are made. */
@@ -69,7 +72,7 @@ uint32_t map_size_configured(const struct conf_dataplane *conf, const char *map)
 	if (strcmp(map, "limit_concurrent") == 0)
 		return concurrent_sets(conf);
 	if (strcmp(map, "vip_wide") == 0)
-		return conf->max_vips + LISTENERS_MAX;
+		return conf->max_vips + 2 * LISTENERS_MAX;
 	return strcmp(map, "vip_ring") == 0 ? ring_slots(conf) : 0;
 }
 
