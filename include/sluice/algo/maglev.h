@@ -89,8 +89,9 @@ static inline __u32 maglev_take(struct maglev_endpoint *e, const __u32 *ring, __
 
 	do {
 		slot = e->next;
-		/* 64 bits: next + skip passes 2^32 in large rings. */
-		e->next = (__u32)(((__u64)e->next + e->skip) % size);
+		/* Both are below size: subtracting is the remainder, and neither passes 2^32. */
+		e->next =
+			e->next >= size - e->skip ? e->next - (size - e->skip) : e->next + e->skip;
 	} while (ring[slot] != 0);
 	return slot;
 }
