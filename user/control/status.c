@@ -15,7 +15,7 @@
 
 #define STATUS_MAPS_MAX	    64
 #define STATUS_WARNINGS_MAX 128
-#define STATUS_BACKENDS_MAX 1024
+#define STATUS_UNUSED_MAX   16 /* backends of one vip that are named */
 
 bool status_kernel(struct supervisor *s, char *ret, size_t ret_bytes)
 {
@@ -158,36 +158,52 @@ static void status_device_warnings(struct dataplane *dp, json_t *warnings)
 	}
 }
 
+/* How many of the vip can be used; the first that cannot are named. */
+static size_t status_vip_backends(const struct conf_vip *vip, const struct vip_backend_state *rows,
+				  size_t n, json_t *warnings)
+{
+	size_t usable = 0, unused = 0;
+	char text[256];
+
+	for (size_t i = 0; i < n; i++) {
+		usable += rows[i].ready && rows[i].conf->weight > 0;
+		if (rows[i].ready || unused++ >= STATUS_UNUSED_MAX)
+			continue;
+		snprintf(text, sizeof(text), "vip %s: backend %s is not used: %s", vip->name,
+			 rows[i].conf->name, rows[i].state);
+		add_warning(warnings, text);
+	}
+	if (unused > STATUS_UNUSED_MAX) {
+		snprintf(text, sizeof(text),
+			 "vip %s: %zu more backends are not used: see sluicectl backend list %s",
+			 vip->name, unused - STATUS_UNUSED_MAX, vip->name);
+		add_warning(warnings, text);
+	}
+	return usable;
+}
+
 /* Backends that are configured and cannot be sent to are the operator's business. */
 static void status_vip_warnings(struct control_request *r, struct dataplane *dp, json_t *warnings)
 {
 	const struct conf *conf = supervisor_conf(r->s);
-	struct vip_backend_state *rows = calloc(STATUS_BACKENDS_MAX, sizeof(*rows));
 	char text[256];
 
-	for (size_t i = 0; rows && i < conf->n_vips; i++) {
+	for (size_t i = 0; i < conf->n_vips; i++) {
 		const struct conf_vip *vip = &conf->vips[i];
-		size_t n = vip_map_backends(dp, vip->name, rows, STATUS_BACKENDS_MAX);
-		size_t usable = 0;
+		CLEANUP_FREE struct vip_backend_state *rows =
+			calloc(vip->n_backends + 1, sizeof(*rows));
+		size_t n = rows ? vip_map_backends(dp, vip->name, rows, vip->n_backends) : 0;
 
-		n = n < STATUS_BACKENDS_MAX ? n : STATUS_BACKENDS_MAX;
-		for (size_t j = 0; j < n; j++) {
-			usable += rows[j].ready && rows[j].conf->weight > 0;
-			if (rows[j].ready)
-				continue;
-			snprintf(text, sizeof(text), "vip %s: backend %s is not used: %s",
-				 vip->name, rows[j].conf->name, rows[j].state);
-			add_warning(warnings, text);
-		}
-		if (usable == 0) {
-			snprintf(text, sizeof(text),
-				 "vip %s: no usable backend, its packets are "
-				 "dropped (reason no_backend)",
-				 vip->name);
-			add_warning(warnings, text);
-		}
+		if (!rows)
+			return;
+		n = n < vip->n_backends ? n : vip->n_backends;
+		if (status_vip_backends(vip, rows, n, warnings))
+			continue;
+		snprintf(text, sizeof(text),
+			 "vip %s: no usable backend, its packets are dropped (reason no_backend)",
+			 vip->name);
+		add_warning(warnings, text);
 	}
-	free(rows);
 }
 
 /* What the configuration says and seldom means. */

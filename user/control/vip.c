@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/addr.h"
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "conf/conf_text.h"
 #include "conf/vip_place.h"
@@ -16,9 +17,8 @@
 #include "request.h"
 #include "vip_show.h"
 
-#define VIP_BACKENDS_MAX 1024
-#define DRAIN_DEFAULT_S	 300
-#define DRAIN_MAX_S	 (366ULL * 86400)
+#define DRAIN_DEFAULT_S 300
+#define DRAIN_MAX_S	(366ULL * 86400)
 
 static json_t *count_json(const struct stats_count *c)
 {
@@ -39,16 +39,15 @@ static json_t *backend_json(const struct conf_vip *vip, const struct vip_backend
 
 static int append_backends(struct dataplane *dp, const struct conf_vip *vip, json_t *list)
 {
-	struct vip_backend_state *rows = calloc(VIP_BACKENDS_MAX, sizeof(*rows));
+	CLEANUP_FREE struct vip_backend_state *rows = calloc(vip->n_backends + 1, sizeof(*rows));
 	size_t n;
 
 	if (!rows)
 		return -ENOMEM;
-	n = vip_map_backends(dp, vip->name, rows, VIP_BACKENDS_MAX);
-	n = n < VIP_BACKENDS_MAX ? n : VIP_BACKENDS_MAX;
+	n = vip_map_backends(dp, vip->name, rows, vip->n_backends);
+	n = n < vip->n_backends ? n : vip->n_backends;
 	for (size_t i = 0; i < n; i++)
 		json_array_append_new(list, backend_json(vip, &rows[i]));
-	free(rows);
 	return 0;
 }
 

@@ -26,6 +26,8 @@
 #include "vip_state.h"
 #include "vip_wide.h"
 
+#define VIP_RINGS_PER_TURN 16
+
 static uint64_t now_ms(void)
 {
 	return clock_now_ns() / NS_PER_MS;
@@ -108,27 +110,59 @@ static void bury_due(struct vip_map *m, uint64_t now)
 	}
 }
 
-/* Fill what is dirty and may be written; come back for the rest. */
+static int update_ring(struct vip_map *m, struct vip_service *s, uint64_t now)
+{
+	int err = s->dirty ? vip_ring_update(m, s, now) : 0;
+
+	if (err && err != -EAGAIN)
+		log_error("vip.write_failed", LOG_STR("vip", s->name),
+			  LOG_STR("error", strerror(-err)));
+	if (!err)
+		vip_share_follow(m, s, now);
+	return err;
+}
+
+/* As many as one turn of the loop may have time for, beginning where the last one ended. */
+static bool update_some(struct vip_map *m, uint64_t now, bool *again)
+{
+	size_t i, filled = 0;
+
+	for (i = 0; i < m->n_services; i++) {
+		size_t at = (m->next_ring + i) % m->n_services;
+		struct vip_service *s = &m->services[at];
+
+		filled += s->dirty;
+		if (filled > VIP_RINGS_PER_TURN) {
+			m->next_ring = at;
+			return true;
+		}
+		*again = update_ring(m, s, now) || *again;
+	}
+	return false;
+}
+
+/*
+ * Fill what is dirty and may be written; come back for the rest. A ring takes a millisecond or two, so
+ * with many of them the loop has others to serve in between, and half of the time is theirs.
+ */
 static void update_rings(struct vip_map *m)
 {
 	uint64_t now = now_ms();
-	bool again = false;
-	size_t i;
+	bool again = false, more = update_some(m, now, &again);
 
-	for (i = 0; i < m->n_services; i++) {
-		struct vip_service *s = &m->services[i];
-		int err = s->dirty ? vip_ring_update(m, s, now) : 0;
-
-		if (err && err != -EAGAIN)
-			log_error("vip.write_failed", LOG_STR("vip", s->name),
-				  LOG_STR("error", strerror(-err)));
-		if (!err)
-			vip_share_follow(m, s, now);
-		again = again || err;
-	}
 	bury_due(m, now);
-	if (again || m->n_retired)
-		timer_start(m->loop, &m->timer, VIP_GRACE_MS);
+	m->rest_ms = now_ms() - now;
+	if (more)
+		timer_start(m->loop, &m->timer, 1 + m->rest_ms);
+	else if (again || m->n_retired)
+		timer_start(m->loop, &m->timer, VIP_GRACE_MS + m->rest_ms);
+}
+
+/* Soon, not now: changes come in bursts. A timer that runs is due then: starting it puts it off. */
+static void update_soon(struct vip_map *m)
+{
+	if (!timer_running(&m->timer))
+		timer_start(m->loop, &m->timer, 1 + m->rest_ms);
 }
 
 static void on_timer(struct timer *t)
@@ -169,8 +203,7 @@ static void on_hop(const struct addr *a, const struct neigh_hop *hop, const char
 			 LOG_STR("vip", p->service->name), LOG_STR("backend", b->conf.name),
 			 LOG_STR("why", b->why));
 	}
-	/* Soon, not now: hops change in bursts and a ring costs some 100 us. */
-	timer_start(m->loop, &m->timer, 1);
+	update_soon(m);
 }
 
 static void map_free(struct vip_map *m)
@@ -429,9 +462,7 @@ int vip_map_set_share(struct dataplane *dp, const struct conf *conf, size_t vip,
 		return 0;
 	b->share = share < VIP_SHARE_FULL ? share : VIP_SHARE_FULL;
 	s->dirty = true;
-	/* One that runs is due within VIP_GRACE_MS: starting it again could put it off for ever. */
-	if (!timer_running(&dp->vip->timer))
-		timer_start(dp->vip->loop, &dp->vip->timer, 1);
+	update_soon(dp->vip);
 	return 0;
 }
 

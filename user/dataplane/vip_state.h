@@ -58,6 +58,8 @@ struct vip_map {
 	struct vip_service *services;
 	size_t n_services;
 	struct vip_index index; /* of services */
+	size_t next_ring;	/* of services, whose ring is looked at first */
+	uint64_t rest_ms;	/* that the loop has between two turns of filling rings */
 	struct backend *table;	/* map backends, by id, as last written */
 	struct hash_index ids;	/* of table, by vip and address: see vip_id.h */
 	bool *backend_used;	/* by id: configured */

@@ -2,6 +2,7 @@
 /* The kernel half's counters: by action, drop reason, vip, backend, limit, and map occupancy. */
 #include <stdlib.h>
 
+#include "base/cleanup.h"
 #include "dataplane/event_map.h"
 #include "dataplane/limit_concurrent.h"
 #include "dataplane/limit_map.h"
@@ -11,8 +12,7 @@
 #include "prometheus.h"
 #include "text.h"
 
-#define MAPS_MAX     64
-#define BACKENDS_MAX 1024
+#define MAPS_MAX 64
 
 #define DROP_LABEL(id, label, doc) label,
 static const char *const drop_labels[] = { DROP_REASONS(DROP_LABEL) };
@@ -88,22 +88,26 @@ static void write_backends(const struct prometheus_source *src, struct text *t, 
 {
 	const char *name =
 		ready ? "sluice_kernel_backend_ready" : "sluice_kernel_backend_packets_total";
-	struct vip_backend_state *rows = calloc(BACKENDS_MAX, sizeof(*rows));
+	CLEANUP_FREE struct vip_backend_state *rows = NULL;
+	size_t room = 0;
 
+	for (size_t i = 0; i < src->conf->n_vips; i++)
+		if (src->conf->vips[i].n_backends > room)
+			room = src->conf->vips[i].n_backends;
+	rows = calloc(room + 1, sizeof(*rows));
 	if (!rows)
 		return;
 	text_family(t, name, ready ? "gauge" : "counter",
 		    ready ? "1 when the next hop is known." : "Packets forwarded to the backend.");
 	for (size_t i = 0; i < src->conf->n_vips; i++) {
 		const char *vip = src->conf->vips[i].name;
-		size_t n = vip_map_backends(src->dataplane, vip, rows, BACKENDS_MAX);
+		size_t n = vip_map_backends(src->dataplane, vip, rows, room);
 
-		n = n < BACKENDS_MAX ? n : BACKENDS_MAX;
+		n = n < room ? n : room; /* of the revision in force, which may be another */
 		for (size_t j = 0; j < n; j++)
 			text_sample(t, name, ready ? rows[j].ready : rows[j].forwarded.packets,
 				    "vip", vip, "backend", rows[j].conf->name, NULL);
 	}
-	free(rows);
 }
 
 static void write_limits(const struct prometheus_source *src, struct text *t, bool would)
