@@ -16,7 +16,8 @@ static void a_lost_next_hop_leaves_the_ring_and_comes_back(void **state)
 	assert_int_equal(loop_turn(w->lab->loop, 100), 0);
 	assert_true(vip_lab_state(w, 1).ready);
 	lab_until(w->lab, vip_lab_second_is_out, w);
-	assert_string_equal(vip_lab_state(w, 1).state, "no route to 10.0.2.11");
+	assert_string_equal(vip_lab_state(w, 1).state,
+			    "no route to 10.0.2.11; add one (`ip route add`)");
 	a = vip_lab_exchange(w);
 	assert_int_equal(vip_lab_share(&a, 0), VIP_LAB_FLOWS);
 	lab_run("ip link set edge2 up");
@@ -51,9 +52,9 @@ static void what_cannot_be_a_next_hop_says_why(void **state)
 		const char *address;
 		const char *why;
 	} cases[] = {
-		{ "203.0.113.9", "no route to 203.0.113.9" },
-		{ "10.0.1.1", "10.0.1.1 is an address of this host" },
-		{ "172.16.0.9", "172.16.0.9 is behind a gateway" },
+		{ "203.0.113.9", "no route to 203.0.113.9; add one" },
+		{ "10.0.1.1", "10.0.1.1 is an address of this host; give the backend's" },
+		{ "172.16.0.9", "172.16.0.9 is behind a gateway; take mode ipip or gue" },
 	};
 	size_t i;
 

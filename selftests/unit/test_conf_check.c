@@ -148,6 +148,13 @@ static const struct marked wrong_kernels[] = {
 	{ "vips: [{" VIP ", source: ^10.0.0.1}]", "means nothing in mode l2" },
 	{ "vips: [{" VIP ", backends: [{name: b, address: ^'2001:db8::2'}]}]",
 	  "the vip is IPv4, its backends have to be as well" },
+	{ "vips: [{" VIP ", backends: [{name: b, address: 10.0.0.2}]}, {name: w, address: "
+	  "203.0.113.2, port: 80, backends: [{name: b, address: ^10.0.0.2, device: eth1}]}]",
+	  "vips[v] has a backend of this address with another mac or device" },
+	{ "vips: [{" VIP ", backends: [{name: b, address: 10.0.0.2, mac: '02:00:00:00:00:01'}]},"
+	  "{name: w, address: 203.0.113.2, port: 80, backends: [{name: b, address: ^10.0.0.2, mac: "
+	  "'02:00:00:00:00:02'}]}]",
+	  "give both the same" },
 	{ "vips: [{name: v, address: '2001:db8::1', port: 80, mode: gue,"
 	  " backends: [{name: b, address: ^10.0.0.2}]}]",
 	  "which is not put into IPv4; give an IPv6 address" },
@@ -225,6 +232,9 @@ static void test_what_only_looks_alike_is_taken(void **state)
 		"vips: [{name: v, address: 203.0.113.0/24, port: any}]",
 		STEER("127.0.0.1",
 		      "{prefix: 203.0.113.0/24, ports: 80}") "\nvips: [{name: v, address: 203.0.113.0/25, port: 80-90}]",
+		"vips: [{" VIP ", backends: [{name: b, address: 10.0.0.2, device: eth1}]}, {name: "
+		"w, address: 203.0.113.2, port: 80, backends: [{name: b, address: 10.0.0.2, "
+		"device: eth1}]}]",
 		"decap: {devices: [eth0], sources: ['2001:db8::1', 10.0.0.0/8]}",
 		"plans: [{name: p}]\nconsumers: [{name: a, plan: p, keys: [" KEY "]},"
 		" {name: b, plan: p}]",

@@ -2,6 +2,8 @@
 /* Checks across the settings of vips and their backends. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "../base/addr.h"
 #include "conf_check.h"
@@ -160,6 +162,64 @@ static int check_places(const struct conf *conf, struct conf_node *list, struct 
 	return err == -ENOMEM ? err : 0;
 }
 
+/* A backend, of whichever vip: who is at an address is found once. */
+struct way {
+	const struct conf_vip *vip;
+	const struct conf_backend *backend;
+	struct conf_node *node;
+};
+
+static int compare_ways(const void *a, const void *b)
+{
+	const struct way *l = a, *r = b;
+	int order = memcmp(&l->backend->address, &r->backend->address, sizeof(struct addr));
+
+	if (order)
+		return order;
+	return l->vip < r->vip ? -1 : l->vip > r->vip;
+}
+
+static bool same_way(const struct conf_backend *a, const struct conf_backend *b)
+{
+	return a->has_mac == b->has_mac && memcmp(a->mac, b->mac, sizeof(a->mac)) == 0 &&
+	       strcmp(a->device ? a->device : "", b->device ? b->device : "") == 0;
+}
+
+/* Vips may share a backend, but not by two ways: the one would take it from the other. */
+static int check_ways(const struct conf *conf, struct conf_node *list, size_t n_backends,
+		      struct conf_arena *scratch, struct conf_errors *errors)
+{
+	struct way *ways = conf_arena_alloc(scratch, n_backends, sizeof(*ways));
+	size_t n = 0;
+
+	if (!ways)
+		return -ENOMEM;
+	for (size_t i = 0; i < conf->n_vips; i++) {
+		const struct conf_vip *vip = &conf->vips[i];
+		struct conf_node *backends = conf_node_get(conf_node_item(list, i), "backends");
+
+		for (size_t j = 0; j < vip->n_backends; j++) {
+			struct conf_node *node =
+				conf_node_get(conf_node_item(backends, j), "address");
+
+			if (node && !node->bad)
+				ways[n++] = (struct way) { vip, &vip->backends[j], node };
+		}
+	}
+	qsort(ways, n, sizeof(*ways), compare_ways);
+	for (size_t i = 1; i < n; i++) {
+		const struct conf_backend *a = ways[i - 1].backend, *b = ways[i].backend;
+
+		if (addr_eq(&a->address, &b->address) && ways[i - 1].vip != ways[i].vip &&
+		    !same_way(a, b))
+			conf_node_fail(errors, ways[i].node,
+				       "vips[%s] has a backend of this address with another mac or "
+				       "device; give both the same",
+				       ways[i - 1].vip->name ? ways[i - 1].vip->name : "?");
+	}
+	return 0;
+}
+
 static void check_vip_address(const struct conf_vip *vip, struct conf_node *node,
 			      struct conf_errors *errors)
 {
@@ -208,6 +268,8 @@ int conf_check_vips(const struct conf *conf, struct conf_node *root, struct conf
 		check_probe_port(&conf->vips[i], node, errors);
 		err = check_backend_addresses(&conf->vips[i], node, scratch, errors);
 	}
+	if (!err)
+		err = check_ways(conf, list, backends, scratch, errors);
 	/* A slot's number has 32 bits; each vip has two rings. */
 	if (2ULL * dataplane->max_vips * dataplane->ring_size > UINT32_MAX)
 		conf_node_fail(errors, conf_node_or(conf_node_get(root, "dataplane"), "max_vips"),

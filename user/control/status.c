@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/addr.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "conf/conf_warn.h"
@@ -158,19 +159,19 @@ static void status_device_warnings(struct dataplane *dp, json_t *warnings)
 	}
 }
 
-/* How many of the vip can be used; the first that cannot are named. */
-static size_t status_vip_backends(const struct conf_vip *vip, const struct vip_backend_state *rows,
-				  size_t n, json_t *warnings)
+/* The first that cannot be used are named. */
+static void status_vip_unused(const struct conf_vip *vip, const struct vip_backend_state *rows,
+			      size_t n, json_t *warnings)
 {
-	size_t usable = 0, unused = 0;
-	char text[256];
+	char text[320], address[ADDR_TEXT_MAX];
+	size_t unused = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		usable += rows[i].ready && rows[i].conf->weight > 0;
 		if (rows[i].ready || unused++ >= STATUS_UNUSED_MAX)
 			continue;
-		snprintf(text, sizeof(text), "vip %s: backend %s is not used: %s", vip->name,
-			 rows[i].conf->name, rows[i].state);
+		snprintf(text, sizeof(text), "vip %s: backend %s (%s) is not used: %s", vip->name,
+			 rows[i].conf->name, addr_format(&rows[i].conf->address, address),
+			 rows[i].state);
 		add_warning(warnings, text);
 	}
 	if (unused > STATUS_UNUSED_MAX) {
@@ -179,29 +180,56 @@ static size_t status_vip_backends(const struct conf_vip *vip, const struct vip_b
 			 vip->name, unused - STATUS_UNUSED_MAX, vip->name);
 		add_warning(warnings, text);
 	}
-	return usable;
+}
+
+/* Why it has nobody to send to, and what to do; NULL: it has. */
+static const char *status_vip_idle(const struct vip_backend_state *rows, size_t n)
+{
+	size_t weighty = 0, ready = 0, usable = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		const bool weighs = rows[i].conf->weight > 0 && !rows[i].conf->drain_by;
+
+		weighty += weighs;
+		ready += weighs && rows[i].ready;
+		usable += weighs && rows[i].ready && rows[i].share > 0;
+	}
+	if (usable)
+		return NULL;
+	if (!n)
+		return "none is configured; give it `backends`";
+	if (!weighty)
+		return "all have weight 0 or are drained; `sluicectl backend set` one, or undrain "
+		       "it";
+	if (!ready)
+		return "none is reachable; see why of each";
+	return "none passes its health checks; see `sluicectl vip show` for the errors";
 }
 
 /* Backends that are configured and cannot be sent to are the operator's business. */
 static void status_vip_warnings(struct control_request *r, struct dataplane *dp, json_t *warnings)
 {
 	const struct conf *conf = supervisor_conf(r->s);
-	char text[256];
+	char text[320];
 
 	for (size_t i = 0; i < conf->n_vips; i++) {
 		const struct conf_vip *vip = &conf->vips[i];
 		CLEANUP_FREE struct vip_backend_state *rows =
 			calloc(vip->n_backends + 1, sizeof(*rows));
 		size_t n = rows ? vip_map_backends(dp, vip->name, rows, vip->n_backends) : 0;
+		const char *idle;
 
 		if (!rows)
 			return;
 		n = n < vip->n_backends ? n : vip->n_backends;
-		if (status_vip_backends(vip, rows, n, warnings))
+		status_vip_unused(vip, rows, n, warnings);
+		idle = status_vip_idle(rows, n);
+		if (!idle)
 			continue;
 		snprintf(text, sizeof(text),
-			 "vip %s: no usable backend, its packets are dropped (reason no_backend)",
-			 vip->name);
+			 "vip %s: no usable backend, its packets are dropped (reason no_backend): "
+			 "%s",
+			 vip->name, idle);
 		add_warning(warnings, text);
 	}
 }

@@ -61,16 +61,19 @@ static int find_route(struct neigh *n, const struct hop_watch *w, struct neigh_r
 	if (w->device[0]) {
 		ifindex = if_nametoindex(w->device);
 		if (!ifindex)
-			return why_set(why, -ENODEV, "no device %s", w->device);
+			return why_set(why, -ENODEV, "no device %s; make it, or leave out `device`",
+				       w->device);
 	}
 	*ret = (struct neigh_route) { .ifindex = ifindex, .next = w->addr };
 	if (ifindex && w->has_mac)
 		return 0;
 	addr_format(&w->addr, text);
 	if (neigh_query_route(n->queries, &w->addr, ifindex, ret))
-		return why_set(why, -ENETUNREACH, "no route to %s", text);
+		return why_set(why, -ENETUNREACH, "no route to %.45s; add one (`ip route add`)",
+			       text);
 	if (ret->local)
-		return why_set(why, -EADDRINUSE, "%s is an address of this host", text);
+		return why_set(why, -EADDRINUSE,
+			       "%.45s is an address of this host; give the backend's", text);
 	return 0;
 }
 
@@ -89,13 +92,14 @@ static int find_link(struct neigh *n, uint32_t ifindex, struct neigh_hop *hop, c
 	if (n->link_ifindex != ifindex) {
 		n->link_ifindex = 0;
 		if (neigh_query_link(n->queries, ifindex, &n->link))
-			return why_link(why, -ENODEV, "device %s is gone", ifindex);
+			return why_link(why, -ENODEV, "device %s is gone; make it again", ifindex);
 		n->link_ifindex = ifindex;
 	}
 	if (!link->up)
-		return why_link(why, -ENETDOWN, "device %s is down", ifindex);
+		return why_link(why, -ENETDOWN, "device %s is down; see `ip link show`", ifindex);
 	if (!link->ethernet)
-		return why_link(why, -EAFNOSUPPORT, "device %s has no hardware address", ifindex);
+		return why_link(why, -EAFNOSUPPORT,
+				"device %s has no hardware address; use another", ifindex);
 	hop->ifindex = ifindex;
 	hop->mtu = link->mtu;
 	memcpy(hop->src_mac, link->mac, 6);
@@ -131,8 +135,9 @@ static int find_neighbour(struct neigh *n, struct hop_watch *w, const struct nei
 		neigh_query_probe(n->queries, route->ifindex, &route->next);
 	}
 	if (e.state & NUD_FAILED)
-		return why_set(why, -EHOSTUNREACH, "%s does not answer", text);
-	return why_set(why, -EAGAIN, "resolving %s", text);
+		return why_set(why, -EHOSTUNREACH,
+			       "%.45s does not answer; start it, or give its `mac`", text);
+	return why_set(why, -EAGAIN, "resolving %.45s", text);
 }
 
 static int resolve(struct neigh *n, struct hop_watch *w, uint64_t now_ms, struct neigh_hop *ret,
@@ -177,13 +182,16 @@ static void look(struct neigh *n, struct hop_watch *w)
 	uint64_t now_ms = clock_now_ns() / NS_PER_MS;
 	struct neigh_hop hop;
 	char why[96];
+	int err;
 
 	w->looked_ms = now_ms;
-	if (resolve(n, w, now_ms, &hop, why) == 0) {
+	err = resolve(n, w, now_ms, &hop, why);
+	if (err == 0) {
 		bool same = w->known && same_hop(&w->hop, &hop);
 
 		w->failing_since_ms = 0;
 		w->known = true;
+		w->is_silent = false;
 		w->hop = hop;
 		w->why[0] = 0;
 		if (!same)
@@ -194,9 +202,11 @@ static void look(struct neigh *n, struct hop_watch *w)
 		w->failing_since_ms = now_ms;
 	if (w->known && now_ms - w->failing_since_ms < NEIGH_LOST_MS)
 		return;
-	if (!w->known && strcmp(w->why, why) == 0)
+	/* Who did not answer is asked again: until he does, that is what there is to say. */
+	if (!w->known && (strcmp(w->why, why) == 0 || (w->is_silent && err == -EAGAIN)))
 		return;
 	w->known = false;
+	w->is_silent = err == -EHOSTUNREACH;
 	memcpy(w->why, why, sizeof(w->why));
 	report(n, w);
 }

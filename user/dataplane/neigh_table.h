@@ -18,7 +18,8 @@ struct hop_watch {
 
 	bool known; /* hop was reported and not lost since */
 	struct neigh_hop hop;
-	char why[96];		   /* reported last while not known */
+	char why[96];		   /* reported last while not known, with what to do about it */
+	bool is_silent;		   /* which is that the neighbour does not answer */
 	uint64_t failing_since_ms; /* 0: it does not fail */
 	uint64_t looked_ms;
 	uint64_t asked_ms;

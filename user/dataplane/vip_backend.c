@@ -154,18 +154,19 @@ static bool fit_hop(const struct vip_service *s, struct vip_backend *b, struct n
 		/* A router would send the packet to the vip, and so back to us. */
 		if (hop->gateway)
 			snprintf(b->why, sizeof(b->why),
-				 "%.48s is behind a gateway: not on the same link", text);
+				 "%.45s is behind a gateway; take mode ipip or gue", text);
 		return !hop->gateway;
 	}
 	if (hop->mtu < outer + least_mtu(s)) {
-		snprintf(b->why, sizeof(b->why), "MTU %u less %u of outer headers is under %u",
-			 hop->mtu, outer, least_mtu(s));
+		snprintf(b->why, sizeof(b->why),
+			 "MTU %u less %u of outer headers is under %u; raise it", hop->mtu, outer,
+			 least_mtu(s));
 		return false;
 	}
 	if (s->has_source && addr_is_v4(&s->source) == addr_is_v4(&b->conf.address))
 		hop->source = s->source;
 	if (addr_eq(&hop->source, &(struct addr) { 0 })) {
-		snprintf(b->why, sizeof(b->why), "no address to send to %.48s from: give source",
+		snprintf(b->why, sizeof(b->why), "no address to send to %.45s from; give source",
 			 text);
 		return false;
 	}

@@ -420,6 +420,12 @@ int vip_map_apply(struct dataplane *dp, struct loop *loop, const struct conf *co
 		return e;
 	e = apply(dp->vip, conf);
 	drop_cache_map_forget(dp);
+	if (e == -ENOSPC)
+		return errmsg_set(
+			err, e,
+			"the new vips and backends have no room beside those that leave, "
+			"which packets may still use; remove those in a change of its own, "
+			"or raise dataplane.max_vips and max_backends");
 	return e ? errmsg_set(err, e, "cannot apply the vips: %s", strerror(-e)) : 0;
 }
 
