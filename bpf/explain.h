@@ -42,6 +42,11 @@ static __always_inline void explain_slot(__u32 slot, __u32 ring)
 	(void)ring;
 }
 
+static __always_inline void explain_quic(enum explain_quic says)
+{
+	(void)says;
+}
+
 static __always_inline void explain_mtu(__u32 mtu)
 {
 	(void)mtu;
@@ -118,6 +123,15 @@ __noinline int explain_slot(__u32 slot, __u32 ring)
 		return 0;
 	t->slot = slot;
 	t->ring = ring;
+	return 0;
+}
+
+__noinline int explain_quic(__u32 says)
+{
+	struct explain_trace *t = explain_get();
+
+	if (t)
+		t->quic = (__u8)says;
 	return 0;
 }
 

@@ -15,6 +15,7 @@
 #include "stage/limit.h"
 #include "stage/response.h"
 #include "stage/vip.h"
+#include "stage/quic.h"
 #include "stage/mtu.h"
 #include "stage/path_mtu.h"
 #include "stage/encap.h"
@@ -91,6 +92,8 @@ int tc_ingress(struct __sk_buff *ctx)
 		result = explained(EXPLAIN_LIMIT, stage_limit(&p));
 	if (result == STAGE_NEXT)
 		result = explained(EXPLAIN_RESPONSE, stage_response(&p));
+	if (result == STAGE_NEXT)
+		result = explained(EXPLAIN_QUIC, stage_quic(&p));
 	if (result == STAGE_NEXT)
 		result = explained(EXPLAIN_VIP, stage_vip(&p));
 	if (result == STAGE_NEXT)

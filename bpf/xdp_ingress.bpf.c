@@ -11,6 +11,7 @@
 #include "stage/limit.h"
 #include "stage/response.h"
 #include "stage/vip.h"
+#include "stage/quic.h"
 #include "stage/mtu.h"
 #include "stage/path_mtu.h"
 #include "stage/encap.h"
@@ -110,6 +111,8 @@ int xdp_ingress(struct xdp_md *ctx)
 		result = explained(EXPLAIN_LIMIT, stage_limit(&p));
 	if (result == STAGE_NEXT)
 		result = explained(EXPLAIN_RESPONSE, stage_response(&p));
+	if (result == STAGE_NEXT)
+		result = explained(EXPLAIN_QUIC, stage_quic(&p));
 	if (result == STAGE_NEXT)
 		result = explained(EXPLAIN_VIP, stage_vip(&p));
 	if (result == STAGE_NEXT)

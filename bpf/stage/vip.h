@@ -110,14 +110,16 @@ static __always_inline enum stage_result stage_vip(struct pkt *p)
 	}
 	hash = flow_hash(&p->flow, vip->hash_seed);
 	p->flow_bits = (__u16)hash;
-	slot = flow_hash_slot(hash, vip->ring_size);
-	if (explaining)
-		explain_slot(slot, *(volatile __u32 *)&vip->ring & 1);
-	slot += (vip->id * 2 + (*(volatile __u32 *)&vip->ring & 1)) * ring_stride;
-	id = bpf_map_lookup_elem(&vip_ring, &slot);
-	if (!id)
-		return drop(p, DROP_INTERNAL);
-	p->backend_id = *(volatile __u32 *)id;
+	if (p->backend_id == 0) { /* else its connection id names one: stage/quic.h */
+		slot = flow_hash_slot(hash, vip->ring_size);
+		if (explaining)
+			explain_slot(slot, *(volatile __u32 *)&vip->ring & 1);
+		slot += (vip->id * 2 + (*(volatile __u32 *)&vip->ring & 1)) * ring_stride;
+		id = bpf_map_lookup_elem(&vip_ring, &slot);
+		if (!id)
+			return drop(p, DROP_INTERNAL);
+		p->backend_id = *(volatile __u32 *)id;
+	}
 	if (p->backend_id == 0)
 		return drop(p, DROP_NO_BACKEND);
 	p->backend = bpf_map_lookup_elem(&backends, &p->backend_id);

@@ -20,13 +20,15 @@
 #include "plane_explain.h"
 #include "sluice/abi/guard.h"
 #include "sluice/abi/limit.h"
+#include "sluice/abi/quic.h"
 
 #define HOST	"192.0.2.1"
 #define VIP	"192.0.2.80"
 #define VIP_ID	1
 #define GUARDED "192.0.2.81"
 #define EMPTY	"192.0.2.82"
-#define HASHED	4096 /* entries of a hash that are looked at */
+#define NAMED	"192.0.2.83" /* by connection ids */
+#define HASHED	4096	     /* entries of a hash that are looked at */
 
 /* FNV-1a (Fowler, Noll, Vo), eight bytes at a time: most of it are zeroes of large arrays. */
 static uint64_t digest(uint64_t sum, const void *data, size_t bytes)
@@ -165,6 +167,9 @@ static const struct packet_case {
 	  DROP_NONE },
 	{ "to a vip without a backend", UDP("198.51.100.1", EMPTY, 0), EXPLAIN_DROP,
 	  DROP_NO_BACKEND },
+	{ "to a vip of QUIC, with a server id", UDP("198.51.100.1", NAMED, 20), EXPLAIN_TX,
+	  DROP_NONE },
+	{ "to a vip of QUIC, with none", UDP("198.51.100.1", NAMED, 4), EXPLAIN_TX, DROP_NONE },
 	{ "a broken header",
 	  { .src = "198.51.100.1", .dst = HOST, .proto = PROTO_UDP, .ihl = 4 },
 	  EXPLAIN_DROP,
@@ -172,6 +177,26 @@ static const struct packet_case {
 };
 
 #define N_CASES (sizeof(cases) / sizeof(cases[0]))
+
+/* A payload of packet_build's is 0x5a all over: a short header, rotation 2, a server id of 0x5a5a. */
+static void make_quic(struct plane *p)
+{
+	const struct quic configs = { .server_id_bytes = { [2] = 2 }, .nonce_bytes = { [2] = 4 } };
+	const struct quic_server server = { .vip_id = VIP_ID, .id = { 0x5a, 0x5a }, .config = 2 };
+	struct vip_key key = { .addr = packet_addr(NAMED),
+			       .port = __builtin_bswap16(53),
+			       .proto = PROTO_UDP };
+	uint32_t vip_id = VIP_ID, backend = 2;
+	struct vip vip;
+
+	plane_vip(p, vip_id, NAMED, 53, PROTO_UDP, 0);
+	assert_int_equal(bpf_map_lookup_elem(plane_map(p, "vips"), &key, &vip), 0);
+	vip.flags = VIP_QUIC;
+	assert_int_equal(bpf_map_update_elem(plane_map(p, "vips"), &key, &vip, 0), 0);
+	assert_int_equal(bpf_map_update_elem(plane_map(p, "quic"), &vip_id, &configs, 0), 0);
+	assert_int_equal(bpf_map_update_elem(plane_map(p, "quic_servers"), &server, &backend, 0),
+			 0);
+}
 
 static void make_world(struct plane *p)
 {
@@ -193,6 +218,7 @@ static void make_world(struct plane *p)
 	plane_ring(p, VIP_ID, 1, 2);
 	plane_ring(p, guarded, 1, 2);
 	assert_int_equal(bpf_map_update_elem(plane_map(p, "guards"), &guarded, &guard, BPF_ANY), 0);
+	make_quic(p);
 }
 
 static uint32_t explain_case(const struct plane_explain *x, const struct packet_case *c,
@@ -297,6 +323,12 @@ static void it_says_stage_by_stage_why(struct plane *p, const void *row)
 	assert_true(t.backend_id == 1 || t.backend_id == 2);
 	assert_true(t.slot < PLANE_RING);
 	assert_int_equal(t.mtu, 1500);
+	assert_int_equal(t.quic, EXPLAIN_QUIC_UNREAD);
+	explain_case(&x, case_of("to a vip of QUIC, with a server id"), &out, &t);
+	assert_int_equal(t.quic, EXPLAIN_QUIC_ROUTED);
+	assert_int_equal(t.backend_id, 2);
+	explain_case(&x, case_of("to a vip of QUIC, with none"), &out, &t);
+	assert_int_equal(t.quic, EXPLAIN_QUIC_UNROUTABLE);
 	explain_case(&x, case_of("a source with a verdict"), &out, &t);
 	assert_int_equal(t.stage[EXPLAIN_VERDICT], EXPLAIN_DROP);
 	assert_int_equal(t.stage[EXPLAIN_LIMIT], EXPLAIN_UNASKED);

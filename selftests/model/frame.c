@@ -146,10 +146,20 @@ static void icmp(struct draw *d, struct frame *f, bool ipv6, const struct addr *
 		quoted(d, f, ipv6, dst);
 }
 
+/* Some of a datagram's payload that is there already. */
+static void quic(struct draw *d, uint8_t *at, uint32_t bytes)
+{
+	uint8_t begin[WORLD_QUIC_BYTES];
+	uint32_t n = world_quic(d, begin);
+
+	memcpy(at, begin, n < bytes ? n : bytes);
+}
+
 static void transport(struct draw *d, struct frame *f, uint8_t proto, bool ipv6,
 		      const struct addr *dst)
 {
 	uint32_t payload_bytes = draw_one_in(d, 12) ? draw(d, 1500) : draw(d, 40);
+	uint8_t *payload = NULL;
 
 	if (proto == 6)
 		tcp(d, f);
@@ -158,7 +168,9 @@ static void transport(struct draw *d, struct frame *f, uint8_t proto, bool ipv6,
 	else if (proto == 1 || proto == 58)
 		icmp(d, f, ipv6, dst);
 	if (proto != 6 || draw(d, 2)) /* as most SYNs have none */
-		push(f, payload_bytes);
+		payload = push(f, payload_bytes);
+	if (proto == 17 && draw(d, 2))
+		quic(d, payload, (uint32_t)(f->bytes + f->len - payload));
 }
 
 static void ipv4(struct draw *d, struct frame *f, uint8_t proto)

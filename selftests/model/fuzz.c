@@ -160,6 +160,11 @@ static void add_up(struct fuzz_result *r, const struct lane *l)
 			r->would_drop += c->limit[i].would_drop[unit].packets -
 					 begin->limit[i].would_drop[unit].packets;
 	}
+	for (i = 0; i < MODEL_VIPS; i++) {
+		r->quic[0] += c->quic[i].routed - begin->quic[i].routed;
+		r->quic[1] += c->quic[i].unroutable - begin->quic[i].unroutable;
+		r->quic[2] += c->quic[i].unknown - begin->quic[i].unknown;
+	}
 	r->captured += l->captures_seen;
 	r->sampled += l->samples_seen;
 	for (i = 0; i < MODEL_VIPS * GUARD_COUNT_COUNT; i++)

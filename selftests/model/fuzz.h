@@ -24,6 +24,7 @@ struct fuzz_result {
 	uint64_t marked;	       /* on the way out */
 	uint64_t captured, sampled;    /* packets of captures, samples of heavy hitters */
 	uint64_t guarded[GUARD_COUNT_COUNT];
+	uint64_t quic[3]; /* routed, unroutable, unknown */
 	bool failed;
 	/* Of the first failure found. */
 	enum plane_hook hook;

@@ -85,6 +85,8 @@ static void print_reached(const struct fuzz_result *r)
 	       (unsigned long long)r->action[STATS_EGRESS_DROP], (unsigned long long)r->marked);
 	printf("captured %llu, samples of heavy hitters compared %llu\n",
 	       (unsigned long long)r->captured, (unsigned long long)r->sampled);
+	printf("quic: routed %llu, unroutable %llu, unknown %llu\n", (unsigned long long)r->quic[0],
+	       (unsigned long long)r->quic[1], (unsigned long long)r->quic[2]);
 	printf("guard: ");
 	for (i = 1; i < GUARD_COUNT_COUNT; i++)
 		printf("%s %llu%s", guarded[i], (unsigned long long)r->guarded[i],

@@ -123,6 +123,7 @@ void lane_read_counters(const struct lane *l, struct model_counters *ret)
 	sum_all(l, "stats_response", 1, 4, (uint64_t *)&ret->response);
 	sum_all(l, "stats_guard", MODEL_VIPS, sizeof(struct stats_guard) / 8,
 		(uint64_t *)ret->guard);
+	sum_all(l, "stats_quic", MODEL_VIPS, sizeof(struct stats_quic) / 8, (uint64_t *)ret->quic);
 }
 
 /* Where in which counters; all of them are words. */
@@ -145,6 +146,7 @@ static void say_counter(struct lane *l, const struct model_counters *found)
 		{ "stats_guard", offsetof(struct model_counters, guard), sizeof(want->guard[0]) },
 		{ "stats_response", offsetof(struct model_counters, response),
 		  sizeof(want->response) },
+		{ "stats_quic", offsetof(struct model_counters, quic), sizeof(want->quic[0]) },
 	};
 	size_t i, k;
 

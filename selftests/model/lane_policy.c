@@ -153,6 +153,18 @@ static void write_vips(struct lane *l)
 		lane_put(l, "backends", &i, &w->backend[i]);
 }
 
+static void write_quic(struct lane *l)
+{
+	const struct model_policy *w = &l->model.policy;
+	uint32_t i;
+
+	for (i = 1; i < MODEL_VIPS; i++)
+		lane_put(l, "quic", &i, &w->quic[i]);
+	lane_empty(l, "quic_servers");
+	for (i = 0; i < w->n_quic_server; i++)
+		lane_put(l, "quic_servers", &w->quic_server[i].key, &w->quic_server[i].backend);
+}
+
 static void write_rings(struct lane *l)
 {
 	uint32_t vip, ring, slot;
@@ -175,6 +187,7 @@ void lane_write(struct lane *l)
 	*l->state = l->model.policy.state;
 	write_verdicts(l);
 	write_vips(l);
+	write_quic(l);
 	lane_guard_write(l);
 	lane_egress_write(l);
 	lane_capture_write(l);

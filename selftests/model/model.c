@@ -104,7 +104,7 @@ static enum model_fate decide(struct model *m, struct model_packet *p)
 		fate = model_limit(m, p);
 	if (fate == MODEL_NEXT) {
 		model_response_ask(m, p);
-		fate = model_vip(&m->policy, p);
+		fate = model_vip(m, p);
 	}
 	return fate;
 }

@@ -18,22 +18,24 @@
 #include "sluice/abi/client.h"
 #include "sluice/abi/drop_reason.h"
 #include "sluice/abi/limit.h"
+#include "sluice/abi/quic.h"
 #include "sluice/abi/source.h"
 #include "sluice/abi/stats.h"
 #include "sluice/abi/verdict.h"
 #include "sluice/abi/vip.h"
 
-#define MODEL_PREFIXES	 24 /* of each list */
-#define MODEL_VERDICTS	 12
-#define MODEL_CLASSES	 8   /* ids 1..7 may be configured */
-#define MODEL_ROW_CELLS	 512 /* of a class, both rows */
-#define MODEL_VIPS	 4
-#define MODEL_VIP_KEYS	 8
-#define MODEL_WIDE	 4
-#define MODEL_BACKENDS	 8
-#define MODEL_RING	 251
-#define MODEL_CLIENTS	 1024
-#define MODEL_LIMITS_MAX (1 + LIMIT_SET_CLASSES) /* limit classes that a packet may meet */
+#define MODEL_PREFIXES	   24 /* of each list */
+#define MODEL_VERDICTS	   12
+#define MODEL_CLASSES	   8   /* ids 1..7 may be configured */
+#define MODEL_ROW_CELLS	   512 /* of a class, both rows */
+#define MODEL_VIPS	   4
+#define MODEL_VIP_KEYS	   8
+#define MODEL_WIDE	   4
+#define MODEL_BACKENDS	   8
+#define MODEL_RING	   251
+#define MODEL_CLIENTS	   1024
+#define MODEL_QUIC_SERVERS 48
+#define MODEL_LIMITS_MAX   (1 + LIMIT_SET_CLASSES) /* limit classes that a packet may meet */
 
 struct model_group {
 	struct prefix prefix;
@@ -52,6 +54,11 @@ struct model_flow_verdict {
 	uint8_t action;
 	uint64_t until_ns;
 	uint64_t dropped_packets;
+};
+
+struct model_quic_server {
+	struct quic_server key;
+	uint32_t backend; /* id */
 };
 
 /* What an operator and the agent decide. */
@@ -78,6 +85,9 @@ struct model_policy {
 	bool has_wide;
 	uint32_t ring[MODEL_VIPS][2][MODEL_RING]; /* backend ids */
 	struct backend backend[MODEL_BACKENDS];
+	struct quic quic[MODEL_VIPS]; /* by vip id */
+	struct model_quic_server quic_server[MODEL_QUIC_SERVERS];
+	uint32_t n_quic_server;
 	struct guard guard[MODEL_VIPS]; /* by vip id, 0: listeners; mode to options */
 	struct model_host host;
 	struct model_response_policy response;
@@ -111,6 +121,7 @@ struct model_counters {
 	struct stats_count backend[MODEL_BACKENDS];
 	struct stats_guard guard[MODEL_VIPS];
 	struct stats_response response;
+	struct stats_quic quic[MODEL_VIPS];
 };
 
 struct model {

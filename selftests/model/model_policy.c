@@ -162,8 +162,9 @@ enum model_fate model_vip_find(const struct model_policy *policy, struct model_p
 	return MODEL_NEXT;
 }
 
-enum model_fate model_vip(const struct model_policy *policy, struct model_packet *p)
+enum model_fate model_vip(struct model *m, struct model_packet *p)
 {
+	const struct model_policy *policy = &m->policy;
 	struct flow_key flow = p->flow;
 	uint32_t slot, l3_bytes = p->l3_bytes;
 
@@ -172,7 +173,9 @@ enum model_fate model_vip(const struct model_policy *policy, struct model_packet
 	if (p->fragment)
 		flow.sport = flow.dport = 0;
 	slot = flow_hash_slot(flow_hash(&flow, p->vip->hash_seed), p->vip->ring_size);
-	p->backend_id = policy->ring[p->vip->id][p->vip->ring & 1][slot];
+	p->backend_id = model_quic(m, p);
+	if (p->backend_id == 0)
+		p->backend_id = policy->ring[p->vip->id][p->vip->ring & 1][slot];
 	if (p->backend_id == 0)
 		return model_drop(p, DROP_NO_BACKEND);
 	if (p->backend_id >= MODEL_BACKENDS ||

@@ -41,6 +41,8 @@ static void expect_all_reached(const struct fuzz_result *r)
 	assert_true(r->admitted > 1000 && r->would_drop > 1000);
 	for (i = 1; i < GUARD_COUNT_COUNT; i++)
 		assert_true(r->guarded[i] > 20);
+	for (i = 0; i < 3; i++)
+		assert_true(r->quic[i] > 20);
 }
 
 #define PLANTED_SEEDS 5

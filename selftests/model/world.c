@@ -317,6 +317,7 @@ static void vips(struct draw *d, struct model_policy *w)
 					   .ring = draw(d, 2),
 					   .ring_size = sizes[draw(d, 4)],
 					   .service = (uint16_t)draw(d, LIMIT_SERVICES),
+					   .flags = key.proto == 17 && draw(d, 2) ? VIP_QUIC : 0,
 					   .hash_seed = { draw_64(d), draw_64(d) } };
 		w->n_vip++;
 	}
@@ -381,6 +382,7 @@ void world_make(struct draw *d, uint64_t now_ns, struct model_policy *ret)
 	kinds_and_ports(d, ret);
 	vips(d, ret);
 	world_wide(d, ret);
+	world_quic_make(d, ret);
 	world_guard_make(d, ret);
 	world_response_make(d, ret);
 	world_capture_make(d, now_ns, ret);

@@ -16,6 +16,10 @@ struct addr world_destination(struct draw *d, bool ipv6);
 uint16_t world_sport(struct draw *d);
 uint16_t world_dport(struct draw *d);
 
+/* The beginning of a QUIC packet, up to the end of a connection id; returns its bytes. */
+#define WORLD_QUIC_BYTES 32
+uint32_t world_quic(struct draw *d, uint8_t ret[WORLD_QUIC_BYTES]);
+
 /* The network that all of it is in: of lane_net_open. */
 struct model_host world_host(void);
 

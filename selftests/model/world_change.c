@@ -78,6 +78,9 @@ void world_change(struct draw *d, uint64_t now_ns, struct model_policy *policy,
 	case 9:
 		world_response_make(d, policy);
 		break;
+	case 11:
+		world_quic_make(d, policy);
+		break;
 	default:
 		prove(d, state);
 		break;

@@ -14,5 +14,6 @@ void world_row_key(struct draw *d, struct limit_row_key *key);
 struct limit_set_entry world_set_entry(struct draw *d);
 void world_response_make(struct draw *d, struct model_policy *w);
 void world_capture_make(struct draw *d, uint64_t now_ns, struct model_policy *w);
+void world_quic_make(struct draw *d, struct model_policy *w);
 void world_guard_make(struct draw *d, struct model_policy *w);
 void world_guard_change(struct draw *d, struct model_policy *w);

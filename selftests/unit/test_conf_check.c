@@ -166,6 +166,41 @@ static const struct marked wrong_kernels[] = {
 	  "a multicast address" },
 };
 
+#define QUIC(id, x)                                                  \
+	"vips: [{" VIP ", protocol: udp, quic: [" x "], backends: [" \
+	"{name: b, address: 10.0.0.1" id "}]}]"
+#define QUIC_2_6 "{config_id: 0, server_id_bytes: 2, nonce_bytes: 6}"
+
+static const struct marked wrong_quic[] = {
+	{ "vips: [{" VIP ", quic: ^[" QUIC_2_6 "]}]", "set protocol: udp" },
+	{ QUIC(", server_id: 1", "{config_id: 0, server_id_bytes: 2, nonce_bytes: 6, ^key: k}"),
+	  "in plain text only" },
+	{ QUIC(", server_id: 1", "{config_id: ^7, server_id_bytes: 1, nonce_bytes: 4}"),
+	  "from 0 to 6" },
+	{ QUIC(", server_id: 1", "{config_id: 0, server_id_bytes: ^16, nonce_bytes: 4}"),
+	  "from 1 to 15" },
+	{ QUIC(", server_id: 1", "{config_id: 0, server_id_bytes: 1, nonce_bytes: ^3}"),
+	  "from 4 to 18" },
+	{ QUIC(", server_id: 1", "{config_id: 0, server_id_bytes: 15, nonce_bytes: ^5}"),
+	  "there are 20 bytes" },
+	{ QUIC(", server_id: 1", QUIC_2_6 ", {config_id: ^0, server_id_bytes: 1, nonce_bytes: 4}"),
+	  "another of this vip's has this config_id" },
+	{ "vips: [{" VIP ", protocol: udp, quic: [" QUIC_2_6 "], backends: ["
+	  "^{name: b, address: 10.0.0.1}]}]",
+	  "server_id is missing" },
+	{ "vips: [{" VIP ", backends: [{name: b, address: 10.0.0.1, server_id: ^1}]}]",
+	  "means nothing without quic" },
+	{ QUIC(", server_id: ^0x10000", QUIC_2_6),
+	  "takes 3 bytes; server_id_bytes of config_id 0" },
+	{ QUIC(", server_id: ^65536", QUIC_2_6), "takes 3 bytes" },
+	{ QUIC(", server_id: ^0x", QUIC_2_6), "is not a number" },
+	{ QUIC(", server_id: ^1f", QUIC_2_6), "is not a number" },
+	{ QUIC(", server_id: ^-1", QUIC_2_6), "is not a number" },
+	{ QUIC(", server_id: ^0x1000000000000000000000000000000", QUIC_2_6), "more than 15 bytes" },
+	{ QUIC(", server_id: 0x0011}, {name: c, address: 10.0.0.2, server_id: ^17", QUIC_2_6),
+	  "another backend has this server_id" },
+};
+
 #define HEALTHY(x) "vips: [{" VIP ", health: {" x "}}]"
 
 static const struct marked wrong_health[] = {
@@ -203,6 +238,7 @@ static void test_what_cannot_have_been_meant_is_refused_where_it_stands(void **s
 	CHECK(wrong_gateways);
 	CHECK(wrong_kernels);
 	CHECK(wrong_health);
+	CHECK(wrong_quic);
 }
 
 static void test_what_only_looks_alike_is_taken(void **state)

@@ -81,14 +81,27 @@ void print_vip(json_t *data, FILE *out)
 		{ "HOP", "hop" },
 		{ 0 },
 	};
+	static const struct table_column ids[] = {
+		{ "NAME", "name" },
+		{ "SERVER_ID", "server_id" },
+		{ 0 },
+	};
+	static const char *const quic[] = { "quic.routed", "quic.unroutable", "quic.unknown" };
 	json_t *backends = json_object_get(data, "backends");
+	const bool has_quic = json_object_get(data, "quic") != NULL;
 	char cell[512];
 
 	for (size_t i = 0; i < sizeof(head) / sizeof(head[0]); i++)
 		fprintf(out, "%-16s %s\n", head[i], table_cell(data, head[i], cell, sizeof(cell)));
+	for (size_t i = 0; has_quic && i < sizeof(quic) / sizeof(quic[0]); i++)
+		fprintf(out, "%-16s %s\n", quic[i], table_cell(data, quic[i], cell, sizeof(cell)));
 	fputc('\n', out);
 	table_print(backends, columns, out);
 	print_backend_shares(backends, out);
+	if (has_quic) {
+		fputc('\n', out);
+		table_print(backends, ids, out);
+	}
 	if (*json_string_value(json_object_get(data, "health")))
 		print_backend_probes(backends, out);
 }

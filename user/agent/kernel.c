@@ -212,7 +212,7 @@ static int apply_rooms(struct kernel *k, const struct conf *from, const struct c
 static bool concerns_limits(const char *line)
 {
 	static const char *const others[] = { "].backends", "].health", "].slow_start",
-					      "].all_down" };
+					      "].all_down", "].quic" };
 	const char *end = strchr(line, '\n');
 
 	if (strncmp(line, "limits", 6) == 0)

@@ -27,6 +27,8 @@ int conf_check_responses(const struct conf *conf, struct conf_node *root,
 			 struct conf_arena *scratch, struct conf_errors *errors);
 void conf_check_health(const struct conf_vip *vip, struct conf_node *node,
 		       struct conf_errors *errors);
+int conf_check_quic(const struct conf_vip *vip, struct conf_node *node, struct conf_arena *scratch,
+		    struct conf_errors *errors);
 int conf_check_gateway(const struct conf *conf, struct conf_node *root, struct conf_arena *scratch,
 		       struct conf_errors *errors);
 int conf_check_steer(const struct conf *conf, struct conf_node *root, struct conf_errors *errors);

@@ -267,6 +267,8 @@ int conf_check_vips(const struct conf *conf, struct conf_node *root, struct conf
 		conf_check_health(&conf->vips[i], node, errors);
 		check_probe_port(&conf->vips[i], node, errors);
 		err = check_backend_addresses(&conf->vips[i], node, scratch, errors);
+		if (!err)
+			err = conf_check_quic(&conf->vips[i], node, scratch, errors);
 	}
 	if (!err)
 		err = check_ways(conf, list, backends, scratch, errors);

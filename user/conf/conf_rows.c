@@ -268,7 +268,8 @@ bool conf_row_is_unset(const struct conf_row *row, const void *item)
 {
 	if (row->shape != CONF_VALUE)
 		return false;
-	if (row->type == &conf_type_mac || row->type == &conf_type_address_opt)
+	if (row->type == &conf_type_mac || row->type == &conf_type_address_opt ||
+	    row->type == &conf_type_server_id)
 		return !*(const bool *)conf_row_aux(row, item);
 	return row->type->string && !*(char **)conf_row_field(row, item);
 }

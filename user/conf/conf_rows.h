@@ -48,6 +48,9 @@ extern const struct conf_type conf_type_place, conf_type_place_ports;
 extern const struct conf_type conf_type_status, conf_type_bytes, conf_type_percent,
 	conf_type_target;
 
+/* conf_rows_quic.c */
+extern const struct conf_type conf_type_server_id;
+
 /* A word that stands for a number; string settings with a fixed vocabulary leave value alone. */
 struct conf_word {
 	const char *text;
@@ -95,6 +98,8 @@ struct conf_table {
 	const char *shorthand; /* the row that a lone scalar sets; NULL: it has to be a map */
 	/* Fill what follows from other settings, once the rows are read. */
 	void (*derive)(void *item, const struct conf_node *node);
+	/* A setting that one would look for and that is not there, and why; NULL: none. */
+	const char *lacks, *lacks_why;
 };
 
 extern const struct conf_table conf_table_root;
@@ -102,7 +107,7 @@ extern const struct conf_table conf_table_root;
 /* Tables of the kernel half (conf_rows_kernel.c) and of the gateway (conf_rows_gateway.c). */
 extern const struct conf_table conf_table_dataplane, conf_table_acl, conf_table_geoip,
 	conf_table_guard, conf_table_limit, conf_table_response, conf_table_health, conf_table_vip,
-	conf_table_decap;
+	conf_table_decap, conf_table_quic;
 extern const struct conf_table conf_table_listener, conf_table_cluster, conf_table_route,
 	conf_table_plan, conf_table_consumer, conf_table_pushdown;
 

@@ -53,6 +53,12 @@ static const struct conf_row backend_rows[] = {
 	  .max = UINT32_MAX,
 	  .help = "Drained: no new flows from now on, and what it has is to be over by then, in "
 		  "seconds since 1970; 0 is not drained. Set by sluicectl backend drain." },
+	{ .name = "server_id",
+	  CONF_AT2(struct conf_backend, server_id, has_server_id),
+	  .type = &conf_type_server_id,
+	  .def_help = "required with quic",
+	  .help = "What it writes into its connection ids, unique within the vip: a number, "
+		  "decimal or with 0x, most significant byte first." },
 };
 
 static const struct conf_table conf_table_backend =
@@ -135,6 +141,11 @@ static const struct conf_row vip_rows[] = {
 	  .max_items = 65535,
 	  .help = "Who answers, from the vip's address and directly to the client (direct server "
 		  "return). With none, or none of weight, packets are dropped and counted." },
+	{ .name = "quic",
+	  CONF_SUBS_AT(struct conf_vip, quic, n_quic, &conf_table_quic),
+	  .max_items = CONF_QUIC_MAX,
+	  .help = "How connection ids of QUIC look that name the backend; two while backends go "
+		  "from one to the other." },
 };
 
 const struct conf_table conf_table_vip = CONF_TABLE("vip", vip_rows, struct conf_vip, );

@@ -62,7 +62,7 @@ static json_t *value_schema(const struct conf_row *row, bool or_null)
 		return json_pack("{s:o}", "type", types("boolean", NULL, or_null));
 	/* "burst: 1514" and "ports: [53]" are numbers to YAML */
 	number = row->type == &conf_type_size || row->type == &conf_type_ports ||
-		 row->type == &conf_type_place_ports;
+		 row->type == &conf_type_place_ports || row->type == &conf_type_server_id;
 	schema = json_pack("{s:o}", "type", types("string", number ? "integer" : NULL, or_null));
 	if (row->type->pattern)
 		json_object_set_new(schema, "pattern", json_string(row->type->pattern));

@@ -11,6 +11,7 @@
 #include "conf_settings_health.h"
 #include "sluice/abi/addr.h"
 #include "sluice/abi/limit.h"
+#include "sluice/abi/quic.h"
 
 enum conf_hook { CONF_HOOK_XDP, CONF_HOOK_TC };
 enum conf_xdp_mode { CONF_XDP_AUTO, CONF_XDP_NATIVE, CONF_XDP_GENERIC };
@@ -147,6 +148,15 @@ struct conf_response {
 	bool dry_run;
 };
 
+#define CONF_QUIC_MAX 2 /* of a vip: map quic_servers has room for so many times max_backends */
+
+/* Connection ids of QUIC that name a backend: draft-ietf-quic-load-balancers. */
+struct conf_quic {
+	uint8_t config_id; /* config rotation, 0..6 */
+	uint8_t server_id_bytes;
+	uint8_t nonce_bytes;
+};
+
 struct conf_backend {
 	char *name;
 	struct addr address;
@@ -155,6 +165,8 @@ struct conf_backend {
 	uint8_t mac[6];	   /* instead of neighbour resolution */
 	char *device;	   /* NULL: by route */
 	uint64_t drain_by; /* seconds since 1970: no new flows, and by then no old ones; 0: not */
+	bool has_server_id;
+	uint8_t server_id[QUIC_SERVER_ID_MAX]; /* a number, big-endian */
 };
 
 struct conf_vip {
@@ -176,4 +188,6 @@ struct conf_vip {
 	enum conf_all_down all_down;
 	struct conf_backend *backends;
 	size_t n_backends;
+	struct conf_quic *quic;
+	size_t n_quic;
 };

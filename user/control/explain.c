@@ -196,17 +196,20 @@ static void add_backend(json_t *data, const struct work *w)
 	const struct vip_backend_state *b = w->view.backend;
 	const struct explain_trace *t = &w->answer.trace;
 	char text[ADDR_TEXT_MAX];
+	json_t *backend;
 
 	if (w->view.vip)
 		json_object_set_new(data, "vip", json_string(w->view.vip->name));
 	if (!b)
 		return;
-	json_object_set_new(data, "backend",
-			    json_pack("{s:s,s:s,s:s,s:I,s:I,s:I}", "name", b->conf->name, "address",
-				      addr_format(&b->conf->address, text), "mode",
-				      explain_mode_name(w->view.vip), "id",
-				      (json_int_t)t->backend_id, "slot", (json_int_t)t->slot,
-				      "ring", (json_int_t)t->ring));
+	backend = json_pack("{s:s,s:s,s:s,s:I}", "name", b->conf->name, "address",
+			    addr_format(&b->conf->address, text), "mode",
+			    explain_mode_name(w->view.vip), "id", (json_int_t)t->backend_id);
+	if (backend && t->quic != EXPLAIN_QUIC_ROUTED) {
+		json_object_set_new(backend, "slot", json_integer((json_int_t)t->slot));
+		json_object_set_new(backend, "ring", json_integer((json_int_t)t->ring));
+	}
+	json_object_set_new(data, "backend", backend);
 }
 
 /* What leaves this host by it, whether sent on or turned around. */

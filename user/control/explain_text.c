@@ -15,6 +15,7 @@
 
 #define LABEL(id, label, doc) label,
 #define DOC(id, label, doc)   doc,
+#define CHOICE_TEXT_MAX	      48
 #define COUNT(list)	      (sizeof(list) / sizeof((list)[0]))
 
 static const char *const drop_labels[] = { DROP_REASONS(LABEL) };
@@ -23,12 +24,10 @@ static const char *const guard_docs[] = { GUARD_COUNTS(DOC) };
 static const char *const verdict_labels[] = { VERDICT_REASONS(LABEL) };
 
 static const char *const stage_names[EXPLAIN_STAGES] = {
-	[EXPLAIN_PARSE] = "parse",	 [EXPLAIN_ACL] = "acl",
-	[EXPLAIN_VERDICT] = "verdict",	 [EXPLAIN_VIP_FIND] = "vip",
-	[EXPLAIN_GUARD] = "guard",	 [EXPLAIN_LIMIT] = "limit",
-	[EXPLAIN_RESPONSE] = "response", [EXPLAIN_VIP] = "backend",
-	[EXPLAIN_MTU] = "mtu",		 [EXPLAIN_ENCAP] = "encap",
-	[EXPLAIN_FORWARD] = "forward",
+	[EXPLAIN_PARSE] = "parse",	 [EXPLAIN_ACL] = "acl",	    [EXPLAIN_VERDICT] = "verdict",
+	[EXPLAIN_VIP_FIND] = "vip",	 [EXPLAIN_GUARD] = "guard", [EXPLAIN_LIMIT] = "limit",
+	[EXPLAIN_RESPONSE] = "response", [EXPLAIN_QUIC] = "quic",   [EXPLAIN_VIP] = "backend",
+	[EXPLAIN_MTU] = "mtu",		 [EXPLAIN_ENCAP] = "encap", [EXPLAIN_FORWARD] = "forward",
 };
 
 static const char *const result_names[] = {
@@ -161,21 +160,41 @@ static void limit_text(const struct explain_view *v, char *ret)
 		snprintf(ret, EXPLAIN_TEXT_MAX, "no limit meets this packet");
 }
 
+static const char *quic_text(const struct explain_trace *t)
+{
+	static const char *const texts[] = {
+		[EXPLAIN_QUIC_UNREAD] = "no connection id is looked for",
+		[EXPLAIN_QUIC_UNROUTABLE] = "no connection id that could name a backend",
+		[EXPLAIN_QUIC_UNKNOWN] = "its connection id names nobody who gets packets",
+		[EXPLAIN_QUIC_ROUTED] = "its connection id names a backend",
+	};
+
+	return t->quic < COUNT(texts) ? texts[t->quic] : "?";
+}
+
+/* What chose the backend, or none. */
+static void choice_text(const struct explain_trace *t, char ret[CHOICE_TEXT_MAX])
+{
+	if (t->quic == EXPLAIN_QUIC_ROUTED)
+		snprintf(ret, CHOICE_TEXT_MAX, "its connection id");
+	else
+		snprintf(ret, CHOICE_TEXT_MAX, "slot %u of ring %u", t->slot, t->ring);
+}
+
 static void backend_text(const struct explain_view *v, char *ret)
 {
 	const struct explain_trace *t = v->trace;
 	const struct vip_backend_state *b = v->backend;
-	char text[ADDR_TEXT_MAX];
+	char text[ADDR_TEXT_MAX], choice[CHOICE_TEXT_MAX];
 
+	choice_text(t, choice);
 	if (t->stage[EXPLAIN_VIP] == EXPLAIN_PASS)
 		snprintf(ret, EXPLAIN_TEXT_MAX, "not balanced: it is for this host's own stack");
 	else if (t->stage[EXPLAIN_VIP] == EXPLAIN_DROP)
-		snprintf(ret, EXPLAIN_TEXT_MAX, "slot %u of ring %u: %s", t->slot, t->ring,
-			 reason_doc(t));
+		snprintf(ret, EXPLAIN_TEXT_MAX, "%s: %s", choice, reason_doc(t));
 	else
-		snprintf(ret, EXPLAIN_TEXT_MAX, "%s (%s, id %u) by slot %u of ring %u",
-			 b ? b->conf->name : "?", b ? addr_format(&b->conf->address, text) : "?",
-			 t->backend_id, t->slot, t->ring);
+		snprintf(ret, EXPLAIN_TEXT_MAX, "%s (%s, id %u) by %s", b ? b->conf->name : "?",
+			 b ? addr_format(&b->conf->address, text) : "?", t->backend_id, choice);
 }
 
 static void mtu_text(const struct explain_view *v, char *ret)
@@ -236,6 +255,9 @@ void explain_stage_text(const struct explain_view *v, enum explain_stage stage,
 		snprintf(ret, EXPLAIN_TEXT_MAX, "%s",
 			 t->flags & EXPLAIN_ANSWERS ? "it gives its source credit for answers"
 						    : "no service whose answers are limited");
+		break;
+	case EXPLAIN_QUIC:
+		snprintf(ret, EXPLAIN_TEXT_MAX, "%s", quic_text(t));
 		break;
 	case EXPLAIN_VIP:
 		backend_text(v, ret);

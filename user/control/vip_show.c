@@ -9,6 +9,7 @@
 #include "base/addr.h"
 #include "base/clock.h"
 #include "conf/vip_place.h"
+#include "dataplane/quic_map.h"
 #include "dataplane/vip_map.h"
 
 static const char *const type_names[] = {
@@ -84,6 +85,37 @@ static void add_share(json_t *o, const struct vip_backend_state *b, const struct
 			    all->packets > 0 ? json_real(share - due) : json_null());
 }
 
+/* As it is written: without leading zeros. */
+static json_t *server_id_json(const struct conf_backend *b)
+{
+	char text[2 + 2 * QUIC_SERVER_ID_MAX + 1] = "0x";
+	size_t i = 0, n = 2;
+
+	while (i + 1 < QUIC_SERVER_ID_MAX && !b->server_id[i])
+		i++;
+	for (; i < QUIC_SERVER_ID_MAX; i++, n += 2)
+		snprintf(text + n, sizeof(text) - n, "%02x", b->server_id[i]);
+	return json_string(text);
+}
+
+static json_t *quic_json(struct dataplane *dp, const struct conf_vip *vip)
+{
+	struct stats_quic stats = { 0 };
+	json_t *configs = json_array();
+
+	for (size_t i = 0; i < vip->n_quic; i++) {
+		const struct conf_quic *q = &vip->quic[i];
+
+		json_array_append_new(configs, json_pack("{s:i,s:i,s:i}", "config_id", q->config_id,
+							 "server_id_bytes", q->server_id_bytes,
+							 "nonce_bytes", q->nonce_bytes));
+	}
+	quic_map_stats(dp, vip_map_id(dp, vip->name), &stats);
+	return json_pack("{s:o,s:I,s:I,s:I}", "configs", configs, "routed",
+			 (json_int_t)stats.routed, "unroutable", (json_int_t)stats.unroutable,
+			 "unknown", (json_int_t)stats.unknown);
+}
+
 static json_t *backend_json(const struct vip_backend_state *b, const struct health_info *h,
 			    const struct whole *all)
 {
@@ -99,6 +131,8 @@ static json_t *backend_json(const struct vip_backend_state *b, const struct heal
 
 	if (o)
 		add_share(o, b, all);
+	if (o && b->conf->has_server_id)
+		json_object_set_new(o, "server_id", server_id_json(b->conf));
 	if (o && b->conf->drain_by)
 		json_object_set_new(o, "drain_by", json_integer((json_int_t)b->conf->drain_by));
 	if (o && h)
@@ -154,5 +188,7 @@ int vip_show(struct control_request *r, struct dataplane *dp, const struct conf_
 		"share_since", since_ms ? supervisor_time(since_ms * NS_PER_MS) : json_null(),
 		"backends", backends_json(r, vip, rows, n));
 	free(rows);
+	if (r->data && vip->n_quic)
+		json_object_set_new(r->data, "quic", quic_json(dp, vip));
 	return r->data ? 0 : -ENOMEM;
 }

@@ -34,6 +34,8 @@ static const struct {
 	SIZE("backends", max_backends),
 	SIZE("stats_backend", max_backends),
 	SIZE("path_mtu", max_backends),
+	SIZE("quic", max_vips),
+	SIZE("stats_quic", max_vips),
 	SIZE("meters", max_meters),
 	SIZE("meter_slots", max_meters),
 #undef SIZE
@@ -52,6 +54,12 @@ static uint32_t ring_slots(const struct conf_dataplane *conf)
  * during a change both those of before and those of after.
  */
 #define LISTENERS_MAX 1025
+
+/* A server id for each backend, by each of its vip's kinds of connection ids. */
+static uint32_t quic_servers(const struct conf_dataplane *conf)
+{
+	return CONF_QUIC_MAX * conf->max_backends;
+}
 
 /* Words are configured, sets of them are made. */
 static uint32_t concurrent_sets(const struct conf_dataplane *conf)
@@ -73,6 +81,8 @@ uint32_t map_size_configured(const struct conf_dataplane *conf, const char *map)
 		return concurrent_sets(conf);
 	if (strcmp(map, "vip_wide") == 0)
 		return conf->max_vips + 2 * LISTENERS_MAX;
+	if (strcmp(map, "quic_servers") == 0)
+		return quic_servers(conf);
 	return strcmp(map, "vip_ring") == 0 ? ring_slots(conf) : 0;
 }
 
@@ -86,6 +96,8 @@ const char *map_size_setting(const char *map)
 		return "dataplane.max_concurrent";
 	if (strcmp(map, "vip_wide") == 0)
 		return "dataplane.max_vips";
+	if (strcmp(map, "quic_servers") == 0)
+		return "dataplane.max_backends";
 	return strcmp(map, "vip_ring") == 0 ? "dataplane.max_vips or ring_size" : NULL;
 }
 

@@ -17,6 +17,7 @@
 #include "dataplane_state.h"
 #include "drop_cache_map.h"
 #include "path_mtu_map.h"
+#include "quic_map.h"
 #include "vip_backend.h"
 #include "vip_id.h"
 #include "vip_map.h"
@@ -112,8 +113,10 @@ static void bury_due(struct vip_map *m, uint64_t now)
 
 static int update_ring(struct vip_map *m, struct vip_service *s, uint64_t now)
 {
-	int err = s->dirty ? vip_ring_update(m, s, now) : 0;
+	int err = s->dirty ? quic_map_update(m, s) : 0;
 
+	if (!err && s->dirty)
+		err = vip_ring_update(m, s, now);
 	if (err && err != -EAGAIN)
 		log_error("vip.write_failed", LOG_STR("vip", s->name),
 			  LOG_STR("error", strerror(-err)));
@@ -393,6 +396,8 @@ static int apply(struct vip_map *m, const struct conf *conf)
 	err = watch_all(m);
 	if (!err)
 		err = set_empty(m->dp, false);
+	if (!err)
+		err = quic_map_apply(m); /* before records say that connection ids are to be read */
 	if (!err)
 		err = put_records(m);
 	if (!err)

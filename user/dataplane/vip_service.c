@@ -10,6 +10,7 @@
 #include "conf/vip_place.h"
 #include "dataplane_state.h"
 #include "limit_map.h"
+#include "quic_map.h"
 #include "vip_backend.h"
 #include "vip_id.h"
 #include "vip_ring.h"
@@ -69,7 +70,9 @@ static int copy_conf(const struct vip_map *m, const struct conf_vip *v, struct v
 	s->has_source = v->has_source;
 	s->source = v->source;
 	s->gue_port = v->gue_port;
+	quic_map_compile(v, &s->quic);
 	s->rec.service = limit_map_service(m->dp, v->name);
+	s->rec.flags = v->n_quic ? VIP_QUIC : 0;
 	s->backends = calloc(v->n_backends + 1, sizeof(*s->backends));
 	if (!s->backends)
 		return -ENOMEM;
@@ -96,6 +99,9 @@ static int new_record(struct vip_map *m, struct vip *ret)
 	vip_ring_zero(m, id);
 	err = pinned_map_zero(pinned_map_fd(m->dp, "stats_vip"), &id, sizeof(struct stats_vip));
 	if (!err)
+		err = pinned_map_zero(pinned_map_fd(m->dp, "stats_quic"), &id,
+				      sizeof(struct stats_quic));
+	if (!err)
 		m->vip_used[id] = true;
 	return err;
 }
@@ -104,7 +110,7 @@ static int new_record(struct vip_map *m, struct vip *ret)
 static int find_record(struct vip_map *m, const struct vip_pinned *pinned, struct vip_service *s)
 {
 	const struct vip_service *old = vip_index_service(&m->index, &s->key);
-	uint16_t service = s->rec.service;
+	uint16_t service = s->rec.service, flags = s->rec.flags;
 	size_t i = 0;
 	int err;
 
@@ -128,6 +134,7 @@ static int find_record(struct vip_map *m, const struct vip_pinned *pinned, struc
 		s->is_new = true;
 	}
 	s->rec.service = service;
+	s->rec.flags = flags;
 	s->dirty = true;
 	return 0;
 }
@@ -173,6 +180,19 @@ static void find_shares(struct vip_service *s)
 	}
 }
 
+/* Who is drained has no slots, and was up if its server id was there. */
+static void find_named(const struct vip_map *m, struct vip_service *s)
+{
+	size_t i;
+
+	for (i = 0; i < s->n_backends; i++) {
+		const struct conf_backend *c = &s->backends[i].conf;
+
+		if ((c->drain_by || !c->weight) && quic_map_has(m, s, i))
+			s->backends[i].share = VIP_SHARE_FULL;
+	}
+}
+
 static int set_shares(struct vip_map *m, struct vip_service *s)
 {
 	int err = 0;
@@ -180,8 +200,10 @@ static int set_shares(struct vip_map *m, struct vip_service *s)
 
 	if (s->is_found)
 		err = vip_ring_adopt(m, s);
-	if (s->checked && s->is_found)
+	if (s->checked && s->is_found) {
 		find_shares(s);
+		find_named(m, s);
+	}
 	for (i = 0; !s->checked && i < s->n_backends; i++)
 		s->backends[i].share = VIP_SHARE_FULL;
 	s->is_found = false;

@@ -4,6 +4,7 @@
 
 #include "../event/loop.h"
 #include "neigh.h"
+#include "sluice/abi/quic.h"
 #include "sluice/abi/vip.h"
 #include "vip_index.h"
 #include "vip_map.h"
@@ -21,6 +22,7 @@ struct vip_backend {
 	uint32_t slots;		       /* in the ring in force */
 	uint32_t share;		       /* of its weight that it has, 0..VIP_SHARE_FULL */
 	struct stats_count share_from; /* what it had been sent at share_since_ms */
+	bool is_named;		       /* by its server id, in map quic_servers */
 };
 
 struct vip_service {
@@ -31,6 +33,7 @@ struct vip_service {
 	bool has_source;
 	struct addr source; /* of outer headers, to backends of its family */
 	uint16_t gue_port;
+	struct quic quic; /* as map quic has it */
 	struct vip_backend *backends;
 	size_t n_backends;
 	bool checked;	     /* by health checks, which give shares */

@@ -258,6 +258,7 @@ void kernel_write(const struct prometheus_source *src, struct text *t)
 	write_limit_concurrent(src, t);
 	write_limit_marked(src, t);
 	write_responses(src, t);
+	quic_write(src, t);
 	guard_write(src, t);
 	steer_write(src, t);
 	write_maps(src, t);

@@ -30,5 +30,7 @@ void decap_write(const struct prometheus_source *src, struct text *t);
 void guard_write(const struct prometheus_source *src, struct text *t);
 /* Health checks, which there are then (vip_health.c). */
 void vip_health_write(const struct prometheus_source *src, struct text *t);
+/* Of vips that read connection ids (quic.c). */
+void quic_write(const struct prometheus_source *src, struct text *t);
 /* Of listeners that steer (steer.c). */
 void steer_write(const struct prometheus_source *src, struct text *t);

@@ -18,6 +18,7 @@ enum explain_stage {
 	EXPLAIN_GUARD,
 	EXPLAIN_LIMIT,
 	EXPLAIN_RESPONSE,
+	EXPLAIN_QUIC,
 	EXPLAIN_VIP,
 	EXPLAIN_MTU,
 	EXPLAIN_ENCAP,
@@ -41,6 +42,14 @@ enum explain_flag {
 	EXPLAIN_SYN = 4,
 	EXPLAIN_EXEMPT = 8,   /* an allow prefix has the source */
 	EXPLAIN_ANSWERS = 16, /* UDP to a service whose answers are limited: it would get credit */
+};
+
+/* What the connection id says, of a packet to a vip that reads them. */
+enum explain_quic {
+	EXPLAIN_QUIC_UNREAD,
+	EXPLAIN_QUIC_UNROUTABLE, /* as in struct stats_quic of abi/quic.h */
+	EXPLAIN_QUIC_UNKNOWN,
+	EXPLAIN_QUIC_ROUTED,
 };
 
 /* As struct limit_answer of bpf/pipeline.h. */
@@ -80,6 +89,7 @@ struct explain_trace {
 	__u8 service;
 	__u8 stage[EXPLAIN_STAGES + 1]; /* enum explain_result */
 	struct explain_limit limit[EXPLAIN_LIMITS];
-	__u8 pad[4];
+	__u8 quic; /* enum explain_quic */
+	__u8 pad[2];
 };
 ABI_SIZE(struct explain_trace, 144);

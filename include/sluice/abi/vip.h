@@ -57,12 +57,16 @@ struct vip_wide {
 };
 ABI_SIZE(struct vip_wide, 792);
 
+enum vip_flags {
+	VIP_QUIC = 1, /* connection ids may name backends: abi/quic.h */
+};
+
 struct vip {
-	__u32 id;	 /* 1..max_vips-1: index of counters and rings */
-	__u32 ring;	 /* 0 or 1: the ring in force */
-	__u32 ring_size; /* slots, prime, <= RING_SIZE_MAX */
-	__u16 service;	 /* of its limits: index into struct limit_set (abi/limit.h) */
-	__u16 flags;
+	__u32 id;	    /* 1..max_vips-1: index of counters and rings */
+	__u32 ring;	    /* 0 or 1: the ring in force */
+	__u32 ring_size;    /* slots, prime, <= RING_SIZE_MAX */
+	__u16 service;	    /* of its limits: index into struct limit_set (abi/limit.h) */
+	__u16 flags;	    /* enum vip_flags */
 	__u64 hash_seed[2]; /* SipHash key of the flow hash: secret, the same on every node */
 };
 ABI_SIZE(struct vip, 32);

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Server ids of backends, as the maps get them: in line with who is to get packets, over restarts too. */
+#include <bpf/bpf.h>
+#include <netinet/in.h>
+#include <string.h>
+
+#include "dataplane/dataplane_state.h"
+#include "dataplane/quic_map.h"
+#include "vip_lab.h"
+
+static struct conf_quic kinds[] = {
+	{ .config_id = 0, .server_id_bytes = 2, .nonce_bytes = 6 },
+	{ .config_id = 3, .server_id_bytes = 4, .nonce_bytes = 4 },
+};
+
+/* The server id that host i has, in 2 and in 4 bytes. */
+static const uint8_t id_2[VIP_LAB_HOSTS][2] = { { 0x0a, 1 }, { 0x0a, 2 } };
+static const uint8_t id_4[VIP_LAB_HOSTS][4] = { { 0, 0, 0x0a, 1 }, { 0, 0, 0x0a, 2 } };
+
+static int quic_open(void **state)
+{
+	int err = vip_lab_open(state), i;
+	struct vip_lab *w = *state;
+
+	for (i = 0; !err && i < VIP_LAB_HOSTS; i++) {
+		w->backend[i].has_server_id = true;
+		memcpy(w->backend[i].server_id + QUIC_SERVER_ID_MAX - 2, id_2[i], 2);
+	}
+	w->vip.quic = kinds;
+	w->vip.n_quic = 1;
+	return err;
+}
+
+/* The backend id that a server id has; 0: none. */
+static uint32_t server(struct vip_lab *w, uint8_t config, const uint8_t *id, size_t bytes)
+{
+	struct quic_server key = { .vip_id = vip_map_id(w->dp, "web"), .config = config };
+	uint32_t ret;
+
+	memcpy(key.id, id, bytes);
+	if (bpf_map_lookup_elem(pinned_map_fd(w->dp, "quic_servers"), &key, &ret))
+		return 0;
+	return ret;
+}
+
+static uint32_t count(struct vip_lab *w)
+{
+	uint32_t n;
+
+	assert_int_equal(pinned_map_count(pinned_map_fd(w->dp, "quic_servers"), 0, &n), 0);
+	return n;
+}
+
+static bool none_in_ring(void *ctx)
+{
+	struct vip_lab *w = ctx;
+
+	return vip_lab_state(w, 0).slots == 0 && vip_lab_state(w, 1).slots == 0;
+}
+
+static void two_kinds_at_once(struct vip_lab *w)
+{
+	w->vip.n_quic = 2;
+	vip_lab_apply(w);
+	assert_int_equal(count(w), 4);
+	assert_int_equal(server(w, 0, id_2[1], 2), vip_lab_state(w, 1).id);
+	assert_int_equal(server(w, 3, id_4[1], 4), vip_lab_state(w, 1).id);
+	w->vip.quic = kinds + 1;
+	w->vip.n_quic = 1;
+	vip_lab_apply(w);
+	assert_int_equal(count(w), 2);
+	assert_int_equal(server(w, 3, id_4[0], 4), vip_lab_state(w, 0).id);
+	w->vip.n_quic = 0;
+	vip_lab_apply(w);
+	assert_int_equal(count(w), 0);
+	w->vip.quic = kinds;
+	w->vip.n_quic = 1;
+	vip_lab_apply(w);
+}
+
+static void drained_ones_keep_theirs(struct vip_lab *w)
+{
+	w->backend[1].weight = 0;
+	vip_lab_apply(w);
+	lab_until(w->lab, vip_lab_second_is_out, w);
+	assert_int_equal(server(w, 0, id_2[1], 2), vip_lab_state(w, 1).id);
+	w->backend[1].weight = 1;
+	w->backend[1].drain_by = UINT32_MAX;
+	vip_lab_apply(w);
+	assert_int_equal(server(w, 0, id_2[1], 2), vip_lab_state(w, 1).id);
+	w->backend[1].drain_by = 0;
+	vip_lab_apply(w);
+	lab_until(w->lab, vip_lab_all_in_ring, w);
+}
+
+static void set_share(struct vip_lab *w, size_t backend, uint32_t share)
+{
+	assert_int_equal(vip_map_set_share(w->dp, &w->conf, 0, backend, share), 0);
+}
+
+static void who_is_down_has_none(struct vip_lab *w)
+{
+	w->vip.health.type = CONF_HEALTH_TCP;
+	vip_lab_apply(w);
+	set_share(w, 0, VIP_SHARE_FULL);
+	set_share(w, 1, 0);
+	lab_until(w->lab, vip_lab_second_is_out, w);
+	assert_int_equal(server(w, 0, id_2[1], 2), 0);
+	set_share(w, 1, 10);
+	lab_until(w->lab, vip_lab_all_in_ring, w);
+	assert_int_equal(server(w, 0, id_2[1], 2), vip_lab_state(w, 1).id);
+}
+
+/* Drained, both, and the first is down: no ring says so, and the server ids do. */
+static void drain_all(struct vip_lab *w)
+{
+	w->backend[0].drain_by = UINT32_MAX;
+	w->backend[1].drain_by = UINT32_MAX;
+	set_share(w, 0, 0);
+	vip_lab_apply(w);
+	lab_until(w->lab, none_in_ring, w);
+	assert_int_equal(count(w), 1);
+}
+
+/* Another agent, with maps of other sizes, finds two server ids that nobody has. */
+static void what_was_left(struct vip_lab *w)
+{
+	struct quic_server strange = { .vip_id = 1, .config = 0, .id = { 9, 9 } };
+	int fd = pinned_map_fd(w->dp, "quic_servers");
+	uint32_t id = vip_lab_state(w, 0).id;
+
+	assert_int_equal(bpf_map_update_elem(fd, &strange, &id, 0), 0);
+	strange.config = 255;
+	id = UINT32_MAX;
+	assert_int_equal(bpf_map_update_elem(fd, &strange, &id, 0), 0);
+	w->conf_dp.max_backends = 3;
+	w->conf_dp.max_vips *= 2;
+	dataplane_close(w->dp);
+	w->dp = lab_dataplane(w->lab, &w->conf_dp);
+	assert_int_equal(dataplane_attach(w->dp, &w->conf_dp), 0);
+	assert_int_equal(count(w), 3);
+	vip_lab_apply(w);
+	assert_int_equal(vip_map_share(w->dp, &w->conf, 0, 0), 0);
+	assert_int_equal(vip_map_share(w->dp, &w->conf, 0, 1), VIP_SHARE_FULL);
+	assert_int_equal(count(w), 1);
+	assert_int_equal(server(w, 0, id_2[1], 2), vip_lab_state(w, 1).id);
+}
+
+static void who_goes_takes_it_along(struct vip_lab *w)
+{
+	w->vip.health.type = CONF_HEALTH_NONE;
+	vip_lab_apply(w);
+	assert_int_equal(count(w), 2);
+	w->vip.n_backends = 1;
+	vip_lab_apply(w);
+	assert_int_equal(count(w), 1);
+	w->conf.n_vips = 0;
+	vip_lab_apply(w);
+	assert_int_equal(count(w), 0);
+}
+
+/* One after the other with one lab: loading the programs is most of what this takes. */
+static void server_ids_are_those_of_who_gets_packets(void **state)
+{
+	struct vip_lab *w = *state;
+	uint32_t vip_id;
+	struct quic q;
+
+	vip_lab_apply(w);
+	assert_int_equal(count(w), 0);
+	lab_until(w->lab, vip_lab_all_in_ring, w);
+	assert_int_equal(count(w), 2);
+	assert_int_equal(server(w, 0, id_2[0], 2), vip_lab_state(w, 0).id);
+	assert_int_equal(server(w, 0, id_2[1], 2), vip_lab_state(w, 1).id);
+	vip_id = vip_map_id(w->dp, "web");
+	assert_int_equal(bpf_map_lookup_elem(pinned_map_fd(w->dp, "quic"), &vip_id, &q), 0);
+	assert_int_equal(q.server_id_bytes[0], 2);
+	assert_int_equal(q.nonce_bytes[0], 6);
+	assert_int_equal(q.server_id_bytes[3], 0);
+	two_kinds_at_once(w);
+	drained_ones_keep_theirs(w);
+	who_is_down_has_none(w);
+	drain_all(w);
+	what_was_left(w);
+	who_goes_takes_it_along(w);
+}
+
+#define CASE(f) cmocka_unit_test_setup_teardown(f, quic_open, vip_lab_close)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CASE(server_ids_are_those_of_who_gets_packets),
+	};
+
+	return cmocka_run_group_tests_name("dataplane_quic", tests, NULL, NULL);
+}
