@@ -52,6 +52,12 @@ static __always_inline void explain_mtu(__u32 mtu)
 	(void)mtu;
 }
 
+static __always_inline void explain_mss(__u32 was, __u32 is)
+{
+	(void)was;
+	(void)is;
+}
+
 static __always_inline void explain_answers(void)
 {
 }
@@ -141,6 +147,17 @@ __noinline int explain_mtu(__u32 mtu)
 
 	if (t)
 		t->mtu = mtu;
+	return 0;
+}
+
+__noinline int explain_mss(__u32 was, __u32 is)
+{
+	struct explain_trace *t = explain_get();
+
+	if (!t)
+		return 0;
+	t->mss_was = (__u16)was;
+	t->mss_is = (__u16)is;
 	return 0;
 }
 

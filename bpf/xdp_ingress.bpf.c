@@ -13,6 +13,7 @@
 #include "stage/vip.h"
 #include "stage/quic.h"
 #include "stage/mtu.h"
+#include "stage/mss.h"
 #include "stage/path_mtu.h"
 #include "stage/encap.h"
 #include "stage/forward.h"
@@ -117,6 +118,8 @@ int xdp_ingress(struct xdp_md *ctx)
 		result = explained(EXPLAIN_VIP, stage_vip(&p));
 	if (result == STAGE_NEXT)
 		result = explained(EXPLAIN_MTU, stage_mtu(&p));
+	if (result == STAGE_NEXT)
+		result = explained(EXPLAIN_MSS, stage_mss(&p));
 	if (result == STAGE_NEXT)
 		result = explained(EXPLAIN_ENCAP, stage_encap(&p));
 	if (result == STAGE_NEXT)

@@ -53,6 +53,18 @@ static __always_inline long frame_patch(FRAME_CONTEXT *ctx, __u32 at, const void
 }
 
 /*
+ * Change two bytes that the checksum at check_at covers; was and is: as words of its sum. The kernel
+ * knows whether that was filled in. A sum that the device made stays: both changes make up for another.
+ */
+static __always_inline long frame_patch_summed(FRAME_CONTEXT *ctx, __u32 at, const __u8 to[2],
+					       __u32 check_at, __be16 was, __be16 is)
+{
+	long err = bpf_skb_store_bytes(ctx, at, to, 2, 0);
+
+	return err ? err : bpf_l4_csum_replace(ctx, check_at, was, is, 2);
+}
+
+/*
  * The link header and the outer ones. What the kernel merged it cuts again on the way out, if it is
  * told what the outer headers are; the segments stay as long as they are (they fit: stage/mtu.h). It
  * refuses a tag inside the frame.

@@ -56,6 +56,20 @@ static __always_inline long frame_patch(FRAME_CONTEXT *ctx, __u32 at, const void
 	return !frame_put(data + (at & 127), end, from, bytes);
 }
 
+/* Change two bytes that the checksum at check_at covers; was and is: as words of its sum. */
+static __always_inline long frame_patch_summed(FRAME_CONTEXT *ctx, __u32 at, const __u8 to[2],
+					       __u32 check_at, __be16 was, __be16 is)
+{
+	__sum16 check;
+	long err = bpf_xdp_load_bytes(ctx, check_at, &check, sizeof(check));
+
+	if (err)
+		return err;
+	check = csum_replace_16(check, was, is);
+	err = bpf_xdp_store_bytes(ctx, at, (void *)to, 2);
+	return err ? err : bpf_xdp_store_bytes(ctx, check_at, &check, sizeof(check));
+}
+
 #ifdef FRAME_FIXED
 /* Never, though the compiler must not know: it would leave out what functions are called with. */
 static __always_inline long frame_never(void)

@@ -134,6 +134,31 @@ static void a_gateway_is_the_next_hop(void **state)
 	lab_until(w->lab, is_said, w);
 }
 
+/* A reload alone changes it; with the MTU it changes as well. */
+static void a_segment_size_is_what_fits_or_what_is_said(void **state)
+{
+	struct world *w = *state;
+
+	w->vip.mss_clamp = CONF_MSS_AUTO;
+	w->want.mss = 1500 - 20 - 40;
+	apply(w);
+	lab_until(w->lab, is_as_wanted, w);
+	w->vip.mss_clamp = 1300;
+	w->want.mss = 1300;
+	apply(w);
+	lab_until(w->lab, is_as_wanted, w);
+	w->vip.mss_clamp = 0;
+	w->want.mss = 0;
+	apply(w);
+	lab_until(w->lab, is_as_wanted, w);
+	w->vip.mss_clamp = CONF_MSS_AUTO;
+	apply(w);
+	lab_run("ip route replace 172.16.0.0/12 via 10.0.1.11 mtu 1400");
+	w->want.mtu = 1400 - 20;
+	w->want.mss = 1400 - 20 - 40;
+	lab_until(w->lab, is_as_wanted, w);
+}
+
 static void gue_has_its_port_and_source(void **state)
 {
 	struct world *w = *state;
@@ -199,6 +224,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_gateway_is_the_next_hop),
+		TEST(a_segment_size_is_what_fits_or_what_is_said),
 		TEST(gue_has_its_port_and_source),
 		TEST(ipv4_goes_to_ipv6_backends),
 		TEST(an_mtu_that_leaves_too_little_is_said),

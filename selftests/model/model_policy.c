@@ -187,5 +187,6 @@ enum model_fate model_vip(struct model *m, struct model_packet *p)
 		l3_bytes = p->headers_bytes - p->l2_bytes + p->frame->segment_bytes;
 	if (l3_bytes > p->backend->mtu)
 		return model_drop(p, DROP_TOO_BIG);
+	model_mss(p);
 	return model_encap(p);
 }

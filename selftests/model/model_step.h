@@ -21,6 +21,8 @@ enum model_fate model_response_answer(struct model *m, struct model_packet *p);
 /* The backend that a connection id names; 0: none, it is the ring's to say. Counts what it met. */
 uint32_t model_quic(struct model *m, const struct model_packet *p);
 enum model_fate model_vip(struct model *m, struct model_packet *p);
+/* Lower the segment size of a SYN to what its backend says. */
+void model_mss(struct model_packet *p);
 /* What the mode of the packet's backend makes of it; frame has room for it. */
 enum model_fate model_encap(struct model_packet *p);
 

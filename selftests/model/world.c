@@ -277,11 +277,13 @@ static void kinds_and_ports(struct draw *d, struct model_policy *w)
 void world_backend(struct draw *d, struct backend *b)
 {
 	static const uint16_t mtus[] = { 60, 100, 576, 1500, 9000 };
+	static const uint16_t sizes[] = { 0, 1, 536, 1400, 1459, 0xffff };
 	uint64_t mac = draw_64(d);
 
 	memset(b, 0, sizeof(*b));
 	b->ifindex = draw(d, 2) ? 1 : 99;
 	b->mtu = mtus[draw(d, 5)];
+	b->mss = sizes[draw(d, 6)];
 	b->flags = draw_one_in(d, 8) ? 0 : BACKEND_READY;
 	b->mode = (uint8_t)draw(d, 3);
 	b->addr = world_source(d, draw(d, 2));

@@ -14,6 +14,9 @@ static const struct conf_word mode_words[] = { { "l2", BACKEND_L2 },
 					       { "ipip", BACKEND_IPIP },
 					       { "gue", BACKEND_GUE },
 					       { NULL, 0 } };
+static const struct conf_word mss_words[] = { { "off", 0 },
+					      { "auto", CONF_MSS_AUTO },
+					      { NULL, 0 } };
 static const struct conf_word all_down_words[] = { { "drop", CONF_ALL_DOWN_DROP },
 						   { "last-known", CONF_ALL_DOWN_LAST_KNOWN },
 						   { NULL, 0 } };
@@ -107,6 +110,14 @@ static const struct conf_row vip_rows[] = {
 	  .def = "6080",
 	  .min = 1,
 	  .help = "UDP port of gue that backends receive at." },
+	{ .name = "mss_clamp",
+	  CONF_AT(struct conf_vip, mss_clamp),
+	  .type = &conf_type_number,
+	  .words = mss_words,
+	  .def = "off",
+	  .min = CONF_MSS_MIN,
+	  .help = "The segment size that a SYN to the vip offers is lowered to this many bytes; "
+		  "auto is what fits to the backend, outer headers taken off." },
 	{ .name = "limit",
 	  CONF_AT(struct conf_vip, limit),
 	  .type = &conf_type_name,

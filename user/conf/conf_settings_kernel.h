@@ -169,6 +169,9 @@ struct conf_backend {
 	uint8_t server_id[QUIC_SERVER_ID_MAX]; /* a number, big-endian */
 };
 
+#define CONF_MSS_AUTO 1 /* to what fits to the backend */
+#define CONF_MSS_MIN  88
+
 struct conf_vip {
 	char *name;
 	struct addr address;
@@ -181,7 +184,8 @@ struct conf_vip {
 	bool has_source;
 	struct addr source; /* of outer headers, to backends of its family */
 	uint16_t gue_port;
-	char *limit; /* name of a limit, per source of this vip; NULL */
+	uint16_t mss_clamp; /* a SYN's segment size is lowered to it; CONF_MSS_AUTO; 0: is not */
+	char *limit;	    /* name of a limit, per source of this vip; NULL */
 	enum conf_guard_mode guard;
 	struct conf_health health;
 	uint64_t slow_start_ms; /* from a recovery to the whole weight; 0: at once */

@@ -28,6 +28,7 @@ static const char *const stage_names[EXPLAIN_STAGES] = {
 	[EXPLAIN_VIP_FIND] = "vip",	 [EXPLAIN_GUARD] = "guard", [EXPLAIN_LIMIT] = "limit",
 	[EXPLAIN_RESPONSE] = "response", [EXPLAIN_QUIC] = "quic",   [EXPLAIN_VIP] = "backend",
 	[EXPLAIN_MTU] = "mtu",		 [EXPLAIN_ENCAP] = "encap", [EXPLAIN_FORWARD] = "forward",
+	[EXPLAIN_MSS] = "mss",
 };
 
 static const char *const result_names[] = {
@@ -211,6 +212,17 @@ static void mtu_text(const struct explain_view *v, char *ret)
 				 : "it is dropped without an answer");
 }
 
+static void mss_text(const struct explain_view *v, char *ret)
+{
+	const struct explain_trace *t = v->trace;
+
+	if (t->mss_was)
+		snprintf(ret, EXPLAIN_TEXT_MAX, "its segment size of %u is lowered to %u",
+			 t->mss_was, t->mss_is);
+	else
+		snprintf(ret, EXPLAIN_TEXT_MAX, "no segment size is to be lowered");
+}
+
 static void sent_text(const struct explain_view *v, enum explain_stage stage, char *ret)
 {
 	const struct explain_trace *t = v->trace;
@@ -264,6 +276,9 @@ void explain_stage_text(const struct explain_view *v, enum explain_stage stage,
 		break;
 	case EXPLAIN_MTU:
 		mtu_text(v, ret);
+		break;
+	case EXPLAIN_MSS:
+		mss_text(v, ret);
 		break;
 	default:
 		sent_text(v, stage, ret);

@@ -118,6 +118,18 @@ static uint32_t inner_mtu(const struct vip_service *s, const struct vip_backend 
 	return mtu - outer;
 }
 
+/* What a SYN's segment size is lowered to; 0: it is not. */
+static uint16_t mss_of(const struct vip_service *s, uint32_t mtu)
+{
+	const uint32_t headers = addr_is_v4(&s->key.addr) ? 40 : 60;
+
+	if (s->mss_clamp != CONF_MSS_AUTO)
+		return s->mss_clamp;
+	if (mtu <= headers)
+		return 0;
+	return (uint16_t)(mtu - headers < UINT16_MAX ? mtu - headers : UINT16_MAX);
+}
+
 static void write_hop(struct vip_map *m, const struct vip_service *s, const struct vip_backend *b)
 {
 	struct backend *t = &m->table[b->id];
@@ -131,6 +143,7 @@ static void write_hop(struct vip_map *m, const struct vip_service *s, const stru
 		.generation = t->generation,
 		.vip_id = s->rec.id,
 		.port = htons(s->mode == BACKEND_GUE ? s->gue_port : 0),
+		.mss = mss_of(s, mtu),
 	};
 
 	if (s->mode != BACKEND_L2)

@@ -70,6 +70,7 @@ static int copy_conf(const struct vip_map *m, const struct conf_vip *v, struct v
 	s->has_source = v->has_source;
 	s->source = v->source;
 	s->gue_port = v->gue_port;
+	s->mss_clamp = v->mss_clamp;
 	quic_map_compile(v, &s->quic);
 	s->rec.service = limit_map_service(m->dp, v->name);
 	s->rec.flags = v->n_quic ? VIP_QUIC : 0;

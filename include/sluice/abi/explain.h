@@ -21,6 +21,7 @@ enum explain_stage {
 	EXPLAIN_QUIC,
 	EXPLAIN_VIP,
 	EXPLAIN_MTU,
+	EXPLAIN_MSS,
 	EXPLAIN_ENCAP,
 	EXPLAIN_FORWARD,
 	EXPLAIN_STAGES,
@@ -75,12 +76,14 @@ struct explain_trace {
 	__u32 slot; /* of its vip's ring */
 	__u32 ring;
 	__u32 egress_ifindex;
-	__u32 mtu;	     /* of the way to the backend */
-	__u16 header_bytes;  /* link to the end of the transport header */
-	__u16 proto;	     /* transport; flow.proto differs when an error quotes */
-	__u16 flags;	     /* enum explain_flag */
-	__u16 reason;	     /* enum drop_reason */
-	__u16 guard;	     /* enum guard_count */
+	__u32 mtu;	    /* of the way to the backend */
+	__u16 header_bytes; /* link to the end of the transport header */
+	__u16 proto;	    /* transport; flow.proto differs when an error quotes */
+	__u16 flags;	    /* enum explain_flag */
+	__u16 reason;	    /* enum drop_reason */
+	__u16 guard;	    /* enum guard_count */
+	__u16 mss_was;	    /* of a SYN, that was lowered; 0: it was not */
+	__u16 mss_is;
 	__u8 verdict_reason; /* enum verdict_reason, and that verdict's action */
 	__u8 verdict_action;
 	__u8 result; /* enum explain_result */
@@ -90,6 +93,6 @@ struct explain_trace {
 	__u8 stage[EXPLAIN_STAGES + 1]; /* enum explain_result */
 	struct explain_limit limit[EXPLAIN_LIMITS];
 	__u8 quic; /* enum explain_quic */
-	__u8 pad[2];
+	__u8 pad[5];
 };
-ABI_SIZE(struct explain_trace, 144);
+ABI_SIZE(struct explain_trace, 152);

@@ -115,6 +115,6 @@ struct backend {
 	__u8 src_mac[6];
 	__u32 vip_id;
 	__be16 port; /* gue: UDP port that it is sent to */
-	__u16 pad;
+	__u16 mss;   /* a SYN's is lowered to it; 0: is left alone */
 };
 ABI_SIZE(struct backend, 64);
