@@ -98,7 +98,8 @@ static bool is_found_again(uint32_t planted, uint64_t seed)
 	static struct fuzz_result first, again;
 
 	run(&o, &first);
-	assert_true(first.failed);
+	if (!first.failed)
+		return false;
 	o.seed = first.seed;
 	o.packets = first.nth;
 	run(&o, &again);
