@@ -45,7 +45,7 @@ static void expect_all_reached(const struct fuzz_result *r)
 		assert_true(r->quic[i] > 20);
 }
 
-#define PLANTED_SEEDS 5
+#define PLANTED_SEEDS 15
 
 /* Fewer on kernels that may be emulated; more when all is run at full size. */
 static uint64_t new_packets(void)
@@ -91,7 +91,7 @@ static void the_programs_do_what_the_model_says(void **state)
 static bool is_found_again(uint32_t planted, uint64_t seed)
 {
 	struct fuzz_options o = { .seed = seed,
-				  .packets = 300000,
+				  .packets = 100000,
 				  .hooks = 1 << PLANE_XDP,
 				  .planted = planted,
 				  .threads = 1 };

@@ -174,6 +174,13 @@ static const struct conf_row dataplane_rows[] = {
 	  .max = 100000,
 	  .help = "Drops that are reported as events, a second and drop reason, over all CPUs; the "
 		  "rest is counted." },
+	{ .name = "too_big_per_s",
+	  DATAPLANE(too_big_per_s),
+	  .type = &conf_type_number,
+	  .def = "1000",
+	  .max = 100000,
+	  .help = "Senders a second, over all CPUs, that are told what fits to a backend; a tenth "
+		  "of it at once. 0: none, and what does not fit is dropped without a word." },
 	{ .name = "amplification_ports",
 	  CONF_LIST_AT(struct conf_dataplane, amplification_ports, n_amplification_ports),
 	  .type = &conf_type_number,

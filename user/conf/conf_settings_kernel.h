@@ -54,6 +54,7 @@ struct conf_dataplane {
 	uint32_t ring_size;
 	enum conf_unknown_l4 unknown_l4;
 	uint32_t events_per_s;
+	uint32_t too_big_per_s;	       /* answers to what does not fit to its backend; 0: none */
 	uint16_t *amplification_ports; /* of UDP, that reflectors answer from */
 	size_t n_amplification_ports;
 };
