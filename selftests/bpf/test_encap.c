@@ -317,27 +317,41 @@ static void test_fragments(struct plane *p, const void *row)
 	assert_int_equal(other.len, in.len + 28);
 }
 
-static void test_icmp_error(struct plane *p, const void *row)
+/* About a flow to the vip, with 8 bytes of it to go by: to that flow's backend, by that flow's port. */
+static void check_icmp_error(struct plane *p, const struct shape *s)
 {
-	struct packet_spec quoted = {
-		.src = VIP_V4, .dst = "198.51.100.7", .proto = PROTO_TCP, .sport = 80, .dport = 4000
-	};
-	struct packet_spec error = { .src = "203.0.113.1",
-				     .dst = VIP_V4,
-				     .proto = PROTO_ICMP,
-				     .icmp_type = 3,
-				     .quoted = &quoted };
+	const bool v6 = s->inner == &tcp_v6;
+	const struct packet_spec quoted = { .src = s->inner->dst,
+					    .dst = s->inner->src,
+					    .proto = PROTO_TCP,
+					    .sport = s->inner->dport,
+					    .dport = s->inner->sport };
+	const struct packet_spec error = { .src = v6 ? "2001:db8:9::1" : "203.0.113.1",
+					   .dst = s->inner->dst,
+					   .proto = v6 ? PROTO_ICMPV6 : PROTO_ICMP,
+					   .icmp_type = v6 ? 2 : 3,
+					   .quoted = &quoted };
 	struct packet in, out, flow;
+	uint32_t udp;
 
-	(void)row;
-	balance(p, BACKEND_GUE, false);
-	packet_build(&tcp, &in);
+	balance(p, s->mode, s->outer_v6);
+	packet_build(s->inner, &in);
 	assert_int_equal(plane_run(p, &in, &flow), sent(p));
+	udp = in.l3 + (s->outer_v6 ? 40 : 20);
 	packet_build(&error, &in);
 	assert_int_equal(plane_run(p, &in, &out), sent(p));
-	assert_int_equal(out.len, in.len + 28);
-	assert_int_equal(at_16(out.bytes + 34), at_16(flow.bytes + 34));
-	check_inner(&in, out.bytes + in.l3 + 28, false);
+	assert_int_equal(out.len, in.len + s->overhead);
+	if (s->mode == BACKEND_GUE)
+		assert_int_equal(at_16(out.bytes + udp), at_16(flow.bytes + udp));
+	check_outer(s, out.bytes + in.l3, in.len - in.l3);
+	check_inner(&in, out.bytes + in.l3 + s->overhead, v6);
+}
+
+static void test_icmp_error(struct plane *p, const void *row)
+{
+	(void)row;
+	for (uint32_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++)
+		check_icmp_error(p, &shapes[i]);
 }
 
 static void test_elsewhere(struct plane *p, const void *row)
