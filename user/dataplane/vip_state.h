@@ -34,7 +34,7 @@ struct vip_service {
 	struct addr source; /* of outer headers, to backends of its family */
 	uint16_t gue_port;
 	uint16_t mss_clamp; /* as struct conf_vip has it */
-	struct quic quic; /* as map quic has it */
+	struct quic quic;   /* as map quic has it */
 	struct vip_backend *backends;
 	size_t n_backends;
 	bool checked;	     /* by health checks, which give shares */
