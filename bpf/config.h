@@ -24,6 +24,13 @@ const volatile bool top_enabled = true;
 /* Slots that a ring has room for: vip_ring has max_vips * 2 * ring_stride of them. */
 const volatile __u32 ring_stride = 65537;
 
+/*
+ * Flows a second that a vip may note while its ring changes: new ones by their SYN, over which they go
+ * to the backend of before, and others.
+ */
+const volatile __u32 vip_syns_per_s = 10000;
+const volatile __u32 vip_notes_per_s = 20000;
+
 /* The XDP program was loaded for packets of several buffers (5.18): ask for their whole length. */
 const volatile bool xdp_frags = true;
 

@@ -47,6 +47,11 @@ static __always_inline void explain_quic(enum explain_quic says)
 	(void)says;
 }
 
+static __always_inline void explain_moved(enum explain_moved how)
+{
+	(void)how;
+}
+
 static __always_inline void explain_mtu(__u32 mtu)
 {
 	(void)mtu;
@@ -138,6 +143,16 @@ __noinline int explain_quic(__u32 says)
 
 	if (t)
 		t->quic = (__u8)says;
+	return 0;
+}
+
+/* How a backend was chosen where a change has moved the slot. */
+__noinline int explain_moved(__u32 how)
+{
+	struct explain_trace *t = explain_get();
+
+	if (t)
+		t->moved = (__u8)how;
 	return 0;
 }
 

@@ -12,6 +12,7 @@
 #include "../explain.h"
 #include "../pipeline.h"
 #include "sluice/abi/flow_hash.h"
+#include "vip_flow.h"
 #include "vip_wide.h"
 
 struct {
@@ -28,17 +29,9 @@ struct {
 	__uint(max_entries, 64 * 2 * RING_SIZE_MAX);
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, __u32);
-	__type(value, __u32);
+	__type(value, struct vip_slot);
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } vip_ring SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1024);
-	__type(key, __u32);
-	__type(value, struct backend);
-	__uint(pinning, LIBBPF_PIN_BY_NAME);
-} backends SEC(".maps");
 
 static __always_inline const struct vip_state *vip_state_get(void)
 {
@@ -96,10 +89,29 @@ static __always_inline enum stage_result stage_vip_find(struct pkt *p)
 	return STAGE_NEXT;
 }
 
+/* The backend by the ring, and where that has changed by what is known of the flow. */
+static __always_inline bool vip_ring_ask(struct pkt *p, const struct vip *vip, __u64 hash)
+{
+	__u32 slot = flow_hash_slot(hash, vip->ring_size), before;
+	__u64 *word;
+
+	if (explaining)
+		explain_slot(slot, *(const volatile __u32 *)&vip->ring & 1);
+	slot += (vip->id * 2 + (*(const volatile __u32 *)&vip->ring & 1)) * ring_stride;
+	word = bpf_map_lookup_elem(&vip_ring, &slot);
+	if (!word)
+		return false;
+	hash = *(volatile __u64 *)word; /* of both parts of a slot at once */
+	p->backend_id = VIP_SLOT_BACKEND(hash);
+	before = VIP_SLOT_BEFORE(hash);
+	if (before)
+		vip_flow_choose(&p->facts, before);
+	return true;
+}
+
 static __always_inline enum stage_result stage_vip(struct pkt *p)
 {
 	struct vip *vip = p->vip;
-	__u32 slot, *id;
 	__u64 hash;
 
 	if (!vip)
@@ -110,16 +122,8 @@ static __always_inline enum stage_result stage_vip(struct pkt *p)
 	}
 	hash = flow_hash(&p->flow, vip->hash_seed);
 	p->flow_bits = (__u16)hash;
-	if (p->backend_id == 0) { /* else its connection id names one: stage/quic.h */
-		slot = flow_hash_slot(hash, vip->ring_size);
-		if (explaining)
-			explain_slot(slot, *(volatile __u32 *)&vip->ring & 1);
-		slot += (vip->id * 2 + (*(volatile __u32 *)&vip->ring & 1)) * ring_stride;
-		id = bpf_map_lookup_elem(&vip_ring, &slot);
-		if (!id)
-			return drop(p, DROP_INTERNAL);
-		p->backend_id = *(volatile __u32 *)id;
-	}
+	if (p->backend_id == 0 && !vip_ring_ask(p, vip, hash)) /* else stage/quic.h knows */
+		return drop(p, DROP_INTERNAL);
 	if (p->backend_id == 0)
 		return drop(p, DROP_NO_BACKEND);
 	p->backend = bpf_map_lookup_elem(&backends, &p->backend_id);

@@ -15,6 +15,7 @@
 #include "sluice/abi/limit_concurrent.h"
 #include "sluice/abi/verdict.h"
 #include "sluice/abi/vip.h"
+#include "sluice/abi/vip_flow.h"
 #include "vary.h"
 #include "sluice/algo/gcra_rate.h"
 
@@ -303,12 +304,13 @@ void fill_vip(struct bpf_object *obj)
 			   .service = FILL_SERVICE,
 			   .hash_seed = { 1, 2 } };
 	struct backend backend = { .ifindex = 1, .mtu = 1500, .flags = BACKEND_READY };
+	struct vip_slot first = { .backend = 1 };
 	uint32_t id = 1, slot;
 
 	set(obj, "vips", &key, &vip);
 	set(obj, "backends", &id, &backend);
 	for (slot = 2 * FILL_VIP * FILL_STRIDE; slot < (2 * FILL_VIP + 1) * FILL_STRIDE; slot++)
-		set(obj, "vip_ring", &slot, &id);
+		set(obj, "vip_ring", &slot, &first);
 }
 
 void fill_guard(struct bpf_object *obj, uint32_t mode)

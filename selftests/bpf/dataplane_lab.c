@@ -165,6 +165,7 @@ struct conf_dataplane lab_conf(struct conf_device *device)
 		.max_backends = 32,
 		.max_meters = 256,
 		.ring_size = 251,
+		.max_flows = 1024,
 		.events_per_s = 1000,
 	};
 }

@@ -446,6 +446,7 @@ void plane_ring(struct plane *p, uint32_t vip, uint32_t first, uint32_t n)
 {
 	static const __u64 key[2] = { 1, 2 };
 	static uint32_t ring[PLANE_RING];
+	static struct vip_slot slots[PLANE_RING];
 	static uint32_t at[PLANE_RING];
 	struct maglev_endpoint *endpoints = calloc(n ? n : 1, sizeof(*endpoints));
 	uint32_t i, count = PLANE_RING;
@@ -458,7 +459,10 @@ void plane_ring(struct plane *p, uint32_t vip, uint32_t first, uint32_t n)
 	}
 	assert_int_equal(maglev_fill(ring, PLANE_RING, endpoints, n), 0);
 	free(endpoints);
-	for (i = 0; i < PLANE_RING; i++)
+	for (i = 0; i < PLANE_RING; i++) {
 		at[i] = vip * 2 * PLANE_RING + i;
-	assert_int_equal(bpf_map_update_batch(plane_map(p, "vip_ring"), at, ring, &count, NULL), 0);
+		slots[i].backend = ring[i];
+	}
+	assert_int_equal(bpf_map_update_batch(plane_map(p, "vip_ring"), at, slots, &count, NULL),
+			 0);
 }

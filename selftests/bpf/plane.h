@@ -17,15 +17,20 @@
 #include "sluice/abi/stats.h"
 #include "sluice/abi/verdict.h"
 #include "sluice/abi/vip.h"
+#include "sluice/abi/vip_flow.h"
 
-#define PLANE_RING	65537
-#define PLANE_VIPS	4
-#define PLANE_CLASSES	128 /* limit classes that have rows */
-#define PLANE_ROW_BITS	8
-#define PLANE_LOOPBACK	1 /* where BPF_PROG_TEST_RUN says that packets come from */
-#define PLANE_ELSEWHERE 99
-#define PLANE_CPUS_MAX	256
-#define PLANE_SECOND	1000000000ULL
+#define PLANE_RING 65537
+#define PLANE_VIPS 4
+/* Flows that can be noted, and of a vip in a second. */
+#define PLANE_FLOWS	  512
+#define PLANE_SYNS_PER_S  100
+#define PLANE_NOTES_PER_S 200
+#define PLANE_CLASSES	  128 /* limit classes that have rows */
+#define PLANE_ROW_BITS	  8
+#define PLANE_LOOPBACK	  1 /* where BPF_PROG_TEST_RUN says that packets come from */
+#define PLANE_ELSEWHERE	  99
+#define PLANE_CPUS_MAX	  256
+#define PLANE_SECOND	  1000000000ULL
 /* Planted bugs: below it those of the way in, from it on those of the way out; 0: as it ships. */
 #define PLANE_PLANTED_EGRESS 10
 

@@ -25,6 +25,8 @@ static void settle_maps(struct bpf_object *object, const struct plane_settings *
 		assert_int_equal(bpf_map__set_pin_path(map, NULL), 0);
 		if (strcmp(bpf_map__name(map), "vip_ring") == 0)
 			bpf_map__set_max_entries(map, PLANE_VIPS * 2 * PLANE_RING);
+		if (strcmp(bpf_map__name(map), "vip_flow") == 0)
+			bpf_map__set_max_entries(map, PLANE_FLOWS);
 		if (strcmp(bpf_map__name(map), "clients") == 0)
 			bpf_map__set_max_entries(map, s->max_clients ? s->max_clients : 4096);
 		if (strcmp(bpf_map__name(map), "limit_rows") == 0)
@@ -42,6 +44,8 @@ static void settle_maps(struct bpf_object *object, const struct plane_settings *
 		(skeleton)->rodata->too_big_per_s = (s)->too_big_per_s;     \
 		(skeleton)->rodata->guard_own = !(s)->no_cookies;           \
 		(skeleton)->rodata->guard_vips = !(s)->no_cookies;          \
+		(skeleton)->rodata->vip_syns_per_s = PLANE_SYNS_PER_S;      \
+		(skeleton)->rodata->vip_notes_per_s = PLANE_NOTES_PER_S;    \
 		(skeleton)->rodata->ring_stride = PLANE_RING;               \
 		settle_maps((skeleton)->obj, (s));                          \
 	} while (0)

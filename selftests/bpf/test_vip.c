@@ -151,7 +151,8 @@ static void test_same_as_computed(struct plane *p, const void *row)
 {
 	static const __u64 seed[2] = { 0x0123456789abcdef, 0xfedcba9876543210 };
 	struct packet_spec specs[] = { tcp, udp_v6 };
-	uint32_t i, s, slot, id;
+	struct vip_slot found;
+	uint32_t i, s, slot;
 
 	(void)row;
 	balance(p, 8);
@@ -165,9 +166,9 @@ static void test_same_as_computed(struct plane *p, const void *row)
 			specs[s].sport = (uint16_t)(1024 + i);
 			flow.sport = __builtin_bswap16(specs[s].sport);
 			slot = 2 * PLANE_RING + flow_hash_slot(flow_hash(&flow, seed), PLANE_RING);
-			assert_int_equal(bpf_map_lookup_elem(plane_map(p, "vip_ring"), &slot, &id),
-					 0);
-			assert_int_equal(backend_of(p, &specs[s]), id);
+			assert_int_equal(
+				bpf_map_lookup_elem(plane_map(p, "vip_ring"), &slot, &found), 0);
+			assert_int_equal(backend_of(p, &specs[s]), found.backend);
 		}
 	}
 }
@@ -190,6 +191,7 @@ static void test_last_backend_removed(struct plane *p, const void *row)
 static void test_backend_not_ready(struct plane *p, const void *row)
 {
 	struct backend gone = { .mtu = MTU };
+	const struct vip_slot nobody = { .backend = 1000000 };
 	uint32_t id = 1, slot = 2 * PLANE_RING, i;
 
 	(void)row;
@@ -198,9 +200,9 @@ static void test_backend_not_ready(struct plane *p, const void *row)
 	assert_int_equal(plane_run_spec(p, &tcp), PLANE_DROP);
 	assert_int_equal(plane_drops(p, DROP_BACKEND_GONE).packets, 1);
 	/* A slot that names no backend at all, as corruption would. */
-	id = 1000000;
 	for (i = 0; i < PLANE_RING; i++, slot++)
-		assert_int_equal(bpf_map_update_elem(plane_map(p, "vip_ring"), &slot, &id, 0), 0);
+		assert_int_equal(
+			bpf_map_update_elem(plane_map(p, "vip_ring"), &slot, &nobody, BPF_ANY), 0);
 	assert_int_equal(plane_run_spec(p, &tcp), PLANE_DROP);
 	assert_int_equal(plane_drops(p, DROP_BACKEND_GONE).packets, 2);
 }
@@ -210,14 +212,16 @@ static void test_ring_flip(struct plane *p, const void *row)
 	struct vip_key key = { .addr = packet_addr(VIP_V4),
 			       .port = __builtin_bswap16(80),
 			       .proto = PROTO_TCP };
-	uint32_t slot = 3 * PLANE_RING, id = 2, i;
+	const struct vip_slot second = { .backend = 2 };
+	uint32_t slot = 3 * PLANE_RING, i;
 	struct vip vip;
 
 	(void)row;
 	balance(p, 1);
 	plane_backend(p, 2, PLANE_LOOPBACK, MTU);
 	for (i = 0; i < PLANE_RING; i++, slot++)
-		assert_int_equal(bpf_map_update_elem(plane_map(p, "vip_ring"), &slot, &id, 0), 0);
+		assert_int_equal(
+			bpf_map_update_elem(plane_map(p, "vip_ring"), &slot, &second, BPF_ANY), 0);
 	assert_int_equal(backend_of(p, &tcp), 1);
 	assert_int_equal(bpf_map_lookup_elem(plane_map(p, "vips"), &key, &vip), 0);
 	vip.ring = 1;

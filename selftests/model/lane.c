@@ -121,6 +121,7 @@ void lane_read_counters(const struct lane *l, struct model_counters *ret)
 	sum_all(l, "stats_vip", MODEL_VIPS, sizeof(struct stats_vip) / 8, (uint64_t *)ret->vip);
 	sum_all(l, "stats_backend", MODEL_BACKENDS, 2, (uint64_t *)ret->backend);
 	sum_all(l, "stats_response", 1, 4, (uint64_t *)&ret->response);
+	sum_all(l, "stats_flow", MODEL_VIPS, sizeof(struct stats_flow) / 8, (uint64_t *)ret->flow);
 	sum_all(l, "stats_guard", MODEL_VIPS, sizeof(struct stats_guard) / 8,
 		(uint64_t *)ret->guard);
 	sum_all(l, "stats_quic", MODEL_VIPS, sizeof(struct stats_quic) / 8, (uint64_t *)ret->quic);
@@ -144,6 +145,7 @@ static void say_counter(struct lane *l, const struct model_counters *found)
 		{ "stats_backend", offsetof(struct model_counters, backend),
 		  sizeof(want->backend[0]) },
 		{ "stats_guard", offsetof(struct model_counters, guard), sizeof(want->guard[0]) },
+		{ "stats_flow", offsetof(struct model_counters, flow), sizeof(want->flow[0]) },
 		{ "stats_response", offsetof(struct model_counters, response),
 		  sizeof(want->response) },
 		{ "stats_quic", offsetof(struct model_counters, quic), sizeof(want->quic[0]) },
@@ -255,6 +257,6 @@ bool lane_check_state(struct lane *l)
 				return false;
 		}
 	}
-	return check_clients(l) && check_verdicts(l) && lane_guard_check(l) &&
+	return check_clients(l) && check_verdicts(l) && lane_guard_check(l) && lane_flow_check(l) &&
 	       lane_egress_check(l) && lane_capture_check(l) && (!l->has_top || lane_top_check(l));
 }

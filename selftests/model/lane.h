@@ -43,7 +43,8 @@ struct lane {
 	struct limit_state *state;
 	struct limit_ports *ports;
 	struct limit_amplifier *amplifier;
-	uint64_t *ring; /* elements are rounded up to 8 bytes */
+	struct vip_slot *ring;
+	struct vip_window *windows;
 	struct verdict_filter *filter;
 	struct guard *guards;
 	struct capture *capture;

@@ -36,6 +36,9 @@ void lane_explain_close(struct lane *l)
 void lane_explain_ask(struct lane *l, const struct lane_packet *p)
 {
 	said.asked = false;
+	/* That the map of flows is full cannot be told before a flow is put there. */
+	if (l->model.state.flow.n_flow == MODEL_FLOWS)
+		return;
 	if (!l->explain.object || p->egress || p->segment_bytes ||
 	    p->frame.len < LANE_TC_BYTES_MIN || l->n_explain++ % EXPLAIN_EVERY)
 		return;

@@ -33,6 +33,11 @@ void lane_explain_ask(struct lane *l, const struct lane_packet *p);
 bool lane_explain_check(struct lane *l, const struct model_packet *want, enum model_fate fate,
 			uint32_t returned, const uint8_t *out, uint32_t out_bytes);
 
+void lane_flow_open(struct lane *l);
+void lane_flow_close(struct lane *l);
+void lane_flow_forget(struct lane *l);
+bool lane_flow_check(struct lane *l);
+
 void lane_capture_open(struct lane *l);
 void lane_capture_close(struct lane *l);
 void lane_capture_forget(struct lane *l);

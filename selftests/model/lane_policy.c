@@ -53,6 +53,7 @@ void lane_open(struct lane *l, enum plane_hook hook, bool unknown_l4_drop, uint3
 	l->ring = lane_map_memory(l, "vip_ring", RING_BYTES);
 	l->filter = lane_map_memory(l, "verdict_filter", sizeof(*l->filter));
 	lane_guard_open(l);
+	lane_flow_open(l);
 	lane_egress_open(l, &settings);
 	lane_capture_open(l);
 	lane_explain_open(l, &settings);
@@ -69,6 +70,7 @@ void lane_close(struct lane *l)
 	lane_unmap(l->ring, RING_BYTES);
 	lane_unmap(l->filter, sizeof(*l->filter));
 	lane_guard_close(l);
+	lane_flow_close(l);
 	lane_egress_close(l);
 	lane_capture_close(l);
 	lane_explain_close(l);
@@ -186,6 +188,7 @@ void lane_write(struct lane *l)
 	memcpy(l->sets, l->model.policy.set, SETS_BYTES);
 	*l->state = l->model.policy.state;
 	write_verdicts(l);
+	write_rings(l);
 	write_vips(l);
 	write_quic(l);
 	lane_guard_write(l);
@@ -215,6 +218,7 @@ static void forget(struct lane *l)
 	l->n_client = 0;
 	memset(l->filter, 0, sizeof(*l->filter));
 	lane_guard_forget(l);
+	lane_flow_forget(l);
 	lane_egress_forget(l);
 	lane_capture_forget(l);
 	lane_top_forget(l);
@@ -229,7 +233,6 @@ void lane_begin(struct lane *l)
 	l->captures_seen = l->samples_seen = 0;
 	memcpy(l->ports, l->model.policy.ports, PORTS_BYTES);
 	*l->amplifier = l->model.policy.amplifier;
-	write_rings(l);
 	write_lists(l);
 	lane_write(l);
 }

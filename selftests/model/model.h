@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "model_flow.h"
 #include "model_guard.h"
 #include "model_response.h"
 #include "model_top.h"
@@ -83,7 +84,7 @@ struct model_policy {
 	struct vip_wide wide[MODEL_WIDE];
 	uint32_t n_wide;
 	bool has_wide;
-	uint32_t ring[MODEL_VIPS][2][MODEL_RING]; /* backend ids */
+	struct vip_slot ring[MODEL_VIPS][2][MODEL_RING];
 	struct backend backend[MODEL_BACKENDS];
 	struct quic quic[MODEL_VIPS]; /* by vip id */
 	struct model_quic_server quic_server[MODEL_QUIC_SERVERS];
@@ -108,6 +109,8 @@ struct model_state {
 	uint64_t may_look_ns[2]; /* for proof: of TCP, of all else */
 	struct model_guard_state guard[MODEL_VIPS];
 	uint64_t credit[MODEL_CREDITS]; /* for answers */
+	struct model_flow_state flow;
+	struct vip_flow_meter flow_meter[MODEL_VIPS][VIP_FLOW_KINDS];
 	struct model_top_table top[TOP_TABLES];
 	struct model_capture_state capture;
 	uint64_t answers_until_ns; /* until when answers to a guard are looked at */
@@ -120,6 +123,7 @@ struct model_counters {
 	struct stats_vip vip[MODEL_VIPS];
 	struct stats_count backend[MODEL_BACKENDS];
 	struct stats_guard guard[MODEL_VIPS];
+	struct stats_flow flow[MODEL_VIPS];
 	struct stats_response response;
 	struct stats_quic quic[MODEL_VIPS];
 };

@@ -175,7 +175,8 @@ enum model_fate model_vip(struct model *m, struct model_packet *p)
 	slot = flow_hash_slot(flow_hash(&flow, p->vip->hash_seed), p->vip->ring_size);
 	p->backend_id = model_quic(m, p);
 	if (p->backend_id == 0)
-		p->backend_id = policy->ring[p->vip->id][p->vip->ring & 1][slot];
+		p->backend_id = model_flow_choose(
+			m, p, &flow, &policy->ring[p->vip->id][p->vip->ring & 1][slot]);
 	if (p->backend_id == 0)
 		return model_drop(p, DROP_NO_BACKEND);
 	if (p->backend_id >= MODEL_BACKENDS ||

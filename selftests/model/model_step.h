@@ -23,6 +23,9 @@ uint32_t model_quic(struct model *m, const struct model_packet *p);
 enum model_fate model_vip(struct model *m, struct model_packet *p);
 /* Lower the segment size of a SYN to what its backend says. */
 void model_mss(struct model_packet *p);
+/* The backend of a packet whose slot is that; key: of its flow, fragments without ports. */
+uint32_t model_flow_choose(struct model *m, const struct model_packet *p,
+			   const struct flow_key *key, const struct vip_slot *slot);
 /* What the mode of the packet's backend makes of it; frame has room for it. */
 enum model_fate model_encap(struct model_packet *p);
 

@@ -285,6 +285,8 @@ void world_backend(struct draw *d, struct backend *b)
 	b->mtu = mtus[draw(d, 5)];
 	b->mss = sizes[draw(d, 6)];
 	b->flags = draw_one_in(d, 8) ? 0 : BACKEND_READY;
+	b->flags |= draw_one_in(d, 6) ? BACKEND_DEAD : 0;
+	b->generation = draw(d, 3);
 	b->mode = (uint8_t)draw(d, 3);
 	b->addr = world_source(d, draw(d, 2));
 	b->source = world_source(d, draw(d, 2));
@@ -293,16 +295,46 @@ void world_backend(struct draw *d, struct backend *b)
 	memcpy(b->src_mac, (const char *)&mac + 2, 6);
 }
 
+/* In a window, or one that is over, or nothing changed: all slots of a ring alike, or each its own. */
+static void slots(struct draw *d, struct vip_slot ring[MODEL_RING])
+{
+	static const uint32_t words[] = { 0, 0, VIP_BEFORE_NONE, VIP_BEFORE_OVER };
+	bool is_steady = draw(d, 2);
+	uint32_t i;
+
+	for (i = 0; i < MODEL_RING; i++) {
+		ring[i].backend = draw_one_in(d, 16) ? 0 : draw(d, MODEL_BACKENDS + 1);
+		ring[i].before = 0;
+		if (!is_steady)
+			ring[i].before =
+				draw_one_in(d, 3) ? words[draw(d, 4)] : 1 + draw(d, MODEL_BACKENDS);
+	}
+}
+
+/* The agent's next ring: what slots were before the window stays, or it is over. */
+void world_ring(struct draw *d, struct model_policy *w)
+{
+	struct vip_slot *ring = w->ring[1 + draw(d, MODEL_VIPS - 1)][draw(d, 2)];
+	bool is_over = draw_one_in(d, 3);
+	uint32_t i;
+
+	for (i = 0; i < MODEL_RING; i++) {
+		if (is_over && ring[i].before)
+			ring[i].before = VIP_BEFORE_OVER;
+		else if (draw_one_in(d, 3))
+			ring[i].backend = draw(d, MODEL_BACKENDS);
+	}
+}
+
 static void vips(struct draw *d, struct model_policy *w)
 {
 	static const uint32_t sizes[] = { 1, 2, 13, MODEL_RING };
-	uint32_t *slot = (uint32_t *)w->ring;
 	uint32_t i, k;
 
 	for (i = 1; i < MODEL_BACKENDS; i++)
 		world_backend(d, &w->backend[i]);
-	for (i = 0; i < MODEL_VIPS * 2 * MODEL_RING; i++)
-		slot[i] = draw_one_in(d, 16) ? 0 : draw(d, MODEL_BACKENDS + 1);
+	for (i = 0; i < MODEL_VIPS * 2; i++)
+		slots(d, w->ring[i / 2][i % 2]);
 	for (w->n_vip = 0, i = draw(d, MODEL_VIP_KEYS); i; i--) {
 		struct vip_key key = { .addr = world_destination(d, draw(d, 2)),
 				       .port = world_dport(d),

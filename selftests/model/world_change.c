@@ -37,7 +37,7 @@ static void change_rates(struct draw *d, struct model_policy *policy, uint32_t i
 void world_change(struct draw *d, uint64_t now_ns, struct model_policy *policy,
 		  struct model_state *state)
 {
-	switch (draw(d, 13)) {
+	switch (draw(d, 15)) {
 	case 0:
 	case 1:
 		change_rates(d, policy, 1 + draw(d, MODEL_CLASSES - 1));
@@ -80,6 +80,9 @@ void world_change(struct draw *d, uint64_t now_ns, struct model_policy *policy,
 		break;
 	case 11:
 		world_quic_make(d, policy);
+		break;
+	case 12:
+		world_ring(d, policy);
 		break;
 	default:
 		prove(d, state);

@@ -10,6 +10,7 @@ struct addr world_mask(struct addr a, uint32_t len_bits);
 void world_verdicts(struct draw *d, uint64_t now_ns, struct model_policy *w);
 void world_backend(struct draw *d, struct backend *b);
 void world_wide(struct draw *d, struct model_policy *w);
+void world_ring(struct draw *d, struct model_policy *w);
 void world_row_key(struct draw *d, struct limit_row_key *key);
 struct limit_set_entry world_set_entry(struct draw *d);
 void world_response_make(struct draw *d, struct model_policy *w);

@@ -24,11 +24,10 @@ void print_vips(json_t *data, FILE *out)
 void print_backends(json_t *data, FILE *out)
 {
 	static const struct table_column columns[] = {
-		{ "VIP", "vip" },	  { "NAME", "name" },
-		{ "ADDRESS", "address" }, { "WEIGHT", "weight" },
-		{ "SLOTS", "slots" },	  { "PACKETS", "packets" },
-		{ "BYTES", "bytes" },	  { "MTU", "mtu" },
-		{ "STATE", "state" },	  { 0 },
+		{ "VIP", "vip" },	    { "NAME", "name" },	  { "ADDRESS", "address" },
+		{ "WEIGHT", "weight" },	    { "SLOTS", "slots" }, { "PACKETS", "packets" },
+		{ "BYTES", "bytes" },	    { "FLOWS", "flows" }, { "MTU", "mtu" },
+		{ "LEFT", "drain_left_s" }, { "STATE", "state" }, { 0 },
 	};
 
 	table_print(data, columns, out);
@@ -68,18 +67,15 @@ static void print_backend_shares(json_t *backends, FILE *out)
 
 void print_vip(json_t *data, FILE *out)
 {
-	static const char *const head[] = { "name",	     "address",	    "protocol",
-					    "limit",	     "health",	    "all_down",
-					    "packets",	     "bytes",	    "dropped_packets",
-					    "dropped_bytes", "connections", "share_since" };
+	static const char *const head[] = { "name",	     "address",	       "protocol",
+					    "limit",	     "health",	       "all_down",
+					    "packets",	     "bytes",	       "dropped_packets",
+					    "dropped_bytes", "connections",    "share_since",
+					    "window_open",   "window_left_ms", "flows_noted" };
 	static const struct table_column columns[] = {
-		{ "NAME", "name" },
-		{ "ADDRESS", "address" },
-		{ "STATE", "state" },
-		{ "WEIGHT", "weight" },
-		{ "NOW", "weight_now" },
-		{ "HOP", "hop" },
-		{ 0 },
+		{ "NAME", "name" },	    { "ADDRESS", "address" }, { "STATE", "state" },
+		{ "WEIGHT", "weight" },	    { "NOW", "weight_now" },  { "FLOWS", "flows" },
+		{ "LEFT", "drain_left_s" }, { "HOP", "hop" },	      { 0 },
 	};
 	static const struct table_column ids[] = {
 		{ "NAME", "name" },

@@ -57,7 +57,7 @@ static int man_bounds(const struct conf_row *row, struct buf *out)
 	void (*format)(uint64_t, char *) = NULL;
 	char low[CONF_TEXT_MAX], high[CONF_TEXT_MAX];
 
-	if (row->type == &conf_type_duration)
+	if (row->type == &conf_type_duration || row->type == &conf_type_duration_opt)
 		format = conf_text_duration_format;
 	else if (row->type == &conf_type_size)
 		format = conf_text_size_format;

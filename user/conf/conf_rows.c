@@ -269,7 +269,7 @@ bool conf_row_is_unset(const struct conf_row *row, const void *item)
 	if (row->shape != CONF_VALUE)
 		return false;
 	if (row->type == &conf_type_mac || row->type == &conf_type_address_opt ||
-	    row->type == &conf_type_server_id)
+	    row->type == &conf_type_server_id || row->type == &conf_type_duration_opt)
 		return !*(const bool *)conf_row_aux(row, item);
 	return row->type->string && !*(char **)conf_row_field(row, item);
 }

@@ -37,11 +37,12 @@ struct conf_type {
 		      struct buf *out);
 };
 
-extern const struct conf_type conf_type_bool, conf_type_number, conf_type_duration, conf_type_size,
-	conf_type_rate, conf_type_byte_rate, conf_type_word, conf_type_string, conf_type_name,
-	conf_type_path, conf_type_ifname, conf_type_host, conf_type_url_path, conf_type_header,
-	conf_type_address, conf_type_address_opt, conf_type_address_port, conf_type_prefix,
-	conf_type_ports, conf_type_mac, conf_type_key, conf_type_sha256, conf_type_country;
+extern const struct conf_type conf_type_bool, conf_type_number, conf_type_duration,
+	conf_type_duration_opt, conf_type_size, conf_type_rate, conf_type_byte_rate, conf_type_word,
+	conf_type_string, conf_type_name, conf_type_path, conf_type_ifname, conf_type_host,
+	conf_type_url_path, conf_type_header, conf_type_address, conf_type_address_opt,
+	conf_type_address_port, conf_type_prefix, conf_type_ports, conf_type_mac, conf_type_key,
+	conf_type_sha256, conf_type_country;
 /* conf_type_vip.c */
 extern const struct conf_type conf_type_place, conf_type_place_ports;
 /* conf_type_health.c */

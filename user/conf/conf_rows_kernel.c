@@ -160,6 +160,15 @@ static const struct conf_row dataplane_rows[] = {
 	  .max = 65537,
 	  .help = "Slots of a vip's ring, a prime: at least 100 times its backends spreads evenly "
 		  "to 1 %." },
+	{ .name = "max_flows",
+	  DATAPLANE(max_flows),
+	  .type = &conf_type_number,
+	  .def = "131072",
+	  .min = 1024,
+	  .max = 1U << 24,
+	  .help = "Flows of all vips that are noted at a time, 128 bytes each: those that begin, or "
+		  "send, in slots that a change moves. One that finds no room may break with the "
+		  "next change." },
 	{ .name = "unknown_l4",
 	  DATAPLANE(unknown_l4),
 	  .type = &conf_type_word,

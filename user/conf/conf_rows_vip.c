@@ -147,6 +147,13 @@ static const struct conf_row vip_rows[] = {
 	  .def = "drop",
 	  .help = "What happens once no backend is up: packets are dropped and counted, or go to "
 		  "those that were up before the last ones failed." },
+	{ .name = "drain",
+	  CONF_AT2(struct conf_vip, drain_ms, has_drain),
+	  .type = &conf_type_duration_opt,
+	  .def_help = "5m of TCP, 0s of UDP",
+	  .max = 24ULL * 3600 * 1000,
+	  .help = "For how long after a change of its backends flows of before it are kept where "
+		  "they are; those that send within it stay there for good. 0s: not at all." },
 	{ .name = "backends",
 	  CONF_SUBS_AT(struct conf_vip, backends, n_backends, &conf_table_backend),
 	  .max_items = 65535,
@@ -159,7 +166,18 @@ static const struct conf_row vip_rows[] = {
 		  "from one to the other." },
 };
 
-const struct conf_table conf_table_vip = CONF_TABLE("vip", vip_rows, struct conf_vip, );
+/* A datagram does not say whether its flow is new: kept, flows would stay with who they have. */
+static void vip_derive(void *item, const struct conf_node *node)
+{
+	struct conf_vip *vip = item;
+
+	(void)node;
+	if (!vip->has_drain)
+		vip->drain_ms = vip->protocol == IPPROTO_TCP ? 5 * 60 * 1000 : 0;
+}
+
+const struct conf_table conf_table_vip =
+	CONF_TABLE("vip", vip_rows, struct conf_vip, .derive = vip_derive);
 
 static const struct conf_row decap_rows[] = {
 	{ .name = "devices",

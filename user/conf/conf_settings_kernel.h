@@ -52,6 +52,7 @@ struct conf_dataplane {
 		max_concurrent; /* sources, of all limits, whose connections are counted at a time */
 	char *cgroup;		/* whose connections are counted; NULL: the root */
 	uint32_t ring_size;
+	uint32_t max_flows; /* of all vips, noted while their rings change */
 	enum conf_unknown_l4 unknown_l4;
 	uint32_t events_per_s;
 	uint32_t too_big_per_s;	       /* answers to what does not fit to its backend; 0: none */
@@ -191,6 +192,8 @@ struct conf_vip {
 	struct conf_health health;
 	uint64_t slow_start_ms; /* from a recovery to the whole weight; 0: at once */
 	enum conf_all_down all_down;
+	bool has_drain;
+	uint64_t drain_ms; /* for how long a change of its ring has flows of before; 0: not */
 	struct conf_backend *backends;
 	size_t n_backends;
 	struct conf_quic *quic;

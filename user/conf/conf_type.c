@@ -227,6 +227,31 @@ const struct conf_type conf_type_duration = {
 	.format = duration_format,
 };
 
+static int duration_opt_parse(const struct conf_row *row, struct str text, void *field, void *aux,
+			      struct conf_arena *arena, struct errmsg *why)
+{
+	int err = duration_parse(row, text, field, NULL, arena, why);
+
+	if (!err)
+		*(bool *)aux = true;
+	return err;
+}
+
+static int duration_opt_format(const struct conf_row *row, const void *field, const void *aux,
+			       struct buf *out)
+{
+	return *(const bool *)aux ? duration_format(row, field, NULL, out) : 0;
+}
+
+/* One that may be left out: aux says whether it was given. */
+const struct conf_type conf_type_duration_opt = {
+	.name = "duration",
+	.expect = "a duration; write e.g. 200ms, 10s, 5m or 1h",
+	.pattern = "^(0|[0-9]+(\\.[0-9]+)?(ms|s|m|h|d))$",
+	.parse = duration_opt_parse,
+	.format = duration_opt_format,
+};
+
 static int size_parse(const struct conf_row *row, struct str text, void *field, void *aux,
 		      struct conf_arena *arena, struct errmsg *why)
 {

@@ -15,7 +15,7 @@
 
 #define LABEL(id, label, doc) label,
 #define DOC(id, label, doc)   doc,
-#define CHOICE_TEXT_MAX	      48
+#define CHOICE_TEXT_MAX	      128
 #define COUNT(list)	      (sizeof(list) / sizeof((list)[0]))
 
 static const char *const drop_labels[] = { DROP_REASONS(LABEL) };
@@ -29,6 +29,13 @@ static const char *const stage_names[EXPLAIN_STAGES] = {
 	[EXPLAIN_RESPONSE] = "response", [EXPLAIN_QUIC] = "quic",   [EXPLAIN_VIP] = "backend",
 	[EXPLAIN_MTU] = "mtu",		 [EXPLAIN_ENCAP] = "encap", [EXPLAIN_FORWARD] = "forward",
 	[EXPLAIN_MSS] = "mss",
+};
+
+static const char *const moved_docs[] = {
+	[EXPLAIN_MOVED_NOT] = "",
+	[EXPLAIN_MOVED_RING] = ", which changed not long ago: as the ring says now",
+	[EXPLAIN_MOVED_NOTED] = ", which changed not long ago: the flow is noted, and stays",
+	[EXPLAIN_MOVED_BEFORE] = ", which changed not long ago: as the ring said before",
 };
 
 static const char *const result_names[] = {
@@ -173,13 +180,19 @@ static const char *quic_text(const struct explain_trace *t)
 	return t->quic < COUNT(texts) ? texts[t->quic] : "?";
 }
 
+static const char *moved_text(const struct explain_trace *t)
+{
+	return t->moved < COUNT(moved_docs) ? moved_docs[t->moved] : "";
+}
+
 /* What chose the backend, or none. */
 static void choice_text(const struct explain_trace *t, char ret[CHOICE_TEXT_MAX])
 {
 	if (t->quic == EXPLAIN_QUIC_ROUTED)
 		snprintf(ret, CHOICE_TEXT_MAX, "its connection id");
 	else
-		snprintf(ret, CHOICE_TEXT_MAX, "slot %u of ring %u", t->slot, t->ring);
+		snprintf(ret, CHOICE_TEXT_MAX, "slot %u of ring %u%s", t->slot, t->ring,
+			 moved_text(t));
 }
 
 static void backend_text(const struct explain_view *v, char *ret)

@@ -30,11 +30,13 @@ static json_t *backend_json(const struct conf_vip *vip, const struct vip_backend
 {
 	char text[ADDR_TEXT_MAX];
 
-	return json_pack("{s:s,s:s,s:s,s:I,s:b,s:s,s:I,s:I,s:I,s:I}", "vip", vip->name, "name",
-			 b->conf->name, "address", addr_format(&b->conf->address, text), "weight",
-			 (json_int_t)b->conf->weight, "ready", b->ready, "state", b->state, "slots",
-			 (json_int_t)b->slots, "packets", (json_int_t)b->forwarded.packets, "bytes",
-			 (json_int_t)b->forwarded.bytes, "mtu", (json_int_t)b->mtu);
+	return json_pack("{s:s,s:s,s:s,s:I,s:b,s:s,s:I,s:I,s:I,s:I,s:I,s:I}", "vip", vip->name,
+			 "name", b->conf->name, "address", addr_format(&b->conf->address, text),
+			 "weight", (json_int_t)b->conf->weight, "ready", b->ready, "state",
+			 b->state, "slots", (json_int_t)b->slots, "packets",
+			 (json_int_t)b->forwarded.packets, "bytes", (json_int_t)b->forwarded.bytes,
+			 "mtu", (json_int_t)b->mtu, "flows", (json_int_t)b->flows, "drain_left_s",
+			 vip_show_drain_left(b->conf));
 }
 
 static int append_backends(struct dataplane *dp, const struct conf_vip *vip, json_t *list)

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "conf/vip_place.h"
 #include "dataplane/quic_map.h"
+#include "dataplane/vip_flow.h"
 #include "dataplane/vip_map.h"
 
 static const char *const type_names[] = {
@@ -33,6 +34,13 @@ const char *vip_show_state(const struct conf_backend *b, bool has_hop,
 	if (!health)
 		return "up";
 	return health->slow ? "starting" : names[health->status];
+}
+
+json_int_t vip_show_drain_left(const struct conf_backend *b)
+{
+	uint64_t now_s = clock_wall_ns() / NS_PER_S;
+
+	return b->drain_by > now_s ? (json_int_t)(b->drain_by - now_s) : 0;
 }
 
 static double weight_now(const struct vip_backend_state *b)
@@ -121,13 +129,14 @@ static json_t *backend_json(const struct vip_backend_state *b, const struct heal
 {
 	char text[ADDR_TEXT_MAX];
 	json_t *o = json_pack(
-		"{s:s,s:s,s:s,s:s,s:I,s:f,s:I,s:f,s:f,s:I,s:I}", "name", b->conf->name, "address",
-		addr_format(&b->conf->address, text), "state", vip_show_state(b->conf, b->ready, h),
-		"hop", b->ready ? "" : b->state, "weight", (json_int_t)b->conf->weight,
-		"weight_now", weight_now(b), "slots", (json_int_t)b->slots, "slots_percent",
-		percent(b->slots, all->slots), "weight_percent",
-		percent(weight_now(b), all->weight), "packets", (json_int_t)b->forwarded.packets,
-		"bytes", (json_int_t)b->forwarded.bytes);
+		"{s:s,s:s,s:s,s:s,s:I,s:f,s:I,s:f,s:f,s:I,s:I,s:I,s:I}", "name", b->conf->name,
+		"address", addr_format(&b->conf->address, text), "state",
+		vip_show_state(b->conf, b->ready, h), "hop", b->ready ? "" : b->state, "weight",
+		(json_int_t)b->conf->weight, "weight_now", weight_now(b), "slots",
+		(json_int_t)b->slots, "slots_percent", percent(b->slots, all->slots),
+		"weight_percent", percent(weight_now(b), all->weight), "packets",
+		(json_int_t)b->forwarded.packets, "bytes", (json_int_t)b->forwarded.bytes, "flows",
+		(json_int_t)b->flows, "drain_left_s", vip_show_drain_left(b->conf));
 
 	if (o)
 		add_share(o, b, all);
@@ -162,6 +171,18 @@ static json_t *backends_json(const struct control_request *r, const struct conf_
 	return list;
 }
 
+/* What a change of its ring keeps, and for how long yet. */
+static void add_flows(json_t *o, struct dataplane *dp, const struct conf_vip *vip)
+{
+	struct vip_flow_state flow = { 0 };
+
+	(void)vip_flow_get(dp, vip->name, &flow);
+	json_object_set_new(o, "drain_ms", json_integer((json_int_t)vip->drain_ms));
+	json_object_set_new(o, "window_open", json_boolean(flow.is_open));
+	json_object_set_new(o, "window_left_ms", json_integer((json_int_t)flow.left_ms));
+	json_object_set_new(o, "flows_noted", json_integer(flow.flows));
+}
+
 int vip_show(struct control_request *r, struct dataplane *dp, const struct conf_vip *vip)
 {
 	struct vip_backend_state *rows = calloc(vip->n_backends + 1, sizeof(*rows));
@@ -187,6 +208,8 @@ int vip_show(struct control_request *r, struct dataplane *dp, const struct conf_
 		(json_int_t)stats.dropped.bytes, "connections", (json_int_t)stats.connections,
 		"share_since", since_ms ? supervisor_time(since_ms * NS_PER_MS) : json_null(),
 		"backends", backends_json(r, vip, rows, n));
+	if (r->data)
+		add_flows(r->data, dp, vip);
 	free(rows);
 	if (r->data && vip->n_quic)
 		json_object_set_new(r->data, "quic", quic_json(dp, vip));

@@ -13,6 +13,7 @@
 #include "resize.h"
 #include "sluice/abi/meter.h"
 #include "sluice/abi/vip.h"
+#include "sluice/abi/vip_flow.h"
 
 /* New maps may take this part of the memory that is available: the rest is the traffic's. */
 #define MEMORY_NUMERATOR   3
@@ -185,6 +186,8 @@ int resize_plan(struct dataplane *dp, struct errmsg *err)
 	if (!e)
 		e = fit_keyed(dp, "verdict_flow", "dataplane.max_verdicts", 0, err);
 	if (!e)
+		e = fit_keyed(dp, "vip_flow", "dataplane.max_flows", 0, err);
+	if (!e)
 		e = fit_vips(dp, err);
 	if (!e)
 		e = fit_backends(dp, err);
@@ -304,7 +307,7 @@ static int copy_rings(struct dataplane *dp, const struct pinned_map *m, const st
 		for (slot = 0; slot < is; slot++)
 			memcpy(to.mem + (ring * is + slot) * to.stride,
 			       from.mem + (ring * was + (size_t)slot * size / is) * from.stride,
-			       sizeof(uint32_t));
+			       sizeof(struct vip_slot));
 		recs[i].ring_size = is;
 		if (bpf_map_update_elem(vips->fd, &keys[i], &recs[i], BPF_ANY))
 			err = -errno;

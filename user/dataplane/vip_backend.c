@@ -11,6 +11,7 @@
 #include "path_mtu_map.h"
 #include "vip_backend.h"
 #include "vip_id.h"
+#include "vip_ring.h"
 #include "vip_state.h"
 
 int vip_backend_load(struct vip_map *m)
@@ -85,6 +86,8 @@ int vip_backend_assign(struct vip_map *m, const struct vip_service *s, struct vi
 	struct backend *t = &m->table[id];
 	int err;
 
+	if (t->generation) /* flows of who had it must not become the new one's */
+		vip_ring_forget_backend(m, t->vip_id, id);
 	b->id = id;
 	m->backend_used[id] = true;
 	vip_id_forget(m, id);
@@ -138,7 +141,7 @@ static void write_hop(struct vip_map *m, const struct vip_service *s, const stru
 		.addr = b->conf.address,
 		.ifindex = b->hop.ifindex,
 		.mtu = (uint16_t)(mtu < UINT16_MAX ? mtu : UINT16_MAX),
-		.flags = BACKEND_READY,
+		.flags = BACKEND_READY | (t->flags & BACKEND_DEAD),
 		.mode = (uint8_t)s->mode,
 		.generation = t->generation,
 		.vip_id = s->rec.id,
@@ -222,5 +225,16 @@ void vip_backend_clear(struct vip_map *m, uint32_t id)
 	if (!(m->table[id].flags & BACKEND_READY))
 		return;
 	m->table[id].flags &= (uint8_t)~BACKEND_READY;
+	put(m, id);
+}
+
+void vip_backend_set_dead(struct vip_map *m, uint32_t id, bool is_dead)
+{
+	struct backend *t = &m->table[id];
+	uint8_t flags = (uint8_t)((t->flags & ~BACKEND_DEAD) | (is_dead ? BACKEND_DEAD : 0));
+
+	if (flags == t->flags)
+		return;
+	t->flags = flags;
 	put(m, id);
 }

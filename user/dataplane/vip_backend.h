@@ -29,3 +29,5 @@ bool vip_backend_set_path(struct vip_map *m, const struct vip_service *s, struct
 			  uint32_t mtu);
 /* No packet finds it any more: it is not to be used. */
 void vip_backend_clear(struct vip_map *m, uint32_t id);
+/* Flows that it has are not to get there any more, or again. */
+void vip_backend_set_dead(struct vip_map *m, uint32_t id, bool is_dead);

@@ -19,6 +19,7 @@
 #include "path_mtu_map.h"
 #include "quic_map.h"
 #include "vip_backend.h"
+#include "vip_flow.h"
 #include "vip_id.h"
 #include "vip_map.h"
 #include "vip_ring.h"
@@ -28,6 +29,7 @@
 #include "vip_wide.h"
 
 #define VIP_RINGS_PER_TURN 16
+#define VIP_FLOW_TICK_MS   1000
 
 static uint64_t now_ms(void)
 {
@@ -159,6 +161,8 @@ static void update_rings(struct vip_map *m)
 		timer_start(m->loop, &m->timer, 1 + m->rest_ms);
 	else if (again || m->n_retired)
 		timer_start(m->loop, &m->timer, VIP_GRACE_MS + m->rest_ms);
+	if (vip_flow_is_busy(m) && !timer_running(&m->flow_timer))
+		timer_start(m->loop, &m->flow_timer, VIP_FLOW_TICK_MS);
 }
 
 /* Soon, not now: changes come in bursts. A timer that runs is due then: starting it puts it off. */
@@ -188,6 +192,19 @@ static void on_path_timer(struct timer *t)
 	look_at_paths(container_of(t, struct vip_map, path_timer));
 }
 
+/* A drain may have ended: who is dead is looked at with the ring, which need not change for it. */
+static void on_flow_timer(struct timer *t)
+{
+	struct vip_map *m = container_of(t, struct vip_map, flow_timer);
+	size_t i;
+
+	for (i = 0; i < m->n_services; i++)
+		m->services[i].dirty =
+			m->services[i].dirty || vip_flow_drain_ended(m, &m->services[i]);
+	vip_flow_tick(m);
+	update_rings(m);
+}
+
 static void on_hop(const struct addr *a, const struct neigh_hop *hop, const char *why, void *ctx)
 {
 	const struct vip_place *p;
@@ -213,6 +230,7 @@ static void map_free(struct vip_map *m)
 {
 	timer_stop(&m->timer);
 	timer_stop(&m->path_timer);
+	timer_stop(&m->flow_timer);
 	neigh_close(m->neigh);
 	vip_index_clear(&m->index);
 	vip_service_free(m->services, m->n_services);
@@ -239,6 +257,7 @@ static int map_open(struct dataplane *dp, struct loop *loop, struct vip_map **re
 	m->loop = loop;
 	m->timer.on_due = on_timer;
 	m->path_timer.on_due = on_path_timer;
+	m->flow_timer.on_due = on_flow_timer;
 	m->max_vips = vips->shape.max_entries;
 	m->vip_used = calloc(m->max_vips, sizeof(*m->vip_used));
 	err = m->vip_used ? vip_backend_load(m) : -ENOMEM;
@@ -472,6 +491,8 @@ int vip_map_set_share(struct dataplane *dp, const struct conf *conf, size_t vip,
 	if (b->share == share)
 		return 0;
 	b->share = share < VIP_SHARE_FULL ? share : VIP_SHARE_FULL;
+	if (!share) /* its flows, too, and however long rings take */
+		vip_backend_set_dead(dp->vip, b->id, true);
 	s->dirty = true;
 	update_soon(dp->vip);
 	return 0;
@@ -527,6 +548,7 @@ static void backend_state(struct dataplane *dp, const struct vip_backend *b,
 	ret->slots = b->slots;
 	ret->share = b->share;
 	ret->share_from = b->share_from;
+	ret->flows = b->flows;
 	ret->mtu = b->has_hop ? dp->vip->table[b->id].mtu : 0;
 	snprintf(ret->state, sizeof(ret->state), "%s",
 		 !b->has_hop			       ? b->why

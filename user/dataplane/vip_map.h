@@ -17,6 +17,7 @@ struct vip_backend_state {
 	uint32_t slots; /* of the ring */
 	uint32_t mtu;	/* of packets that it can be sent; 0: no next hop */
 	uint32_t share; /* see vip_map_set_share */
+	uint32_t flows; /* noted, that sent within VIP_FLOW_LIVE_S (vip_flow.h) */
 	struct stats_count forwarded;
 	struct stats_count share_from; /* forwarded at vip_map_share_since_ms */
 };

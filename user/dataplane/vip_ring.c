@@ -4,29 +4,46 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "dataplane_state.h"
 #include "sluice/algo/maglev.h"
+#include "sluice/abi/vip_flow.h"
+#include "vip_backend.h"
+#include "vip_flow.h"
 #include "vip_ring.h"
 #include "vip_state.h"
 
-/* Slots in memory: u32 values in strides of 8 bytes. */
+/* Slots in memory. */
 struct ring {
 	char *mem;
 	size_t stride;
 	uint32_t size;
 };
 
+/* Both parts of a slot at once, as packets read them. */
+static uint64_t *ring_word(const struct ring *r, uint32_t slot)
+{
+	return (uint64_t *)(void *)(r->mem + slot * r->stride);
+}
+
 static uint32_t ring_get(const struct ring *r, uint32_t slot)
 {
-	return *(const uint32_t *)(r->mem + slot * r->stride);
+	return VIP_SLOT_BACKEND(*ring_word(r, slot));
 }
 
-static void ring_set(struct ring *r, uint32_t slot, uint32_t id)
+static uint32_t ring_before(const struct ring *r, uint32_t slot)
 {
-	*(volatile uint32_t *)(r->mem + slot * r->stride) = id;
+	return VIP_SLOT_BEFORE(*ring_word(r, slot));
 }
 
-static int ring_open(struct vip_map *m, uint32_t vip_id, uint32_t which, struct ring *ret)
+static void ring_set(struct ring *r, uint32_t slot, uint32_t id, uint32_t before)
+{
+	*(volatile uint64_t *)ring_word(r, slot) = VIP_SLOT(id, before);
+}
+
+/* The first `size` slots of those that each ring has room for. */
+static int ring_open(struct vip_map *m, uint32_t vip_id, uint32_t which, uint32_t size,
+		     struct ring *ret)
 {
 	const struct pinned_map *map = pinned_map_find(m->dp, "vip_ring");
 	char *mem = pinned_map_mem(m->dp, "vip_ring");
@@ -36,7 +53,7 @@ static int ring_open(struct vip_map *m, uint32_t vip_id, uint32_t which, struct 
 		return -ENOMEM;
 	ret->stride = pinned_map_stride(map->shape.value_bytes);
 	ret->mem = mem + first * ret->stride;
-	ret->size = (uint32_t)slots;
+	ret->size = size < slots ? size : (uint32_t)slots;
 	return 0;
 }
 
@@ -114,49 +131,85 @@ int vip_ring_put_record(struct vip_map *m, const struct vip_service *s)
 	return bpf_map_update_elem(fd, &s->key, &s->rec, BPF_ANY) ? -errno : 0;
 }
 
-/* Write the idle ring, then the record that names it: in this order on every CPU. */
-static int flip(struct vip_map *m, struct vip_service *s, const uint32_t *want, uint64_t now_ms)
+/*
+ * What the slot is to say of before: the backend that it had when it was moved first, for as long as
+ * the window lasts, so that any number of changes knows the flows of before all of them.
+ */
+static uint32_t before_of(const struct ring *from, uint32_t slot, uint32_t want, bool is_kept)
 {
+	uint32_t is = ring_get(from, slot), before = ring_before(from, slot);
+
+	if (!is_kept || is == want || (before && before != VIP_BEFORE_OVER))
+		return before;
+	return is ? is : VIP_BEFORE_NONE;
+}
+
+/* Write the idle ring, then the record that names it: in this order on every CPU. */
+static int flip(struct vip_map *m, struct vip_service *s, const struct ring *from,
+		const uint32_t *want, uint64_t now_ms)
+{
+	bool is_kept = from->size && vip_flow_open_window(m, s);
+	struct vip was = s->rec;
 	struct ring idle;
 	uint32_t slot;
-	int err = ring_open(m, s->rec.id, !s->rec.ring, &idle);
+	int err = ring_open(m, s->rec.id, !s->rec.ring, s->ring_size, &idle);
 
 	if (err)
 		return err;
-	for (slot = 0; slot < idle.size; slot++)
-		ring_set(&idle, slot, want[slot]);
+	for (slot = 0; slot < idle.size; slot++) {
+		/* Of another size: the slot that most of this one's flows had. */
+		uint32_t at = (uint32_t)((uint64_t)slot * from->size / idle.size);
+
+		ring_set(&idle, slot, want[slot],
+			 from->size ? before_of(from, at, want[slot], is_kept) : 0);
+	}
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	s->rec.ring = !s->rec.ring;
 	s->rec.ring_size = idle.size;
 	err = vip_ring_put_record(m, s);
 	if (err)
-		s->rec.ring = !s->rec.ring;
+		s->rec = was;
 	else
 		s->flipped_ms = now_ms;
 	return err;
+}
+
+static void update_dead(struct vip_map *m, const struct vip_service *s)
+{
+	uint64_t now_s = clock_wall_ns() / NS_PER_S;
+	size_t i;
+
+	for (i = 0; i < s->n_backends; i++) {
+		const struct vip_backend *b = &s->backends[i];
+
+		vip_backend_set_dead(m, b->id,
+				     !b->share || (b->conf.drain_by && b->conf.drain_by <= now_s));
+	}
 }
 
 int vip_ring_update(struct vip_map *m, struct vip_service *s, uint64_t now_ms)
 {
 	CLEANUP_FREE uint32_t *want = NULL;
 	struct ring in_force;
-	int err = ring_open(m, s->rec.id, s->rec.ring, &in_force);
+	int err = ring_open(m, s->rec.id, s->rec.ring, s->rec.ring_size, &in_force);
 
 	if (err || !s->dirty)
 		return err;
-	want = calloc(in_force.size, sizeof(*want));
+	/* Who is dead gets nothing from now on, whenever the ring can be changed. */
+	update_dead(m, s);
+	want = calloc(s->ring_size, sizeof(*want));
 	if (!want)
 		return -ENOMEM;
-	err = fill(s, want, in_force.size);
+	err = fill(s, want, s->ring_size);
 	if (err)
 		return err;
-	if (s->rec.ring_size != in_force.size || !same(&in_force, want)) {
+	if (s->ring_size != in_force.size || !same(&in_force, want)) {
 		if (s->flipped_ms && now_ms - s->flipped_ms < VIP_GRACE_MS)
 			return -EAGAIN;
-		err = flip(m, s, want, now_ms);
+		err = flip(m, s, &in_force, want, now_ms);
 	}
 	if (!err)
-		err = count_slots(m, s, want, in_force.size);
+		err = count_slots(m, s, want, s->ring_size);
 	if (!err)
 		s->dirty = false;
 	return err;
@@ -165,21 +218,71 @@ int vip_ring_update(struct vip_map *m, struct vip_service *s, uint64_t now_ms)
 int vip_ring_adopt(struct vip_map *m, struct vip_service *s)
 {
 	CLEANUP_FREE uint32_t *slots = NULL;
+	bool is_open = false, is_over = false;
 	struct ring in_force;
 	uint32_t slot;
-	int err = ring_open(m, s->rec.id, s->rec.ring, &in_force);
+	int err = ring_open(m, s->rec.id, s->rec.ring, s->rec.ring_size, &in_force);
 
 	if (err)
 		return err;
 	slots = calloc(in_force.size, sizeof(*slots));
 	if (!slots)
 		return -ENOMEM;
-	for (slot = 0; slot < in_force.size && slot < s->rec.ring_size; slot++) {
-		uint32_t id = ring_get(&in_force, slot);
+	for (slot = 0; slot < in_force.size; slot++) {
+		uint32_t id = ring_get(&in_force, slot), before = ring_before(&in_force, slot);
 
 		slots[slot] = id < m->max_backends ? id : 0; /* from a pin: not ours alone */
+		is_over = is_over || before == VIP_BEFORE_OVER;
+		is_open = is_open || (before && before != VIP_BEFORE_OVER);
 	}
+	vip_flow_adopt(m, s, is_open, is_over);
 	return count_slots(m, s, slots, in_force.size);
+}
+
+void vip_ring_end_window(struct vip_map *m, const struct vip_service *s)
+{
+	struct ring r;
+	uint32_t slot;
+
+	if (ring_open(m, s->rec.id, s->rec.ring, s->rec.ring_size, &r))
+		return;
+	for (slot = 0; slot < r.size; slot++) {
+		if (ring_before(&r, slot))
+			ring_set(&r, slot, ring_get(&r, slot), VIP_BEFORE_OVER);
+	}
+}
+
+bool vip_ring_forget_over(struct vip_map *m, const struct vip_service *s, const bool *noted)
+{
+	bool is_left = false;
+	struct ring r;
+	uint32_t slot;
+
+	if (ring_open(m, s->rec.id, s->rec.ring, s->rec.ring_size, &r))
+		return false;
+	for (slot = 0; slot < r.size; slot++) {
+		if (ring_before(&r, slot) != VIP_BEFORE_OVER)
+			continue;
+		is_left = is_left || noted[slot];
+		if (!noted[slot])
+			ring_set(&r, slot, ring_get(&r, slot), 0);
+	}
+	return is_left;
+}
+
+void vip_ring_forget_backend(struct vip_map *m, uint32_t vip_id, uint32_t id)
+{
+	struct ring r;
+	uint32_t which, slot;
+
+	for (which = 0; which < 2; which++) {
+		if (ring_open(m, vip_id, which, m->dp->conf.ring_size, &r))
+			continue;
+		for (slot = 0; slot < r.size; slot++) {
+			if (ring_before(&r, slot) == id)
+				ring_set(&r, slot, ring_get(&r, slot), VIP_BEFORE_NONE);
+		}
+	}
 }
 
 void vip_ring_zero(struct vip_map *m, uint32_t vip_id)
@@ -188,9 +291,9 @@ void vip_ring_zero(struct vip_map *m, uint32_t vip_id)
 	uint32_t which, slot;
 
 	for (which = 0; which < 2; which++) {
-		if (ring_open(m, vip_id, which, &r))
+		if (ring_open(m, vip_id, which, m->dp->conf.ring_size, &r))
 			continue;
 		for (slot = 0; slot < r.size; slot++)
-			ring_set(&r, slot, 0);
+			ring_set(&r, slot, 0, 0);
 	}
 }

@@ -2,6 +2,7 @@
 /* Rings: filled aside, flipped with one store. */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct vip_map;
@@ -12,8 +13,14 @@ struct vip_service;
  * 0, or -EAGAIN: the idle ring may still be read, try again after VIP_GRACE_MS; or negative errno.
  */
 int vip_ring_update(struct vip_map *m, struct vip_service *s, uint64_t now_ms);
-/* Count the slots that its backends have in a ring which was found pinned. */
+/* Count the slots that its backends have in a ring which was found pinned, and find its window. */
 int vip_ring_adopt(struct vip_map *m, struct vip_service *s);
+/* Slots of the window say that it is over: what is noted decides, and else the ring. */
+void vip_ring_end_window(struct vip_map *m, const struct vip_service *s);
+/* Of those, the ones that nothing is noted about say nothing. False: none is left. */
+bool vip_ring_forget_over(struct vip_map *m, const struct vip_service *s, const bool *noted);
+/* The id is about to be another backend's: no slot of the vip says that it was there before. */
+void vip_ring_forget_backend(struct vip_map *m, uint32_t vip_id, uint32_t id);
 /* Both rings of a vip that no packet can find any more. */
 void vip_ring_zero(struct vip_map *m, uint32_t vip_id);
 /* Write the service's record. */

@@ -47,6 +47,7 @@ void vip_service_free(struct vip_service *services, size_t n)
 			free(services[i].backends[j].conf.device);
 		}
 		free(services[i].backends);
+		free(services[i].noted);
 	}
 	free(services);
 }
@@ -71,6 +72,8 @@ static int copy_conf(const struct vip_map *m, const struct conf_vip *v, struct v
 	s->source = v->source;
 	s->gue_port = v->gue_port;
 	s->mss_clamp = v->mss_clamp;
+	s->drain_ms = v->drain_ms;
+	s->ring_size = m->dp->conf.ring_size;
 	quic_map_compile(v, &s->quic);
 	s->rec.service = limit_map_service(m->dp, v->name);
 	s->rec.flags = v->n_quic ? VIP_QUIC : 0;
@@ -93,7 +96,7 @@ static int new_record(struct vip_map *m, struct vip *ret)
 		;
 	if (id == m->max_vips)
 		return -ENOSPC;
-	*ret = (struct vip) { .id = id, .ring_size = m->dp->conf.ring_size };
+	*ret = (struct vip) { .id = id };
 	if (getrandom(ret->hash_seed, sizeof(ret->hash_seed), 0) != sizeof(ret->hash_seed))
 		return -EIO;
 	/* An agent before us may have stopped before it cleaned up behind a vip of this id. */
@@ -122,6 +125,10 @@ static int find_record(struct vip_map *m, const struct vip_pinned *pinned, struc
 		s->flipped_ms = old->flipped_ms;
 		s->share_since_ms = old->share_since_ms;
 		s->share_flipped_ms = old->share_flipped_ms;
+		s->window_open = old->window_open;
+		s->window_over = old->window_over;
+		s->window_over_ms = old->window_over_ms;
+		s->flows = old->flows;
 	} else if (i < pinned->n) {
 		s->rec = pinned->recs[i];
 		s->rec.ring &= 1;
@@ -132,6 +139,7 @@ static int find_record(struct vip_map *m, const struct vip_pinned *pinned, struc
 		err = new_record(m, &s->rec);
 		if (err)
 			return err;
+		s->rec.ring_size = s->ring_size;
 		s->is_new = true;
 	}
 	s->rec.service = service;
@@ -152,6 +160,7 @@ static void keep_hop(const struct vip_map *m, struct vip_backend *b)
 	b->hop = was->hop;
 	b->slots = was->slots;
 	b->share = was->share;
+	b->flows = was->flows;
 	b->share_from = was->share_from;
 	memcpy(b->why, was->why, sizeof(b->why));
 }
@@ -160,7 +169,7 @@ static void keep_hop(const struct vip_map *m, struct vip_backend *b)
  * What a ring that was found says of the backends' shares: the one with most slots for its weight has
  * all of it. Who has next to none of what that makes is as good as out.
  */
-static void find_shares(struct vip_service *s)
+static void find_shares(const struct vip_map *m, struct vip_service *s)
 {
 	uint64_t most = 0; /* slots per 2^16 of weight */
 	size_t i;
@@ -171,11 +180,16 @@ static void find_shares(struct vip_service *s)
 
 		most = each > most ? each : most;
 	}
-	for (i = 0; most && i < s->n_backends; i++) {
+	for (i = 0; i < s->n_backends; i++) {
 		struct vip_backend *b = &s->backends[i];
 		uint64_t full = most * b->conf.weight >> 16;
 		uint64_t share = full ? (uint64_t)b->slots * VIP_SHARE_FULL / full : 0;
 
+		/* Who is drained has no slot, but may have flows: his record knows. */
+		if (!b->conf.weight || b->conf.drain_by) {
+			b->share = m->table[b->id].flags & BACKEND_DEAD ? 0 : VIP_SHARE_FULL;
+			continue;
+		}
 		/* Slots are shared to about a percent; what was all of a weight is again. */
 		b->share = share > VIP_SHARE_FULL - 5 ? VIP_SHARE_FULL : (uint32_t)share;
 	}
@@ -202,7 +216,7 @@ static int set_shares(struct vip_map *m, struct vip_service *s)
 	if (s->is_found)
 		err = vip_ring_adopt(m, s);
 	if (s->checked && s->is_found) {
-		find_shares(s);
+		find_shares(m, s);
 		find_named(m, s);
 	}
 	for (i = 0; !s->checked && i < s->n_backends; i++)

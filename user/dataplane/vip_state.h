@@ -21,6 +21,7 @@ struct vip_backend {
 	char why[96];		       /* while there is no hop */
 	uint32_t slots;		       /* in the ring in force */
 	uint32_t share;		       /* of its weight that it has, 0..VIP_SHARE_FULL */
+	uint32_t flows;		       /* noted, and living at the last count */
 	struct stats_count share_from; /* what it had been sent at share_since_ms */
 	bool is_named;		       /* by its server id, in map quic_servers */
 };
@@ -44,6 +45,13 @@ struct vip_service {
 	uint64_t flipped_ms; /* 0: never; the idle ring may be read until VIP_GRACE_MS after */
 	uint64_t share_since_ms,
 		share_flipped_ms; /* when shares began, and of which flip they are */
+	uint32_t ring_size;	  /* that it is to have; rec has what it has */
+	uint64_t drain_ms;	  /* for how long a change has flows of before; 0: not at all */
+	bool window_open;	  /* the ring in force has slots of before */
+	bool window_over;	  /* it has slots that notes may be about */
+	uint64_t window_over_ms;
+	uint32_t flows; /* notes, at the last count */
+	bool *noted;	/* by slot, while notes are counted */
 };
 
 /* An id that packets in flight may still use. */
@@ -59,6 +67,9 @@ struct vip_map {
 	struct neigh *neigh;
 	struct timer timer;
 	struct timer path_timer;
+	struct timer flow_timer; /* runs while vip_flow_is_busy */
+	uint32_t flow_ticks;
+	size_t n_flows; /* in map vip_flow at the last count */
 	struct vip_service *services;
 	size_t n_services;
 	struct vip_index index; /* of services */

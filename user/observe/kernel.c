@@ -250,6 +250,7 @@ void kernel_write(const struct prometheus_source *src, struct text *t)
 	write_actions(src->dataplane, t);
 	write_drops(src->dataplane, t);
 	write_vips(src, t);
+	vip_flow_write(src, t);
 	write_backends(src, t, false);
 	write_backends(src, t, true);
 	write_limit_admitted(src, t);

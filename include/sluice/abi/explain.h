@@ -53,6 +53,14 @@ enum explain_quic {
 	EXPLAIN_QUIC_ROUTED,
 };
 
+/* By what a packet has its backend in a slot that a change has moved (abi/vip_flow.h). */
+enum explain_moved {
+	EXPLAIN_MOVED_NOT, /* the slot was not */
+	EXPLAIN_MOVED_RING,
+	EXPLAIN_MOVED_NOTED,
+	EXPLAIN_MOVED_BEFORE,
+};
+
 /* As struct limit_answer of bpf/pipeline.h. */
 struct explain_limit {
 	__u8 limit_class;
@@ -92,7 +100,8 @@ struct explain_trace {
 	__u8 service;
 	__u8 stage[EXPLAIN_STAGES + 1]; /* enum explain_result */
 	struct explain_limit limit[EXPLAIN_LIMITS];
-	__u8 quic; /* enum explain_quic */
-	__u8 pad[5];
+	__u8 quic;  /* enum explain_quic */
+	__u8 moved; /* enum explain_moved */
+	__u8 pad[4];
 };
 ABI_SIZE(struct explain_trace, 152);

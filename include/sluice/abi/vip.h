@@ -80,14 +80,14 @@ ABI_SIZE(struct vip_state, 8);
 
 #define RING_SIZE_MAX 65537
 /*
- * A ring slot is a backend id; 0 is "no backend". Index: (vip.id * 2 + vip.ring) * stride + slot,
+ * A ring slot is a struct vip_slot (abi/vip_flow.h). Index: (vip.id * 2 + vip.ring) * stride + slot,
  * the stride being the programs' setting ring_stride, and slot that of abi/flow_hash.h.
- * In memory an element takes 8 bytes, as in all array maps: the kernel rounds up.
  */
 #define VIP_RING_ELEMENT_BYTES 8
 
 enum backend_flags {
 	BACKEND_READY = 1, /* mac and ifindex are known */
+	BACKEND_DEAD = 2,  /* by its checks, or its drain is over: not for flows of before either */
 };
 
 /* How a packet gets to a backend of the vip; the same for all of a vip. */
