@@ -37,6 +37,9 @@ const volatile bool xdp_frags = true;
 /* Sources a second and CPU, refused by a row, whose connection is looked for among this host's. */
 const volatile __u32 proofs_per_s = 20000;
 
+/* CPUs that share the ports of translated flows. */
+const volatile __u32 nat_cpus = 1;
+
 /* Sets of map limit_concurrent. */
 const volatile __u32 limit_concurrent_sets = 8192;
 
@@ -55,6 +58,7 @@ const volatile bool guard_enabled = true;
 const volatile bool limit_enabled = true;
 const volatile bool vip_enabled = true;
 const volatile bool response_enabled = true;
+const volatile bool nat_enabled = true;
 
 /* Tests: read test_now_ns instead of the clock. */
 const volatile bool clock_injected = false;

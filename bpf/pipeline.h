@@ -93,6 +93,7 @@ struct pkt_facts {
 	union {
 		__u32 egress_ifindex; /* STAGE_TX */
 		__u32 generation;     /* until then: of policy, when the packet began to ask it */
+		__u32 nat_slot; /* of a flow that is translated, after limits: 1 more; 0: none */
 	};
 	__u8 kind;    /* enum limit_kind, as far as headers tell */
 	__u8 exempt;  /* 1: an allow prefix has the source */

@@ -20,6 +20,7 @@
 #include "stage/mss.h"
 #include "stage/path_mtu.h"
 #include "stage/encap.h"
+#include "stage/nat.h"
 #include "stage/forward.h"
 #include "obs/stats.h"
 #include "obs/event.h"
@@ -86,6 +87,8 @@ int tc_ingress(struct __sk_buff *ctx)
 	if (result == STAGE_NEXT)
 		result = explained(EXPLAIN_VERDICT, stage_verdict(&p));
 	if (result == STAGE_NEXT)
+		result = explained(EXPLAIN_NAT_BACK, stage_nat_back(&p));
+	if (result == STAGE_NEXT)
 		result = explained(EXPLAIN_VIP_FIND, stage_vip_find(&p));
 	if (result == STAGE_NEXT)
 		result = explained(EXPLAIN_GUARD, stage_guard(&p));
@@ -94,6 +97,8 @@ int tc_ingress(struct __sk_buff *ctx)
 	if (result == STAGE_NEXT)
 		result = explained(EXPLAIN_RESPONSE, stage_response(&p));
 	if (result == STAGE_NEXT)
+		result = explained(EXPLAIN_NAT_FIND, stage_nat_find(&p));
+	if (result == STAGE_NEXT)
 		result = explained(EXPLAIN_QUIC, stage_quic(&p));
 	if (result == STAGE_NEXT)
 		result = explained(EXPLAIN_VIP, stage_vip(&p));
@@ -101,6 +106,8 @@ int tc_ingress(struct __sk_buff *ctx)
 		result = explained(EXPLAIN_MTU, stage_mtu(&p));
 	if (result == STAGE_NEXT)
 		result = explained(EXPLAIN_MSS, stage_mss(&p));
+	if (result == STAGE_NEXT)
+		result = explained(EXPLAIN_NAT, stage_nat(&p));
 	if (result == STAGE_NEXT)
 		result = explained(EXPLAIN_ENCAP, stage_encap(&p));
 	if (result == STAGE_NEXT)

@@ -52,6 +52,33 @@ static __always_inline long frame_patch(FRAME_CONTEXT *ctx, __u32 at, const void
 	return bpf_skb_store_bytes(ctx, at, from, bytes, BPF_F_RECOMPUTE_CSUM);
 }
 
+/* Change bytes that no checksum of the device covers: of the link header, or at once with their own. */
+static __always_inline long frame_put_ports(FRAME_CONTEXT *ctx, __u32 at, const __be16 ports[2])
+{
+	return bpf_skb_store_bytes(ctx, at, ports, 4, 0);
+}
+
+static __always_inline long frame_put_link(FRAME_CONTEXT *ctx, const struct ethhdr *link)
+{
+	return bpf_skb_store_bytes(ctx, 0, link, 12, 0);
+}
+
+/*
+ * Tell a transport checksum of what changed in the sum of the addresses and of what it covers itself. The
+ * kernel knows whether it is filled in (CHECKSUM_PARTIAL has the addresses alone) and what the device
+ * summed up: the addresses were written with its being told (frame_patch), so the change of the
+ * checksum that they cause is told, too; ports and theirs cancel each other out.
+ */
+static __always_inline long frame_adjust_l4(FRAME_CONTEXT *ctx, __u32 at, __u64 addresses,
+					    __u64 ports, bool udp)
+{
+	__u64 flags = udp ? BPF_F_MARK_MANGLED_0 : 0;
+	long err = bpf_l4_csum_replace(ctx, at, 0, ~csum_fold(addresses) & 0xffff,
+				       flags | BPF_F_PSEUDO_HDR);
+
+	return err ? err : bpf_l4_csum_replace(ctx, at, 0, ~csum_fold(ports) & 0xffff, flags);
+}
+
 /*
  * Change two bytes that the checksum at check_at covers; was and is: as words of its sum. The kernel
  * knows whether that was filled in. A sum that the device made stays: both changes make up for another.

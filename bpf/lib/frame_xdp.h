@@ -70,6 +70,39 @@ static __always_inline long frame_patch_summed(FRAME_CONTEXT *ctx, __u32 at, con
 	return err ? err : bpf_xdp_store_bytes(ctx, check_at, &check, sizeof(check));
 }
 
+/* Change bytes that no checksum of the device covers: of the link header, or at once with their own. */
+static __always_inline long frame_put_ports(FRAME_CONTEXT *ctx, __u32 at, const __be16 ports[2])
+{
+	return frame_patch(ctx, at, ports, 4);
+}
+
+static __always_inline long frame_put_link(FRAME_CONTEXT *ctx, const struct ethhdr *link)
+{
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+
+	return !frame_put(data, end, link, 12);
+}
+
+/*
+ * Tell a transport checksum within the first 128 bytes of what changed in the sum of the addresses and of
+ * what it covers itself. UDP's 0 is none, and a sum of 0 is sent as its other form (RFC 768).
+ */
+static __always_inline long frame_adjust_l4(FRAME_CONTEXT *ctx, __u32 at, __u64 addresses,
+					    __u64 ports, bool udp)
+{
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	__sum16 *check = data + (at & 127);
+
+	if ((void *)(check + 1) > end)
+		return -1;
+	if (udp && *check == 0)
+		return 0;
+	*check = csum_fold((~*check & 0xffff) + addresses + ports);
+	if (udp && *check == 0)
+		*check = 0xffff;
+	return 0;
+}
+
 #ifdef FRAME_FIXED
 /* Never, though the compiler must not know: it would leave out what functions are called with. */
 static __always_inline long frame_never(void)

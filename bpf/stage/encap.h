@@ -177,7 +177,7 @@ __noinline int encap_push(FRAME_CONTEXT *ctx, struct pkt_facts *p, struct backen
 
 static __always_inline enum stage_result stage_encap(struct pkt *p)
 {
-	if (!p->backend || p->backend->mode == BACKEND_L2)
+	if (!p->backend || p->backend->mode == BACKEND_L2 || p->backend->mode == BACKEND_NAT)
 		return STAGE_NEXT;
 	/* It is the last to touch the packet: the verifier is told so. */
 	return encap_push(p->ctx, &p->facts, p->backend) == STAGE_TX ? STAGE_TX : STAGE_DROP;

@@ -115,7 +115,8 @@ __noinline int quic_choose(FRAME_CONTEXT *ctx, struct pkt_facts *p)
  */
 static __always_inline enum stage_result stage_quic(struct pkt *p)
 {
-	if (!p->vip || !(p->vip->flags & VIP_QUIC) || (p->flags & (PKT_FRAGMENT | PKT_QUOTES)))
+	if (!p->vip || p->backend || !(p->vip->flags & VIP_QUIC) ||
+	    (p->flags & (PKT_FRAGMENT | PKT_QUOTES)))
 		return STAGE_NEXT;
 	p->backend_id = (__u32)quic_choose(p->ctx, &p->facts);
 	return STAGE_NEXT;

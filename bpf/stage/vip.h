@@ -104,7 +104,7 @@ static __always_inline bool vip_ring_ask(struct pkt *p, const struct vip *vip, _
 	hash = *(volatile __u64 *)word; /* of both parts of a slot at once */
 	p->backend_id = VIP_SLOT_BACKEND(hash);
 	before = VIP_SLOT_BEFORE(hash);
-	if (before)
+	if (before && !(vip->flags & VIP_NAT)) /* whose flows are all known */
 		vip_flow_choose(&p->facts, before);
 	return true;
 }
@@ -116,6 +116,8 @@ static __always_inline enum stage_result stage_vip(struct pkt *p)
 
 	if (!vip)
 		return STAGE_PASS;
+	if (p->backend) /* of a flow that is translated */
+		return STAGE_NEXT;
 	if (p->flags & PKT_FRAGMENT) {
 		p->flow.sport = 0;
 		p->flow.dport = 0;

@@ -16,6 +16,9 @@
 #define V4_BITS_MIN (ADDR_V4_BITS + 8)
 #define V6_BITS_MIN 16
 
+/* As its row has it; a dump names it in each mode. */
+#define GUE_PORT_DEFAULT 6080
+
 /* What is wrong with a backend at that address; NULL: nothing. */
 static const char *wrong_family(const struct conf_vip *vip, const struct addr *backend)
 {
@@ -23,7 +26,7 @@ static const char *wrong_family(const struct conf_vip *vip, const struct addr *b
 
 	if (addr_is_v4(backend) == v4)
 		return NULL;
-	if (vip->mode == BACKEND_L2)
+	if (vip->mode == BACKEND_L2 || vip->mode == BACKEND_NAT)
 		return v4 ? "the vip is IPv4, its backends have to be as well"
 			  : "the vip is IPv6, its backends have to be as well";
 	return v4 ? NULL : "the vip is IPv6, which is not put into IPv4; give an IPv6 address";
@@ -52,6 +55,19 @@ static void check_backend(const struct conf_vip *vip, const struct addr *backend
 			       "this is the vip itself; give the backend's own address");
 }
 
+/* Other modes leave the port as it is: what says otherwise was meant for nat. */
+static void check_port(const struct conf_vip *vip, const struct conf_backend *backend,
+		       struct conf_node *item, struct conf_node *vip_node,
+		       struct conf_errors *errors)
+{
+	struct conf_node *port = conf_node_get(item, "port");
+
+	if (port && !port->bad && backend->port && vip->mode != BACKEND_NAT &&
+	    !conf_node_or(vip_node, "mode")->bad)
+		conf_node_fail(errors, port,
+			       "is for mode nat; remove it, or set the vip's mode to nat");
+}
+
 static void check_backends(const struct conf *conf, const struct conf_vip *vip,
 			   struct conf_node *node, struct conf_errors *errors)
 {
@@ -63,6 +79,7 @@ static void check_backends(const struct conf *conf, const struct conf_vip *vip,
 	for (size_t i = 0; i < vip->n_backends; i++) {
 		struct conf_node *address = conf_node_get(conf_node_item(list, i), "address");
 
+		check_port(vip, &vip->backends[i], conf_node_item(list, i), node, errors);
 		if (address && !address->bad)
 			check_backend(vip, &vip->backends[i].address, node, address, errors);
 	}
@@ -83,9 +100,81 @@ static void check_outer(const struct conf_vip *vip, struct conf_node *node,
 			conf_node_fail(errors, source,
 				       "means nothing in mode l2; remove it, or "
 				       "set mode to ipip or gue");
+		else if (vip->mode == BACKEND_NAT)
+			conf_node_fail(errors, source,
+				       "is of outer headers, which mode nat has not; give snat");
 		else if (wrong)
 			conf_node_fail(errors, source, "is %s; give one of this host's", wrong);
 	}
+}
+
+static int compare_addresses(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct addr));
+}
+
+/* The addresses of all vips in order, to be looked up; NULL: there is no memory. */
+static const struct addr *sort_addresses(const struct conf *conf, struct conf_arena *scratch)
+{
+	struct addr *all = conf_arena_alloc(scratch, conf->n_vips + 1, sizeof(*all));
+
+	for (size_t i = 0; all && i < conf->n_vips; i++)
+		all[i] = conf->vips[i].address;
+	if (all)
+		qsort(all, conf->n_vips, sizeof(*all), compare_addresses);
+	return all;
+}
+
+/*
+ * What is wrong with an address that backends are to see; NULL: nothing.
+ *   vips  of all vips, in order
+ */
+static const char *wrong_snat(const struct conf *conf, const struct conf_vip *vip,
+			      const struct addr *vips, const struct addr *snat)
+{
+	if (conf_check_unroutable(snat))
+		return conf_check_unroutable(snat);
+	if (addr_is_v4(snat) != addr_is_v4(&vip->address))
+		return addr_is_v4(snat) ? "IPv4, the vip is IPv6" : "IPv6, the vip is IPv4";
+	/* Answers to it would be taken for what clients send to the vip. */
+	if (bsearch(snat, vips, conf->n_vips, sizeof(*vips), compare_addresses))
+		return "the address of a vip";
+	for (size_t i = 0; i < vip->n_backends; i++)
+		if (addr_eq(snat, &vip->backends[i].address))
+			return "the address of a backend";
+	return NULL;
+}
+
+static int check_snat(const struct conf *conf, const struct conf_vip *vip, const struct addr *vips,
+		      struct conf_node *node, struct conf_arena *scratch,
+		      struct conf_errors *errors)
+{
+	struct conf_node *list = conf_node_get(node, "snat"), *item;
+	struct conf_unique *entries = conf_arena_alloc(scratch, vip->n_snat, sizeof(*entries));
+	struct conf_node *gue_port = conf_node_get(node, "gue_port");
+	const char *wrong;
+
+	if (!entries)
+		return -ENOMEM;
+	if (conf_node_or(node, "mode")->bad || conf_node_is_bad(node, "address"))
+		return 0;
+	if (vip->n_snat && vip->mode != BACKEND_NAT)
+		conf_node_fail(errors, list, "is for mode nat; remove it, or set mode to nat");
+	if (vip->mode == BACKEND_NAT && gue_port && !gue_port->bad &&
+	    vip->gue_port != GUE_PORT_DEFAULT)
+		conf_node_fail(errors, gue_port, "is for mode gue; remove it");
+	for (size_t i = 0; i < vip->n_snat; i++) {
+		item = conf_node_item(list, i);
+		wrong = item && !item->bad ? wrong_snat(conf, vip, vips, &vip->snat[i]) : NULL;
+		if (wrong)
+			conf_node_fail(errors, item,
+				       "is %s; give an address of this host, of the vip's family, "
+				       "for nothing else",
+				       wrong);
+		entries[i] = (struct conf_unique) { &vip->snat[i], sizeof(struct addr), item };
+	}
+	conf_check_unique(entries, vip->n_snat, "this address is there already:", errors);
+	return 0;
 }
 
 /* Backends' addresses, unique within their vip. */
@@ -254,8 +343,9 @@ int conf_check_vips(const struct conf *conf, struct conf_node *root, struct conf
 {
 	const struct conf_dataplane *dataplane = &conf->dataplane;
 	struct conf_node *list = conf_node_get(root, "vips");
+	const struct addr *addresses = sort_addresses(conf, scratch);
 	size_t backends = 0;
-	int err = check_places(conf, list, scratch, errors);
+	int err = addresses ? check_places(conf, list, scratch, errors) : -ENOMEM;
 
 	for (size_t i = 0; i < conf->n_vips && !err; i++) {
 		struct conf_node *node = conf_node_item(list, i);
@@ -269,6 +359,8 @@ int conf_check_vips(const struct conf *conf, struct conf_node *root, struct conf
 		err = check_backend_addresses(&conf->vips[i], node, scratch, errors);
 		if (!err)
 			err = conf_check_quic(&conf->vips[i], node, scratch, errors);
+		if (!err)
+			err = check_snat(conf, &conf->vips[i], addresses, node, scratch, errors);
 	}
 	if (!err)
 		err = check_ways(conf, list, backends, scratch, errors);

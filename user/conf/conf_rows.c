@@ -157,6 +157,10 @@ static const struct conf_row root_rows[] = {
 	  .tier = CONF_TIER_DATA,
 	  .help = "What answers SYNs while there are too many of them: SYN cookies for listeners "
 		  "of this host, a check of the source for vips." },
+	{ .name = "nat",
+	  ROOT_SUB(nat, &conf_table_nat),
+	  .tier = CONF_TIER_DATA,
+	  .help = "How long flows of vips of mode nat stay without a packet." },
 	{ .name = "decap",
 	  ROOT_SUB(decap, &conf_table_decap),
 	  .tier = CONF_TIER_DATA,

@@ -108,7 +108,7 @@ extern const struct conf_table conf_table_root;
 /* Tables of the kernel half (conf_rows_kernel.c) and of the gateway (conf_rows_gateway.c). */
 extern const struct conf_table conf_table_dataplane, conf_table_acl, conf_table_geoip,
 	conf_table_guard, conf_table_limit, conf_table_response, conf_table_health, conf_table_vip,
-	conf_table_decap, conf_table_quic;
+	conf_table_decap, conf_table_quic, conf_table_nat;
 extern const struct conf_table conf_table_listener, conf_table_cluster, conf_table_route,
 	conf_table_plan, conf_table_consumer, conf_table_pushdown;
 

@@ -145,6 +145,14 @@ static const struct conf_row dataplane_rows[] = {
 	  .help = "Sources whose connections are counted for limits[].concurrent, one for each of "
 		  "the limits that they meet, 8 bytes each: give four times as many as there "
 		  "are." },
+	{ .name = "max_nat_flows",
+	  DATAPLANE(max_nat_flows),
+	  .type = &conf_type_number,
+	  .def = "32768",
+	  .min = 64,
+	  .max = 1U << 22,
+	  .help = "Flows of all vips of mode nat at a time, 400 bytes each; a quarter of them may "
+		  "be ones that no client has confirmed yet." },
 	{ .name = "cgroup",
 	  DATAPLANE(cgroup),
 	  .type = &conf_type_path,

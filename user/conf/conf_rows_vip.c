@@ -4,6 +4,7 @@
 
 #include "conf_rows.h"
 #include "sluice/abi/decap.h"
+#include "sluice/abi/nat.h"
 #include "sluice/abi/vip.h"
 
 static const struct conf_word protocol_words[] = { { "tcp", IPPROTO_TCP },
@@ -13,6 +14,7 @@ static const struct conf_word protocol_words[] = { { "tcp", IPPROTO_TCP },
 static const struct conf_word mode_words[] = { { "l2", BACKEND_L2 },
 					       { "ipip", BACKEND_IPIP },
 					       { "gue", BACKEND_GUE },
+					       { "nat", BACKEND_NAT },
 					       { NULL, 0 } };
 static const struct conf_word mss_words[] = { { "off", 0 },
 					      { "auto", CONF_MSS_AUTO },
@@ -31,8 +33,8 @@ static const struct conf_row backend_rows[] = {
 	  CONF_AT(struct conf_backend, address),
 	  .type = &conf_type_address,
 	  .flags = CONF_REQUIRED,
-	  .help = "Its own address. In mode l2 of the vip's family and on a link that the host is "
-		  "on; else any that is routed to, IPv4 for vips of IPv4 only." },
+	  .help = "Its own address. In modes l2 and nat of the vip's family, in l2 on a link that "
+		  "the host is on; else any that is routed to, IPv4 for vips of IPv4 only." },
 	{ .name = "weight",
 	  CONF_AT(struct conf_backend, weight),
 	  .type = &conf_type_number,
@@ -62,6 +64,11 @@ static const struct conf_row backend_rows[] = {
 	  .def_help = "required with quic",
 	  .help = "What it writes into its connection ids, unique within the vip: a number, "
 		  "decimal or with 0x, most significant byte first." },
+	{ .name = "port",
+	  CONF_AT(struct conf_backend, port),
+	  .type = &conf_type_number,
+	  .def = "0",
+	  .help = "Of mode nat: the port that it listens at; 0 is the vip's." },
 };
 
 static const struct conf_table conf_table_backend =
@@ -98,7 +105,8 @@ static const struct conf_row vip_rows[] = {
 	  .words = mode_words,
 	  .def = "l2",
 	  .help = "How packets get to backends: as they are, by hardware address (l2); in an IP "
-		  "header of their own (ipip); or in UDP, by Generic UDP Encapsulation (gue)." },
+		  "header of their own (ipip); in UDP, by Generic UDP Encapsulation (gue); or with "
+		  "the backend's address and port, and answers come back through here (nat)." },
 	{ .name = "source",
 	  CONF_AT2(struct conf_vip, source, has_source),
 	  .type = &conf_type_address_opt,
@@ -157,13 +165,21 @@ static const struct conf_row vip_rows[] = {
 	{ .name = "backends",
 	  CONF_SUBS_AT(struct conf_vip, backends, n_backends, &conf_table_backend),
 	  .max_items = 65535,
-	  .help = "Who answers, from the vip's address and directly to the client (direct server "
-		  "return). With none, or none of weight, packets are dropped and counted." },
+	  .help = "Who answers: from the vip's address and directly to the client (direct server "
+		  "return), but through here in mode nat. With none, or none of weight, packets "
+		  "are dropped and counted." },
 	{ .name = "quic",
 	  CONF_SUBS_AT(struct conf_vip, quic, n_quic, &conf_table_quic),
 	  .max_items = CONF_QUIC_MAX,
 	  .help = "How connection ids of QUIC look that name the backend; two while backends go "
 		  "from one to the other." },
+	{ .name = "snat",
+	  CONF_LIST_AT(struct conf_vip, snat, n_snat),
+	  .type = &conf_type_address,
+	  .max_items = NAT_SOURCES_MAX,
+	  .help = "Of mode nat: addresses of this host that backends see instead of the client's "
+		  "and answer to. Without them they see the client's, and their route to clients "
+		  "has to lead through here." },
 };
 
 /* A datagram does not say whether its flow is new: kept, flows would stay with who they have. */
@@ -178,6 +194,52 @@ static void vip_derive(void *item, const struct conf_node *node)
 
 const struct conf_table conf_table_vip =
 	CONF_TABLE("vip", vip_rows, struct conf_vip, .derive = vip_derive);
+
+#define NAT(field) CONF_AT(struct conf_nat, field), .type = &conf_type_duration
+#define NAT_MAX_MS (7ULL * 86400 * 1000)
+
+/* RFC 5382 REQ-5 (TCP: 2 h 4 min, and 4 min for what closes), RFC 4787 REQ-5 (UDP: 2 min). */
+static const struct conf_row nat_rows[] = {
+	{ .name = "tcp_opening",
+	  NAT(tcp_opening_ms),
+	  .def = "60s",
+	  .min = 1000,
+	  .max = NAT_MAX_MS,
+	  .help = "TCP until the client has answered the backend's SYN-ACK." },
+	{ .name = "tcp_established",
+	  NAT(tcp_established_ms),
+	  .def = "7440s",
+	  .min = 1000,
+	  .max = NAT_MAX_MS,
+	  .help = "TCP from then on." },
+	{ .name = "tcp_closing",
+	  NAT(tcp_closing_ms),
+	  .def = "240s",
+	  .min = 1000,
+	  .max = NAT_MAX_MS,
+	  .help = "TCP of which one side has sent its FIN." },
+	{ .name = "tcp_closed",
+	  NAT(tcp_closed_ms),
+	  .def = "10s",
+	  .min = 1000,
+	  .max = NAT_MAX_MS,
+	  .help = "TCP of which both sides have, or that one of them reset: for what is sent "
+		  "again." },
+	{ .name = "udp_opening",
+	  NAT(udp_opening_ms),
+	  .def = "30s",
+	  .min = 1000,
+	  .max = NAT_MAX_MS,
+	  .help = "UDP until the client has gone on after an answer." },
+	{ .name = "udp_established",
+	  NAT(udp_established_ms),
+	  .def = "120s",
+	  .min = 1000,
+	  .max = NAT_MAX_MS,
+	  .help = "UDP from then on." },
+};
+
+const struct conf_table conf_table_nat = CONF_TABLE("nat", nat_rows, struct conf_nat, );
 
 static const struct conf_row decap_rows[] = {
 	{ .name = "devices",

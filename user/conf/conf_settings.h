@@ -159,6 +159,7 @@ struct conf {
 	struct conf_acl acl;
 	struct conf_geoip geoip;
 	struct conf_guard guard;
+	struct conf_nat nat;
 	struct conf_decap decap;
 	struct conf_limit *limits;
 	size_t n_limits;

@@ -50,6 +50,7 @@ struct conf_dataplane {
 	uint32_t max_responses; /* clients of `responses` that have credit at a time */
 	uint32_t
 		max_concurrent; /* sources, of all limits, whose connections are counted at a time */
+	uint32_t max_nat_flows; /* of all vips of mode nat, at a time */
 	char *cgroup;		/* whose connections are counted; NULL: the root */
 	uint32_t ring_size;
 	uint32_t max_flows; /* of all vips, noted while their rings change */
@@ -105,6 +106,16 @@ struct conf_guard {
 	uint32_t off_per_s; /* at most on_per_s */
 	uint64_t hold_ms;
 	uint32_t reset; /* enum guard_reset */
+};
+
+/* How long a flow of mode nat stays without a packet. */
+struct conf_nat {
+	uint64_t tcp_opening_ms; /* until the client went on after an answer */
+	uint64_t tcp_established_ms;
+	uint64_t tcp_closing_ms; /* one side has ended */
+	uint64_t tcp_closed_ms;	 /* both have, or one of them reset it */
+	uint64_t udp_opening_ms; /* until there were packets of both sides, and more */
+	uint64_t udp_established_ms;
 };
 
 /* A port, or a range with both its ends. */
@@ -169,6 +180,7 @@ struct conf_backend {
 	uint64_t drain_by; /* seconds since 1970: no new flows, and by then no old ones; 0: not */
 	bool has_server_id;
 	uint8_t server_id[QUIC_SERVER_ID_MAX]; /* a number, big-endian */
+	uint16_t port;			       /* of mode nat, its own; 0: the vip's */
 };
 
 #define CONF_MSS_AUTO 1 /* to what fits to the backend */
@@ -198,4 +210,6 @@ struct conf_vip {
 	size_t n_backends;
 	struct conf_quic *quic;
 	size_t n_quic;
+	struct addr *snat; /* of mode nat: whom backends see and answer; none: the client */
+	size_t n_snat;
 };

@@ -24,11 +24,14 @@ static const char *const guard_docs[] = { GUARD_COUNTS(DOC) };
 static const char *const verdict_labels[] = { VERDICT_REASONS(LABEL) };
 
 static const char *const stage_names[EXPLAIN_STAGES] = {
-	[EXPLAIN_PARSE] = "parse",	 [EXPLAIN_ACL] = "acl",	    [EXPLAIN_VERDICT] = "verdict",
-	[EXPLAIN_VIP_FIND] = "vip",	 [EXPLAIN_GUARD] = "guard", [EXPLAIN_LIMIT] = "limit",
-	[EXPLAIN_RESPONSE] = "response", [EXPLAIN_QUIC] = "quic",   [EXPLAIN_VIP] = "backend",
-	[EXPLAIN_MTU] = "mtu",		 [EXPLAIN_ENCAP] = "encap", [EXPLAIN_FORWARD] = "forward",
-	[EXPLAIN_MSS] = "mss",
+	[EXPLAIN_PARSE] = "parse",	 [EXPLAIN_ACL] = "acl",
+	[EXPLAIN_VERDICT] = "verdict",	 [EXPLAIN_VIP_FIND] = "vip",
+	[EXPLAIN_GUARD] = "guard",	 [EXPLAIN_LIMIT] = "limit",
+	[EXPLAIN_RESPONSE] = "response", [EXPLAIN_QUIC] = "quic",
+	[EXPLAIN_VIP] = "backend",	 [EXPLAIN_MTU] = "mtu",
+	[EXPLAIN_ENCAP] = "encap",	 [EXPLAIN_NAT_BACK] = "nat answer",
+	[EXPLAIN_NAT_FIND] = "nat flow", [EXPLAIN_NAT] = "nat",
+	[EXPLAIN_FORWARD] = "forward",	 [EXPLAIN_MSS] = "mss",
 };
 
 static const char *const moved_docs[] = {
@@ -61,7 +64,10 @@ const char *explain_reason_name(const struct explain_trace *t)
 const char *explain_mode_name(const struct conf_vip *vip)
 {
 	static const char *const names[] = {
-		[BACKEND_L2] = "l2", [BACKEND_IPIP] = "ipip", [BACKEND_GUE] = "gue"
+		[BACKEND_L2] = "l2",
+		[BACKEND_IPIP] = "ipip",
+		[BACKEND_GUE] = "gue",
+		[BACKEND_NAT] = "nat",
 	};
 
 	return (size_t)vip->mode < COUNT(names) ? names[vip->mode] : "?";
@@ -248,6 +254,30 @@ static void sent_text(const struct explain_view *v, enum explain_stage stage, ch
 		snprintf(ret, EXPLAIN_TEXT_MAX, "nothing is put around it");
 }
 
+static void nat_text(const struct explain_view *v, enum explain_stage stage, char *ret)
+{
+	const struct explain_trace *t = v->trace;
+	const bool is_nat = v->vip && v->vip->mode == BACKEND_NAT;
+
+	if (t->stage[stage] == EXPLAIN_TX)
+		snprintf(ret, EXPLAIN_TEXT_MAX, "%s, by %s",
+			 stage == EXPLAIN_NAT_BACK ? "an answer, translated back"
+						   : "translated as its flow is",
+			 v->egress);
+	else if (t->stage[stage] == EXPLAIN_DROP)
+		snprintf(ret, EXPLAIN_TEXT_MAX, "%s", reason_doc(t));
+	else if (stage == EXPLAIN_NAT_BACK)
+		snprintf(ret, EXPLAIN_TEXT_MAX, "it answers no flow that is translated");
+	else if (!is_nat)
+		snprintf(ret, EXPLAIN_TEXT_MAX, "no vip of mode nat");
+	else if (stage == EXPLAIN_NAT)
+		snprintf(ret, EXPLAIN_TEXT_MAX, "it would begin a flow, from a port taken then");
+	else
+		snprintf(ret, EXPLAIN_TEXT_MAX, "%s",
+			 t->backend_id ? "its flow, or the ring, has a backend"
+				       : "it has no flow yet");
+}
+
 void explain_stage_text(const struct explain_view *v, enum explain_stage stage,
 			char ret[EXPLAIN_TEXT_MAX])
 {
@@ -292,6 +322,11 @@ void explain_stage_text(const struct explain_view *v, enum explain_stage stage,
 		break;
 	case EXPLAIN_MSS:
 		mss_text(v, ret);
+		break;
+	case EXPLAIN_NAT_BACK:
+	case EXPLAIN_NAT_FIND:
+	case EXPLAIN_NAT:
+		nat_text(v, stage, ret);
 		break;
 	default:
 		sent_text(v, stage, ret);

@@ -29,14 +29,17 @@ static json_t *count_json(const struct stats_count *c)
 static json_t *backend_json(const struct conf_vip *vip, const struct vip_backend_state *b)
 {
 	char text[ADDR_TEXT_MAX];
+	json_t *o = json_pack("{s:s,s:s,s:s,s:I,s:b,s:s,s:I,s:I,s:I,s:I}", "vip", vip->name, "name",
+			      b->conf->name, "address", addr_format(&b->conf->address, text),
+			      "weight", (json_int_t)b->conf->weight, "ready", b->ready, "state",
+			      b->state, "slots", (json_int_t)b->slots, "packets",
+			      (json_int_t)b->forwarded.packets, "bytes",
+			      (json_int_t)b->forwarded.bytes, "mtu", (json_int_t)b->mtu);
 
-	return json_pack("{s:s,s:s,s:s,s:I,s:b,s:s,s:I,s:I,s:I,s:I,s:I,s:I}", "vip", vip->name,
-			 "name", b->conf->name, "address", addr_format(&b->conf->address, text),
-			 "weight", (json_int_t)b->conf->weight, "ready", b->ready, "state",
-			 b->state, "slots", (json_int_t)b->slots, "packets",
-			 (json_int_t)b->forwarded.packets, "bytes", (json_int_t)b->forwarded.bytes,
-			 "mtu", (json_int_t)b->mtu, "flows", (json_int_t)b->flows, "drain_left_s",
-			 vip_show_drain_left(b->conf));
+	json_object_set_new(o, "flows", json_integer((json_int_t)b->flows));
+	json_object_set_new(o, "drain_left_s", json_integer(vip_show_drain_left(b->conf)));
+	vip_show_flows(o, b);
+	return o;
 }
 
 static int append_backends(struct dataplane *dp, const struct conf_vip *vip, json_t *list)
@@ -57,6 +60,7 @@ static const char *const mode_names[] = {
 	[BACKEND_L2] = "l2",
 	[BACKEND_IPIP] = "ipip",
 	[BACKEND_GUE] = "gue",
+	[BACKEND_NAT] = "nat",
 };
 
 static json_t *vip_json(struct dataplane *dp, const struct conf_vip *vip)

@@ -43,6 +43,24 @@ json_int_t vip_show_drain_left(const struct conf_backend *b)
 	return b->drain_by > now_s ? (json_int_t)(b->drain_by - now_s) : 0;
 }
 
+void vip_show_flows(json_t *backend, const struct vip_backend_state *b)
+{
+	const struct stats_nat *n = &b->nat;
+
+	if (!backend || !b->has_flows)
+		return;
+	/* Read one after the other, while they go on. */
+	json_object_set_new(
+		backend, "flows",
+		json_integer((json_int_t)(n->opened > n->ended ? n->opened - n->ended : 0)));
+	json_object_set_new(backend, "flows_opened", json_integer((json_int_t)n->opened));
+	json_object_set_new(backend, "flows_expired", json_integer((json_int_t)n->expired));
+	json_object_set_new(backend, "nat_exhausted", json_integer((json_int_t)n->exhausted));
+	json_object_set_new(backend, "nat_full", json_integer((json_int_t)n->full));
+	json_object_set_new(backend, "answer_packets", json_integer((json_int_t)n->answer_packets));
+	json_object_set_new(backend, "answer_bytes", json_integer((json_int_t)n->answer_bytes));
+}
+
 static double weight_now(const struct vip_backend_state *b)
 {
 	if (!b->ready || b->conf->drain_by)
@@ -142,6 +160,7 @@ static json_t *backend_json(const struct vip_backend_state *b, const struct heal
 		add_share(o, b, all);
 	if (o && b->conf->has_server_id)
 		json_object_set_new(o, "server_id", server_id_json(b->conf));
+	vip_show_flows(o, b);
 	if (o && b->conf->drain_by)
 		json_object_set_new(o, "drain_by", json_integer((json_int_t)b->conf->drain_by));
 	if (o && h)

@@ -39,6 +39,9 @@ static const struct {
 	SIZE("path_mtu", max_backends),
 	SIZE("quic", max_vips),
 	SIZE("stats_quic", max_vips),
+	SIZE("stats_nat", max_backends),
+	SIZE("nat_vip", max_vips),
+	SIZE("nat_flow", max_nat_flows),
 	SIZE("meters", max_meters),
 	SIZE("meter_slots", max_meters),
 #undef SIZE
@@ -86,6 +89,8 @@ uint32_t map_size_configured(const struct conf_dataplane *conf, const char *map)
 		return conf->max_vips + 2 * LISTENERS_MAX;
 	if (strcmp(map, "quic_servers") == 0)
 		return quic_servers(conf);
+	if (strcmp(map, "nat_tuple") == 0)
+		return 2 * conf->max_nat_flows; /* what its client shows, and what answers do */
 	return strcmp(map, "vip_ring") == 0 ? ring_slots(conf) : 0;
 }
 
@@ -101,6 +106,8 @@ const char *map_size_setting(const char *map)
 		return "dataplane.max_vips";
 	if (strcmp(map, "quic_servers") == 0)
 		return "dataplane.max_backends";
+	if (strcmp(map, "nat_tuple") == 0)
+		return "dataplane.max_nat_flows";
 	return strcmp(map, "vip_ring") == 0 ? "dataplane.max_vips or ring_size" : NULL;
 }
 

@@ -139,7 +139,7 @@ int path_mtu_map_look(struct vip_map *m)
 	for (i = 0; !err && i < m->n_services; i++) {
 		struct vip_service *s = &m->services[i];
 
-		if (s->mode == BACKEND_L2)
+		if (s->mode == BACKEND_L2 || s->mode == BACKEND_NAT)
 			continue;
 		any = 1;
 		for (j = 0; !err && j < s->n_backends; j++) {

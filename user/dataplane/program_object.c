@@ -5,6 +5,7 @@
 #include <linux/bpf.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/sysinfo.h>
 
 #include "dataplane_state.h"
 #include "map_size.h"
@@ -96,6 +97,7 @@ int program_object_set(struct bpf_object *obj, const char *name, const void *val
 static int set_settings(const struct dataplane *dp, struct bpf_object *obj, struct errmsg *err)
 {
 	const uint32_t concurrent_sets = map_size_configured(&dp->conf, "limit_concurrent");
+	const uint32_t nat_cpus = (uint32_t)get_nprocs_conf();
 	const bool drop = dp->conf.unknown_l4 == CONF_L4_DROP;
 	const struct {
 		const char *name;
@@ -106,6 +108,7 @@ static int set_settings(const struct dataplane *dp, struct bpf_object *obj, stru
 		{ "events_per_s", &dp->conf.events_per_s, 4 },
 		{ "too_big_per_s", &dp->conf.too_big_per_s, 4 },
 		{ "limit_concurrent_sets", &concurrent_sets, 4 },
+		{ "nat_cpus", &nat_cpus, 4 },
 		{ "unknown_l4_drop", &drop, sizeof(drop) },
 		{ "drop_cache_factor", &dp->drop_cache_factor, sizeof(dp->drop_cache_factor) },
 		{ "guard_own", &dp->guard_own, sizeof(dp->guard_own) },

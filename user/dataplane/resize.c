@@ -10,8 +10,10 @@
 #include "base/cleanup.h"
 #include "dataplane_state.h"
 #include "map_size.h"
+#include "nat_map.h"
 #include "resize.h"
 #include "sluice/abi/meter.h"
+#include "sluice/abi/nat.h"
 #include "sluice/abi/vip.h"
 #include "sluice/abi/vip_flow.h"
 
@@ -320,6 +322,11 @@ static bool keep_meter_slot(void *value, const void *ctx)
 	return ((const struct meter_slot *)value)->slot < *(const uint32_t *)ctx;
 }
 
+static bool keep_nat_ref(void *value, const void *ctx)
+{
+	return ((const struct nat_ref *)value)->slot < *(const uint32_t *)ctx;
+}
+
 static int copy_one(struct dataplane *dp, const struct pinned_map *m)
 {
 	struct map_shape old;
@@ -332,6 +339,13 @@ static int copy_one(struct dataplane *dp, const struct pinned_map *m)
 		return copy_keyed(m, keep_meter_slot, &m->shape.max_entries);
 	if (strcmp(m->name, "vip_ring") == 0)
 		return copy_rings(dp, m, &old);
+	if (strcmp(m->name, "nat_tuple") == 0)
+		return copy_keyed(m, keep_nat_ref,
+				  &pinned_map_find(dp, "nat_flow")->shape.max_entries);
+	if (strcmp(m->name, "nat_flow") == 0) {
+		err = copy_view(m, &old);
+		return err ? err : nat_map_settle(m);
+	}
 	/* Elsewhere, a client's credit would be another's: they ask again. */
 	if (strcmp(m->name, "response_credit") == 0)
 		return 0;

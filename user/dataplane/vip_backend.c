@@ -44,10 +44,16 @@ static int put(struct vip_map *m, uint32_t id)
 	return bpf_map_update_elem(fd, &id, &m->table[id], BPF_ANY) ? -errno : 0;
 }
 
+/* Does it put packets into other headers? */
+static bool is_outer(enum backend_mode mode)
+{
+	return mode == BACKEND_IPIP || mode == BACKEND_GUE;
+}
+
 /* Bytes of the headers that a packet to the address gets. */
 static uint32_t outer_bytes(enum backend_mode mode, const struct addr *a)
 {
-	if (mode == BACKEND_L2)
+	if (!is_outer(mode))
 		return 0;
 	return (addr_is_v4(a) ? BACKEND_OUTER_V4 : BACKEND_OUTER_V6) +
 	       (mode == BACKEND_GUE ? BACKEND_OUTER_UDP : 0);
@@ -72,7 +78,7 @@ void vip_backend_adopt(struct vip_map *m, const struct vip_service *s, struct vi
 		return;
 	b->id = id;
 	m->backend_used[id] = true;
-	if (s->mode != BACKEND_L2)
+	if (is_outer(s->mode))
 		b->path_mtu = path_mtu_map_get(m, &b->conf.address);
 	/* In use by packets right now: what is known stays until it proves wrong. */
 	b->has_hop = t->flags & BACKEND_READY;
@@ -116,7 +122,7 @@ static uint32_t inner_mtu(const struct vip_service *s, const struct vip_backend 
 	if (b->path_mtu && b->path_mtu < mtu)
 		mtu = b->path_mtu;
 	/* Of the path only what it must carry: fit_hop has seen to the hop. */
-	if (s->mode != BACKEND_L2 && mtu < outer + least_mtu(s))
+	if (is_outer(s->mode) && mtu < outer + least_mtu(s))
 		mtu = outer + least_mtu(s);
 	return mtu - outer;
 }
@@ -133,6 +139,14 @@ static uint16_t mss_of(const struct vip_service *s, uint32_t mtu)
 	return (uint16_t)(mtu - headers < UINT16_MAX ? mtu - headers : UINT16_MAX);
 }
 
+/* The port that packets get: of GUE that of outer headers. 0: their own. */
+static uint16_t port_of(const struct vip_service *s, const struct vip_backend *b)
+{
+	if (s->mode == BACKEND_GUE)
+		return s->gue_port;
+	return s->mode == BACKEND_NAT ? b->conf.port : 0;
+}
+
 static void write_hop(struct vip_map *m, const struct vip_service *s, const struct vip_backend *b)
 {
 	struct backend *t = &m->table[b->id];
@@ -145,11 +159,11 @@ static void write_hop(struct vip_map *m, const struct vip_service *s, const stru
 		.mode = (uint8_t)s->mode,
 		.generation = t->generation,
 		.vip_id = s->rec.id,
-		.port = htons(s->mode == BACKEND_GUE ? s->gue_port : 0),
+		.port = htons(port_of(s, b)),
 		.mss = mss_of(s, mtu),
 	};
 
-	if (s->mode != BACKEND_L2)
+	if (is_outer(s->mode))
 		want.source = b->hop.source;
 	memcpy(want.dst_mac, b->hop.dst_mac, 6);
 	memcpy(want.src_mac, b->hop.src_mac, 6);
@@ -173,6 +187,8 @@ static bool fit_hop(const struct vip_service *s, struct vip_backend *b, struct n
 				 "%.45s is behind a gateway; take mode ipip or gue", text);
 		return !hop->gateway;
 	}
+	if (s->mode == BACKEND_NAT)
+		return true;
 	if (hop->mtu < outer + least_mtu(s)) {
 		snprintf(b->why, sizeof(b->why),
 			 "MTU %u less %u of outer headers is under %u; raise it", hop->mtu, outer,

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "dataplane_state.h"
 #include "drop_cache_map.h"
+#include "nat_map.h"
 #include "path_mtu_map.h"
 #include "quic_map.h"
 #include "vip_backend.h"
@@ -418,6 +419,8 @@ static int apply(struct vip_map *m, const struct conf *conf)
 	if (!err)
 		err = quic_map_apply(m); /* before records say that connection ids are to be read */
 	if (!err)
+		err = nat_map_apply(m->dp, conf);
+	if (!err)
 		err = put_records(m);
 	if (!err)
 		err = vip_wide_apply(m->dp, conf);
@@ -536,8 +539,8 @@ int vip_map_stats(struct dataplane *dp, uint32_t vip_id, struct stats_vip *ret)
 	return pinned_map_sum(fd, &vip_id, sizeof(*ret), (uint64_t *)ret);
 }
 
-static void backend_state(struct dataplane *dp, const struct vip_backend *b,
-			  struct vip_backend_state *ret)
+static void backend_state(struct dataplane *dp, const struct vip_service *s,
+			  const struct vip_backend *b, struct vip_backend_state *ret)
 {
 	int fd = pinned_map_fd(dp, "stats_backend");
 
@@ -556,6 +559,9 @@ static void backend_state(struct dataplane *dp, const struct vip_backend *b,
 		 : !b->share			       ? "down"
 						       : "ready");
 	pinned_map_sum(fd, &b->id, sizeof(ret->forwarded), (uint64_t *)&ret->forwarded);
+	ret->has_flows = s->mode == BACKEND_NAT;
+	if (ret->has_flows)
+		nat_map_stats(dp, b->id, &ret->nat);
 }
 
 size_t vip_map_backends(struct dataplane *dp, const char *vip, struct vip_backend_state *ret,
@@ -565,6 +571,6 @@ size_t vip_map_backends(struct dataplane *dp, const char *vip, struct vip_backen
 	size_t i;
 
 	for (i = 0; s && i < s->n_backends && i < max; i++)
-		backend_state(dp, &s->backends[i], &ret[i]);
+		backend_state(dp, s, &s->backends[i], &ret[i]);
 	return s ? s->n_backends : 0;
 }

@@ -4,6 +4,7 @@
 
 #include "../event/loop.h"
 #include "dataplane.h"
+#include "sluice/abi/nat.h"
 #include "sluice/abi/stats.h"
 #include "sluice/abi/vip.h"
 
@@ -20,6 +21,8 @@ struct vip_backend_state {
 	uint32_t flows; /* noted, that sent within VIP_FLOW_LIVE_S (vip_flow.h) */
 	struct stats_count forwarded;
 	struct stats_count share_from; /* forwarded at vip_map_share_since_ms */
+	bool has_flows;		       /* of mode nat: */
+	struct stats_nat nat;	       /* its flows */
 };
 
 /* Before programs that trust vip_state look at it: an agent that knew nothing of it may have run. */

@@ -76,7 +76,7 @@ static int copy_conf(const struct vip_map *m, const struct conf_vip *v, struct v
 	s->ring_size = m->dp->conf.ring_size;
 	quic_map_compile(v, &s->quic);
 	s->rec.service = limit_map_service(m->dp, v->name);
-	s->rec.flags = v->n_quic ? VIP_QUIC : 0;
+	s->rec.flags = (v->n_quic ? VIP_QUIC : 0) | (v->mode == BACKEND_NAT ? VIP_NAT : 0);
 	s->backends = calloc(v->n_backends + 1, sizeof(*s->backends));
 	if (!s->backends)
 		return -ENOMEM;

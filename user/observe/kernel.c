@@ -261,6 +261,7 @@ void kernel_write(const struct prometheus_source *src, struct text *t)
 	write_responses(src, t);
 	quic_write(src, t);
 	guard_write(src, t);
+	nat_write(src, t);
 	steer_write(src, t);
 	write_maps(src, t);
 	if (event_map_suppressed(src->dataplane, &suppressed))

@@ -32,6 +32,8 @@ void guard_write(const struct prometheus_source *src, struct text *t);
 void vip_health_write(const struct prometheus_source *src, struct text *t);
 /* Of vips that read connection ids (quic.c). */
 void quic_write(const struct prometheus_source *src, struct text *t);
+/* Of vips of mode nat (nat.c). */
+void nat_write(const struct prometheus_source *src, struct text *t);
 /* Of listeners that steer (steer.c). */
 void vip_flow_write(const struct prometheus_source *src, struct text *t);
 void steer_write(const struct prometheus_source *src, struct text *t);

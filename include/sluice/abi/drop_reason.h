@@ -33,7 +33,12 @@
 	X(TTL, "ttl", "its time to live ends where it would be encapsulated")                  \
 	X(ENCAP, "encap", "no room for outer headers; at TC also a VLAN tag inside the frame") \
 	X(LIMIT_CONCURRENT, "limit_concurrent",                                                \
-	  "the source has all the connections that a limit allows it at a time")
+	  "the source has all the connections that a limit allows it at a time")               \
+	X(NAT_NO_FLOW, "nat_no_flow",                                                          \
+	  "to a vip of mode nat, of no flow, and nothing that a flow begins with")             \
+	X(NAT_EXHAUSTED, "nat_exhausted", "no port towards the backend was found free")        \
+	X(NAT_FULL, "nat_full", "no room for a flow, or for one that nobody has proven")       \
+	X(NAT_SHAPE, "nat_shape", "not translatable: a fragment, or IPv6 extension headers")
 
 enum drop_reason {
 #define DROP_REASON_ENUM(id, label, doc) DROP_##id,

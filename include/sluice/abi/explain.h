@@ -14,14 +14,17 @@ enum explain_stage {
 	EXPLAIN_PARSE,
 	EXPLAIN_ACL,
 	EXPLAIN_VERDICT,
+	EXPLAIN_NAT_BACK,
 	EXPLAIN_VIP_FIND,
 	EXPLAIN_GUARD,
 	EXPLAIN_LIMIT,
 	EXPLAIN_RESPONSE,
+	EXPLAIN_NAT_FIND,
 	EXPLAIN_QUIC,
 	EXPLAIN_VIP,
 	EXPLAIN_MTU,
 	EXPLAIN_MSS,
+	EXPLAIN_NAT,
 	EXPLAIN_ENCAP,
 	EXPLAIN_FORWARD,
 	EXPLAIN_STAGES,
@@ -102,6 +105,6 @@ struct explain_trace {
 	struct explain_limit limit[EXPLAIN_LIMITS];
 	__u8 quic;  /* enum explain_quic */
 	__u8 moved; /* enum explain_moved */
-	__u8 pad[4];
+	__u8 pad[1];
 };
 ABI_SIZE(struct explain_trace, 152);

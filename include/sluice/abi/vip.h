@@ -59,6 +59,7 @@ ABI_SIZE(struct vip_wide, 792);
 
 enum vip_flags {
 	VIP_QUIC = 1, /* connection ids may name backends: abi/quic.h */
+	VIP_NAT = 2, /* its backends are of mode BACKEND_NAT: flows have state */
 };
 
 struct vip {
@@ -95,6 +96,7 @@ enum backend_mode {
 	BACKEND_L2,   /* as it is, to the backend's hardware address */
 	BACKEND_IPIP, /* in an IP header of its own (RFC 2003, RFC 2473) */
 	BACKEND_GUE, /* in UDP, by Generic UDP Encapsulation without a header of its own (variant 1) */
+	BACKEND_NAT, /* with its address, and answers come back here: abi/nat.h */
 };
 
 /* What outer headers add; the backend's own address is where they go to. */
@@ -114,7 +116,7 @@ struct backend {
 	__u8 dst_mac[6];
 	__u8 src_mac[6];
 	__u32 vip_id;
-	__be16 port; /* gue: UDP port that it is sent to */
+	__be16 port; /* gue: UDP port that it is sent to; nat: its own, 0: as the vip's */
 	__u16 mss;   /* a SYN's is lowered to it; 0: is left alone */
 };
 ABI_SIZE(struct backend, 64);
