@@ -126,14 +126,13 @@ static __always_inline void nat_fill(struct nat_flow *f, const struct pkt_facts 
 }
 
 /* Room in the table of what nobody has proven: a flood must not have all of it. */
-static __always_inline bool nat_be_young(struct nat_flow *f, struct nat_state *state)
+static __always_inline bool nat_be_young(struct nat_state *state)
 {
 	/* With a table of another size some may have stayed behind: it may be less than none. */
 	if ((__s32)__sync_fetch_and_add(&state->young, 1) >= (__s32)state->max_young) {
 		__sync_fetch_and_sub(&state->young, 1);
 		return false;
 	}
-	f->is_young = 1;
 	return true;
 }
 
@@ -165,17 +164,18 @@ __noinline int nat_open(struct pkt_facts *p, struct backend *b)
 	if (!p || !b || !state) /* never; a global function's argument may be, for the verifier */
 		return 0;
 	now = pkt_now_coarse(p);
+	p->reason = DROP_NAT_FULL;
+	if (!nat_be_young(state))
+		return 0;
 	at = nat_claim(now);
 	slot = (__u32)at;
 	f = at >= 0 ? bpf_map_lookup_elem(&nat_flow, &slot) : NULL;
-	p->reason = DROP_NAT_FULL;
-	if (!f)
-		return 0;
-	nat_fill(f, p, b);
-	if (!nat_be_young(f, state)) {
-		nat_free(f);
+	if (!f) {
+		__sync_fetch_and_sub(&state->young, 1);
 		return 0;
 	}
+	f->is_young = 1;
+	nat_fill(f, p, b);
 	p->reason = (__u16)nat_publish(f, slot, now);
 	if (p->reason) {
 		nat_grow_up(f);

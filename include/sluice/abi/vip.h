@@ -59,7 +59,7 @@ ABI_SIZE(struct vip_wide, 792);
 
 enum vip_flags {
 	VIP_QUIC = 1, /* connection ids may name backends: abi/quic.h */
-	VIP_NAT = 2, /* its backends are of mode BACKEND_NAT: flows have state */
+	VIP_NAT = 2,  /* its backends are of mode BACKEND_NAT: flows have state */
 };
 
 struct vip {

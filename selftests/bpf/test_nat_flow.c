@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Flows that are translated: how long they last, how many there may be, and who ends them. */
+#include <arpa/inet.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <bpf/bpf.h>
+#include <cmocka.h>
+
+#include "nat_lab.h"
+#include "plane_explain.h"
+
+#define PORT 4000
+
+struct life {
+	const char *sentence;
+	/* SAFR: the client's SYN, ACK, FIN, RST; saf: the backend's SYN-ACK, ACK, FIN; C, B: datagrams. */
+	const char *script;
+	uint32_t lasts_s;
+};
+
+static const struct life lives[] = {
+	{ "TCP that nobody answered is opening", "S", 60 },
+	{ "TCP that the client did not confirm is opening", "Ss", 60 },
+	{ "TCP that the client confirmed is established", "SsA", 7440 },
+	{ "TCP whose client ended is closing", "SsAaF", 240 },
+	{ "TCP whose backend ended is closing", "SsAf", 240 },
+	{ "TCP of which both ended is closed", "SsAFf", 10 },
+	{ "TCP of which both ended, the backend first, is closed", "SsAfF", 10 },
+	{ "TCP that the client reset is closed", "SsAR", 10 },
+	{ "TCP that the backend refused is closed", "Sr", 10 },
+	{ "UDP that nobody answered is opening", "C", 30 },
+	{ "UDP with an answer is opening", "CB", 30 },
+	{ "UDP whose client went on is established", "CBC", 120 },
+};
+
+/* A packet of the client's; out is as it leaves. */
+static enum plane_action client(struct plane *p, uint16_t port, uint8_t flags, struct packet *out)
+{
+	struct packet_spec spec = nat_lab_spec(false, flags ? PROTO_TCP : PROTO_UDP, port);
+	struct packet in;
+
+	spec.tcp_flags = flags;
+	nat_lab_build(&spec, &in);
+	return plane_run(p, &in, out);
+}
+
+/* The backend's answer to what it got. */
+static enum plane_action backend(struct plane *p, const struct packet *got, uint8_t flags)
+{
+	struct packet_spec spec = nat_lab_spec(false, flags ? PROTO_TCP : PROTO_UDP, PORT);
+	struct packet answer;
+
+	nat_lab_answer(got, &spec, &answer);
+	if (flags) {
+		answer.bytes[answer.l4 + 13] = flags;
+		nat_lab_fill_sums(&answer, false, PROTO_TCP);
+	}
+	return plane_run(p, &answer, NULL);
+}
+
+static uint8_t flags_of(char step)
+{
+	switch (step) {
+	case 'S':
+		return TCP_SYN_FLAG;
+	case 's':
+		return TCP_SYN_FLAG | TCP_ACK_FLAG;
+	case 'F':
+	case 'f':
+		return TCP_FIN_FLAG | TCP_ACK_FLAG;
+	case 'R':
+	case 'r':
+		return TCP_RST | TCP_ACK_FLAG;
+	case 'C':
+	case 'B':
+		return 0;
+	default:
+		return TCP_ACK_FLAG;
+	}
+}
+
+/* Play it; out is the first packet as the backend got it. */
+static void play(struct plane *p, uint16_t port, const char *script, struct packet *out)
+{
+	for (size_t i = 0; script[i]; i++) {
+		bool from_client = strchr("SAFRC", script[i]) != NULL;
+		uint8_t flags = flags_of(script[i]);
+		enum plane_action got = from_client ? client(p, port, flags, i ? NULL : out)
+						    : backend(p, out, flags);
+
+		if (got != nat_lab_sent(p))
+			fail_msg("%s: step %zu: %d", script, i, got);
+	}
+}
+
+static void test_life(struct plane *p, const void *row)
+{
+	const struct life *l = row;
+	uint8_t flags = l->script[0] == 'S' ? TCP_ACK_FLAG : 0;
+	struct packet out;
+
+	nat_lab_open(p, false);
+	play(p, PORT, l->script, &out);
+	*p->now_ns += (l->lasts_s - 1) * PLANE_SECOND;
+	assert_int_equal(backend(p, &out, flags), nat_lab_sent(p));
+	play(p, PORT + 1, l->script, &out);
+	*p->now_ns += l->lasts_s * PLANE_SECOND;
+	assert_int_equal(backend(p, &out, flags), PLANE_PASS);
+	assert_true(nat_lab_stats(p, false).ended >= 1);
+	assert_int_equal(nat_lab_stats(p, false).opened, 2);
+}
+
+/* Packets hold a flow, whichever side's, and also one that a RST of anybody's has closed. */
+static void test_held(struct plane *p, const void *row)
+{
+	struct packet out;
+
+	(void)row;
+	nat_lab_open(p, false);
+	play(p, PORT, "SsAR", &out);
+	for (int i = 0; i < 20; i++) {
+		*p->now_ns += 9 * PLANE_SECOND;
+		assert_int_equal(i & 1 ? client(p, PORT, TCP_ACK_FLAG, NULL)
+				       : backend(p, &out, TCP_ACK_FLAG),
+				 nat_lab_sent(p));
+	}
+	assert_int_equal(nat_lab_stats(p, false).opened, 1);
+	/* Its client begins anew. */
+	assert_int_equal(client(p, PORT, TCP_SYN_FLAG, &out), nat_lab_sent(p));
+	assert_int_equal(nat_lab_stats(p, false).opened, 2);
+	assert_int_equal(nat_lab_stats(p, false).ended, 1);
+	assert_int_equal(nat_lab_stats(p, false).expired, 0);
+	assert_int_equal(backend(p, &out, TCP_SYN_FLAG | TCP_ACK_FLAG), nat_lab_sent(p));
+}
+
+/* SYNs of n sources; how many got through. */
+static uint32_t flood(struct plane *p, uint32_t n)
+{
+	uint32_t through = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+		through += client(p, (uint16_t)(10000 + i), TCP_SYN_FLAG, NULL) == nat_lab_sent(p);
+	return through;
+}
+
+/* Made-up clients have a share of the slots and no more; who stands is not touched. */
+static void test_flood(struct plane *p, const void *row)
+{
+	struct nat_state state;
+	struct packet out;
+
+	(void)row;
+	nat_lab_open(p, false);
+	play(p, PORT, "SsA", &out);
+	assert_int_equal(flood(p, 500), NAT_LAB_YOUNG);
+	nat_lab_state(p, &state);
+	assert_int_equal(state.young, NAT_LAB_YOUNG);
+	assert_int_equal(nat_lab_stats(p, false).full, 500 - NAT_LAB_YOUNG);
+	assert_int_equal(plane_drops(p, DROP_NAT_FULL).packets, 500 - NAT_LAB_YOUNG);
+	assert_int_equal(client(p, PORT, TCP_ACK_FLAG, NULL), nat_lab_sent(p));
+	assert_int_equal(backend(p, &out, TCP_ACK_FLAG), nat_lab_sent(p));
+	/* Those are over; who stands looks at some slots with each packet that it is written by. */
+	for (int i = 0; i < 50; i++) {
+		*p->now_ns += 2 * PLANE_SECOND;
+		assert_int_equal(client(p, PORT, TCP_ACK_FLAG, NULL), nat_lab_sent(p));
+	}
+	nat_lab_state(p, &state);
+	assert_int_equal(state.young, 0);
+	assert_int_equal(nat_lab_stats(p, false).expired, NAT_LAB_YOUNG);
+	play(p, PORT + 1, "SsA", &out);
+}
+
+/* Two flows that answers could not tell apart: the second is refused, and leaves nothing behind. */
+static void test_exhausted(struct plane *p, const void *row)
+{
+	struct vip_key key = { .addr = packet_addr("192.0.2.99"),
+			       .port = htons(80),
+			       .proto = PROTO_TCP };
+	struct packet_spec spec = nat_lab_spec(false, PROTO_TCP, PORT);
+	struct nat_state state;
+	struct packet out;
+	struct vip vip;
+
+	(void)row;
+	nat_lab_open(p, true);
+	plane_vip(p, 1, "192.0.2.99", 80, PROTO_TCP, 0);
+	assert_int_equal(bpf_map_lookup_elem(plane_map(p, "vips"), &key, &vip), 0);
+	vip.flags = VIP_NAT;
+	assert_int_equal(bpf_map_update_elem(plane_map(p, "vips"), &key, &vip, BPF_ANY), 0);
+	play(p, PORT, "SsA", &out);
+	spec.dst = "192.0.2.99";
+	assert_int_equal(plane_run_spec(p, &spec), PLANE_DROP);
+	assert_int_equal(plane_drops(p, DROP_NAT_EXHAUSTED).packets, 1);
+	assert_int_equal(nat_lab_stats(p, false).exhausted, 1);
+	nat_lab_state(p, &state);
+	assert_int_equal(state.young, 0);
+	assert_int_equal(backend(p, &out, TCP_ACK_FLAG), nat_lab_sent(p));
+	/* Once the first is over, it may. */
+	*p->now_ns += 7440 * PLANE_SECOND;
+	assert_int_equal(plane_run_spec(p, &spec), nat_lab_sent(p));
+}
+
+/* A backend that failed, or whose drain is over, ends its flows. */
+static void test_dead(struct plane *p, const void *row)
+{
+	int fd = plane_map(p, "backends");
+	uint32_t id = 1;
+	struct backend b;
+	struct packet out;
+
+	(void)row;
+	nat_lab_open(p, false);
+	play(p, PORT, "SsA", &out);
+	assert_int_equal(bpf_map_lookup_elem(fd, &id, &b), 0);
+	b.flags |= BACKEND_DEAD;
+	assert_int_equal(bpf_map_update_elem(fd, &id, &b, BPF_ANY), 0);
+	assert_int_equal(client(p, PORT, TCP_ACK_FLAG, NULL), PLANE_DROP);
+	assert_int_equal(plane_drops(p, DROP_BACKEND_GONE).packets, 1);
+	b.flags = BACKEND_READY;
+	assert_int_equal(bpf_map_update_elem(fd, &id, &b, BPF_ANY), 0);
+	assert_int_equal(client(p, PORT, TCP_SYN_FLAG, NULL), nat_lab_sent(p));
+	assert_int_equal(nat_lab_stats(p, false).opened, 2);
+	/* Another backend of the same id: not for the flow either. */
+	b.generation++;
+	assert_int_equal(bpf_map_update_elem(fd, &id, &b, BPF_ANY), 0);
+	assert_int_equal(client(p, PORT, TCP_ACK_FLAG, NULL), PLANE_DROP);
+	assert_int_equal(plane_drops(p, DROP_BACKEND_GONE).packets, 2);
+}
+
+/* All slots, the settings and counts: what a packet that is only explained must leave alone. */
+static void snapshot(const struct plane *p, struct nat_flow *flows, struct nat_state *state)
+{
+	for (uint32_t i = 0; i < NAT_LAB_FLOWS; i++)
+		assert_int_equal(bpf_map_lookup_elem(plane_map(p, "nat_flow"), &i, &flows[i]), 0);
+	nat_lab_state(p, state);
+}
+
+static void explain(const struct plane_explain *x, const struct packet *in,
+		    struct explain_trace *ret)
+{
+	static struct packet said;
+
+	said.len = sizeof(said.bytes);
+	plane_explain_run(x, in->bytes, in->len, said.bytes, &said.len, ret);
+}
+
+static void test_explained(struct plane *p, const void *row)
+{
+	static struct nat_flow before[NAT_LAB_FLOWS], after[NAT_LAB_FLOWS];
+	const struct packet_spec mine = { .src = NAT_CLIENT_4,
+					  .dst = NAT_VIP_4,
+					  .proto = PROTO_TCP,
+					  .sport = PORT,
+					  .dport = 80,
+					  .tcp_flags = TCP_FIN_FLAG | TCP_ACK_FLAG };
+	struct packet_spec other = nat_lab_spec(false, PROTO_TCP, PORT + 1);
+	struct nat_state state, then;
+	struct explain_trace t;
+	struct plane_explain x;
+	struct packet in, out;
+
+	(void)row;
+	nat_lab_open(p, false);
+	play(p, PORT, "SsA", &out);
+	*p->now_ns += 5 * PLANE_SECOND;
+	plane_explain_open(&x, p);
+	snapshot(p, before, &state);
+	packet_build(&mine, &in);
+	explain(&x, &in, &t);
+	assert_int_equal(t.result, EXPLAIN_TX);
+	assert_int_equal(t.stage[EXPLAIN_NAT], EXPLAIN_TX);
+	assert_int_equal(t.backend_id, 1);
+	packet_build(&other, &in);
+	explain(&x, &in, &t);
+	assert_int_equal(t.result, EXPLAIN_TX);
+	assert_int_equal(t.stage[EXPLAIN_NAT], EXPLAIN_NEXT);
+	nat_lab_answer(&out, &mine, &in);
+	explain(&x, &in, &t);
+	assert_int_equal(t.stage[EXPLAIN_NAT_BACK], EXPLAIN_TX);
+	*p->now_ns += 8000 * PLANE_SECOND; /* it is over, and stays where it is */
+	explain(&x, &in, &t);
+	assert_int_equal(t.stage[EXPLAIN_NAT_BACK], EXPLAIN_NEXT);
+	*p->now_ns -= 8000 * PLANE_SECOND;
+	snapshot(p, after, &then);
+	assert_memory_equal(before, after, sizeof(before));
+	assert_memory_equal(&state, &then, sizeof(state));
+	assert_int_equal(nat_lab_stats(p, false).opened, 1);
+	assert_int_equal(nat_lab_stats(p, false).answer_packets, 1);
+	plane_explain_close(&x);
+}
+
+int main(void)
+{
+	plane_case_table(test_life, lives, sizeof(lives[0]), sizeof(lives) / sizeof(lives[0]));
+	plane_case_add("packets hold a flow; who is closed may begin anew", test_held);
+	plane_case_add("a flood has its share of the slots, and is forgotten", test_flood);
+	plane_case_add("flows that answers could not tell apart are refused", test_exhausted);
+	plane_case_add("flows end with their backend", test_dead);
+	plane_case_add("who explains leaves flows as they are", test_explained);
+	return plane_case_run("nat_flow");
+}
