@@ -11,7 +11,6 @@
 #include "path_mtu_map.h"
 #include "vip_backend.h"
 #include "vip_id.h"
-#include "vip_ring.h"
 #include "vip_state.h"
 
 int vip_backend_load(struct vip_map *m)
@@ -92,8 +91,6 @@ int vip_backend_assign(struct vip_map *m, const struct vip_service *s, struct vi
 	struct backend *t = &m->table[id];
 	int err;
 
-	if (t->generation) /* flows of who had it must not become the new one's */
-		vip_ring_forget_backend(m, t->vip_id, id);
 	b->id = id;
 	m->backend_used[id] = true;
 	vip_id_forget(m, id);

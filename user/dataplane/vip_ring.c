@@ -270,7 +270,7 @@ bool vip_ring_forget_over(struct vip_map *m, const struct vip_service *s, const 
 	return is_left;
 }
 
-void vip_ring_forget_backend(struct vip_map *m, uint32_t vip_id, uint32_t id)
+void vip_ring_forget_backends(struct vip_map *m, uint32_t vip_id, const bool *ids)
 {
 	struct ring r;
 	uint32_t which, slot;
@@ -279,7 +279,9 @@ void vip_ring_forget_backend(struct vip_map *m, uint32_t vip_id, uint32_t id)
 		if (ring_open(m, vip_id, which, m->dp->conf.ring_size, &r))
 			continue;
 		for (slot = 0; slot < r.size; slot++) {
-			if (ring_before(&r, slot) == id)
+			uint32_t before = ring_before(&r, slot);
+
+			if (before < m->max_backends && ids[before])
 				ring_set(&r, slot, ring_get(&r, slot), VIP_BEFORE_NONE);
 		}
 	}

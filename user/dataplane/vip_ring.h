@@ -19,8 +19,8 @@ int vip_ring_adopt(struct vip_map *m, struct vip_service *s);
 void vip_ring_end_window(struct vip_map *m, const struct vip_service *s);
 /* Of those, the ones that nothing is noted about say nothing. False: none is left. */
 bool vip_ring_forget_over(struct vip_map *m, const struct vip_service *s, const bool *noted);
-/* The id is about to be another backend's: no slot of the vip says that it was there before. */
-void vip_ring_forget_backend(struct vip_map *m, uint32_t vip_id, uint32_t id);
+/* Those ids are other backends' now: no slot of the vip says that they were there before. */
+void vip_ring_forget_backends(struct vip_map *m, uint32_t vip_id, const bool *ids);
 /* Both rings of a vip that no packet can find any more. */
 void vip_ring_zero(struct vip_map *m, uint32_t vip_id);
 /* Write the service's record. */

@@ -241,30 +241,71 @@ static void adopt_ids(struct vip_map *m, struct vip_service *services, size_t n)
 	}
 }
 
+/* Ids that were another backend's before, and of which vips. */
+struct recycled {
+	bool *ids, *vips;
+};
+
+static void recycled_clear(struct recycled *r)
+{
+	free(r->ids);
+	free(r->vips);
+}
+
+static int recycled_open(const struct vip_map *m, struct recycled *r)
+{
+	r->ids = calloc(m->max_backends, sizeof(*r->ids));
+	r->vips = calloc(m->max_vips, sizeof(*r->vips));
+	return r->ids && r->vips ? 0 : -ENOMEM;
+}
+
+/*
+ * Flows of who had an id must not become the new one's. In one pass over a vip's rings, however many
+ * ids: until its next hop is known the new one gets nothing anyway.
+ */
+static void recycled_forget(struct vip_map *m, const struct recycled *r)
+{
+	uint32_t id;
+
+	for (id = 1; id < m->max_vips; id++) {
+		if (r->vips[id])
+			vip_ring_forget_backends(m, id, r->ids);
+	}
+}
+
 static int assign_id(struct vip_map *m, const struct vip_service *s, struct vip_backend *b,
-		     struct vip_id_free *f)
+		     struct vip_id_free *f, struct recycled *r)
 {
 	int err = f->heap ? 0 : vip_id_collect(m, f);
 	uint32_t id = err ? 0 : vip_id_take(m, f);
+	const struct backend *was = &m->table[id];
 
 	if (!err && !id)
 		err = -ENOSPC;
-	return err ? err : vip_backend_assign(m, s, b, id);
+	if (err)
+		return err;
+	if (was->generation && was->vip_id < m->max_vips)
+		r->ids[id] = r->vips[was->vip_id] = true;
+	return vip_backend_assign(m, s, b, id);
 }
 
 static int assign_ids(struct vip_map *m, struct vip_service *services, size_t n)
 {
 	CLEANUP(vip_id_clear) struct vip_id_free f = { 0 };
+	CLEANUP(recycled_clear) struct recycled r = { 0 };
+	int err = recycled_open(m, &r);
 	size_t i, j;
-	int err = 0;
 
+	if (err)
+		return err;
 	adopt_ids(m, services, n);
 	for (i = 0; !err && i < n; i++) {
 		for (j = 0; !err && j < services[i].n_backends; j++) {
 			if (!services[i].backends[j].id)
-				err = assign_id(m, &services[i], &services[i].backends[j], &f);
+				err = assign_id(m, &services[i], &services[i].backends[j], &f, &r);
 		}
 	}
+	recycled_forget(m, &r);
 	return err;
 }
 

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Windows as the agent opens, keeps and ends them, with the program and real next hops. */
+#include <bpf/bpf.h>
+#include <netinet/in.h>
+#include <string.h>
+
+#include "base/addr.h"
+#include "dataplane/dataplane_state.h"
+#include "dataplane/vip_flow.h"
+#include "sluice/abi/vip_flow.h"
+#include "vip_lab.h"
+
+static void apply_weights(struct vip_lab *w, uint32_t first, uint32_t second)
+{
+	w->backend[0].weight = first;
+	w->backend[1].weight = second;
+	vip_lab_apply(w);
+}
+
+/* A vip of datagrams that keeps flows, balanced over both, and where its flows are. */
+static struct vip_arrivals begin(struct vip_lab *w)
+{
+	w->vip.drain_ms = 3600 * 1000;
+	vip_lab_apply(w);
+	lab_until(w->lab, vip_lab_all_in_ring, w);
+	return vip_lab_exchange(w);
+}
+
+static struct vip_flow_state flows(struct vip_lab *w)
+{
+	struct vip_flow_state s;
+
+	assert_int_equal(vip_flow_get(w->dp, "web", &s), 0);
+	return s;
+}
+
+static void assert_same(struct vip_lab *w, const struct vip_arrivals *want)
+{
+	struct vip_arrivals is = vip_lab_exchange(w);
+
+	assert_memory_equal(is.host, want->host, sizeof(is.host));
+}
+
+static struct vip_window *window(struct vip_lab *w)
+{
+	struct vip_window *all = pinned_map_mem(w->dp, "vip_window");
+
+	assert_non_null(all);
+	return &all[vip_map_id(w->dp, "web")];
+}
+
+static bool is_over(void *ctx)
+{
+	return !flows(ctx).is_open;
+}
+
+static bool nothing_is_noted(void *ctx)
+{
+	struct vip_lab *w = ctx;
+	uint32_t n;
+
+	assert_int_equal(pinned_map_count(pinned_map_fd(w->dp, "vip_flow"), 0, &n), 0);
+	return n == 0;
+}
+
+static void changes_restarts_and_the_end_move_no_flow(void **state)
+{
+	struct vip_lab *w = *state;
+	struct vip_arrivals a = begin(w);
+
+	/* A first ring is no change. */
+	assert_false(flows(w).is_open);
+	assert_true(nothing_is_noted(w));
+	apply_weights(w, 1, 0);
+	lab_until(w->lab, vip_lab_second_is_out, w);
+	assert_true(flows(w).is_open && flows(w).left_ms > 3500 * 1000);
+	assert_same(w, &a);
+	assert_true(flows(w).counts.noted > 0);
+	dataplane_close(w->dp);
+	w->dp = lab_dataplane(w->lab, &w->conf_dp);
+	assert_int_equal(dataplane_attach(w->dp, &w->conf_dp), 0);
+	vip_lab_apply(w);
+	assert_true(flows(w).is_open && flows(w).left_ms > 3500 * 1000);
+	assert_same(w, &a);
+	apply_weights(w, 1, 1);
+	lab_until(w->lab, vip_lab_all_in_ring, w);
+	assert_same(w, &a);
+	apply_weights(w, 1, 0);
+	lab_until(w->lab, vip_lab_second_is_out, w);
+	assert_same(w, &a);
+	/* What is noted stays where it is; without notes the ring alone says. */
+	window(w)->until_ns = 1;
+	lab_until(w->lab, is_over, w);
+	assert_same(w, &a);
+	w->vip.drain_ms = 0;
+	window(w)->opened_ns = window(w)->until_ns;
+	vip_lab_apply(w);
+	lab_until(w->lab, nothing_is_noted, w);
+	a = vip_lab_exchange(w);
+	assert_int_equal(vip_lab_share(&a, 0), VIP_LAB_FLOWS);
+	assert_true(nothing_is_noted(w));
+}
+
+static bool first_is_out(void *ctx)
+{
+	return vip_lab_state(ctx, 0).slots == 0;
+}
+
+static void a_failure_moves_flows_and_so_does_no_drain(void **state)
+{
+	struct vip_lab *w = *state;
+	struct vip_arrivals a;
+
+	begin(w);
+	w->vip.drain_ms = 0;
+	apply_weights(w, 1, 0);
+	lab_until(w->lab, vip_lab_second_is_out, w);
+	assert_false(flows(w).is_open);
+	a = vip_lab_exchange(w);
+	assert_int_equal(vip_lab_share(&a, 0), VIP_LAB_FLOWS);
+	assert_true(nothing_is_noted(w));
+	w->vip.drain_ms = 3600 * 1000;
+	apply_weights(w, 1, 1);
+	lab_until(w->lab, vip_lab_all_in_ring, w);
+	a = vip_lab_exchange(w);
+	assert_int_equal(vip_lab_share(&a, 0), VIP_LAB_FLOWS); /* as before the change */
+	assert_int_equal(vip_map_set_share(w->dp, &w->conf, 0, 0, 0), 0);
+	lab_until(w->lab, first_is_out, w);
+	a = vip_lab_exchange(w);
+	assert_int_equal(vip_lab_share(&a, 1), VIP_LAB_FLOWS);
+}
+
+static bool says_before(struct vip_lab *w, uint32_t id)
+{
+	const uint64_t *slots = pinned_map_mem(w->dp, "vip_ring");
+	uint64_t first = (uint64_t)vip_map_id(w->dp, "web") * 2 * w->conf_dp.ring_size, i;
+
+	for (i = first; i < first + 2ULL * w->conf_dp.ring_size; i++) {
+		if (VIP_SLOT_BEFORE(slots[i]) == id)
+			return true;
+	}
+	return false;
+}
+
+struct wanted {
+	struct vip_lab *w;
+	uint32_t id;
+};
+
+/* Other addresses, until one gets the id. */
+static bool is_recycled(void *ctx)
+{
+	const struct wanted *t = ctx;
+	struct vip_lab *w = t->w;
+	struct errmsg err;
+	struct backend b;
+
+	w->backend[1].address.b[15]++;
+	if (vip_map_apply(w->dp, w->lab->loop, &w->conf, &err))
+		return false;
+	assert_int_equal(bpf_map_lookup_elem(pinned_map_fd(w->dp, "backends"), &t->id, &b), 0);
+	return vip_lab_state(w, 1).id == t->id && b.generation > 1;
+}
+
+static void an_id_that_is_given_out_again_is_nobodys_of_before(void **state)
+{
+	struct vip_lab *w = *state;
+	struct wanted t = { .w = w };
+
+	begin(w);
+	t.id = vip_lab_state(w, 1).id;
+	apply_weights(w, 1, 0);
+	lab_until(w->lab, vip_lab_second_is_out, w);
+	assert_true(says_before(w, t.id));
+	lab_until(w->lab, is_recycled, &t);
+	assert_false(says_before(w, t.id));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, vip_lab_open, vip_lab_close)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(changes_restarts_and_the_end_move_no_flow),
+		TEST(a_failure_moves_flows_and_so_does_no_drain),
+		TEST(an_id_that_is_given_out_again_is_nobodys_of_before),
+	};
+
+	return cmocka_run_group_tests_name("dataplane_flow", tests, NULL, NULL);
+}
