@@ -90,18 +90,67 @@ int nat_map_apply(struct dataplane *dp, const struct conf *conf)
 	return err;
 }
 
-int nat_map_settle(const struct pinned_map *m)
+/* False: there is none, or it ended or began meanwhile. */
+static bool read_flow(const struct nat_flow *from, struct nat_flow *ret)
 {
-	const size_t bytes = pinned_map_mem_bytes(&m->shape);
-	struct nat_flow *flows = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, m->fd, 0);
+	const uint32_t life = __atomic_load_n(&from->life, __ATOMIC_ACQUIRE);
 
-	if (flows == MAP_FAILED)
-		return -errno;
-	for (uint32_t i = 0; i < m->shape.max_entries; i++)
-		if (flows[i].phase == NAT_BUSY)
-			flows[i].phase = NAT_FREE;
-	munmap(flows, bytes);
-	return 0;
+	memcpy(ret, from, sizeof(*ret));
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	return ret->phase >= NAT_OPENING && ret->phase < NAT_PHASES &&
+	       __atomic_load_n(&from->phase, __ATOMIC_ACQUIRE) >= NAT_OPENING &&
+	       __atomic_load_n(&from->life, __ATOMIC_RELAXED) == life;
+}
+
+/* A flow into a slot, with both tuples by which packets find it. One without its tuples is found by none. */
+static void put_flow(int tuple_fd, struct nat_flow *flows, uint32_t slot, const struct nat_flow *f)
+{
+	struct nat_ref ref = { .slot = slot, .life = f->life };
+
+	flows[slot] = *f;
+	bpf_map_update_elem(tuple_fd, &f->client, &ref, BPF_ANY);
+	ref.is_back = 1;
+	bpf_map_update_elem(tuple_fd, &f->answer, &ref, BPF_ANY);
+}
+
+static void copy_flows(int tuple_fd, const struct nat_flow *from, uint32_t n_from,
+		       struct nat_flow *to, uint32_t n_to)
+{
+	struct nat_flow f;
+	uint32_t free = 0;
+
+	for (uint32_t i = 0; i < n_from && i < n_to; i++) {
+		if (read_flow(&from[i], &f))
+			put_flow(tuple_fd, to, i, &f);
+	}
+	/* Those whose slot is none any more take what the others left. */
+	for (uint32_t i = n_to; i < n_from; i++) {
+		if (!read_flow(&from[i], &f))
+			continue;
+		while (free < n_to && to[free].phase != NAT_FREE)
+			free++;
+		if (free == n_to)
+			return;
+		put_flow(tuple_fd, to, free, &f);
+	}
+}
+
+int nat_map_copy(struct dataplane *dp, const struct pinned_map *m, const struct map_shape *old)
+{
+	const size_t from_bytes = pinned_map_mem_bytes(old),
+		     to_bytes = pinned_map_mem_bytes(&m->shape);
+	struct nat_flow *from = mmap(NULL, from_bytes, PROT_READ, MAP_SHARED, m->old_fd, 0);
+	struct nat_flow *to = mmap(NULL, to_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, m->fd, 0);
+	int err = from == MAP_FAILED || to == MAP_FAILED ? -errno : 0;
+
+	if (!err)
+		copy_flows(pinned_map_fd(dp, "nat_tuple"), from, old->max_entries, to,
+			   m->shape.max_entries);
+	if (from != MAP_FAILED)
+		munmap(from, from_bytes);
+	if (to != MAP_FAILED)
+		munmap(to, to_bytes);
+	return err;
 }
 
 int nat_map_stats(struct dataplane *dp, uint32_t backend_id, struct stats_nat *ret)
@@ -123,35 +172,4 @@ int nat_map_room(struct dataplane *dp, struct nat_state *ret)
 	if (ret->young > ret->max_flows)
 		ret->young = 0;
 	return 0;
-}
-
-/* False: there is none, or it ended or began meanwhile. */
-static bool read_flow(const struct nat_flow *from, struct nat_flow *ret)
-{
-	const uint32_t life = __atomic_load_n(&from->life, __ATOMIC_ACQUIRE);
-
-	memcpy(ret, from, sizeof(*ret));
-	__atomic_thread_fence(__ATOMIC_ACQUIRE);
-	return ret->phase >= NAT_OPENING && ret->phase < NAT_PHASES &&
-	       __atomic_load_n(&from->phase, __ATOMIC_ACQUIRE) >= NAT_OPENING &&
-	       __atomic_load_n(&from->life, __ATOMIC_RELAXED) == life;
-}
-
-size_t nat_map_flows(struct dataplane *dp, uint32_t vip_id, struct nat_map_flow *ret, size_t max)
-{
-	const struct pinned_map *map = pinned_map_find(dp, "nat_flow");
-	const struct nat_flow *flows = pinned_map_mem(dp, "nat_flow");
-	const uint64_t now = clock_now_ns();
-	struct nat_flow f;
-	size_t n = 0;
-
-	for (uint32_t i = 0; map && flows && i < map->shape.max_entries; i++) {
-		if (!read_flow(&flows[i], &f) || (vip_id && f.vip_id != vip_id) ||
-		    f.until_ns <= now)
-			continue;
-		if (n < max)
-			ret[n] = (struct nat_map_flow) { f, (f.until_ns - now) / NS_PER_MS };
-		n++;
-	}
-	return n;
 }

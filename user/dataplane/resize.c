@@ -13,7 +13,6 @@
 #include "nat_map.h"
 #include "resize.h"
 #include "sluice/abi/meter.h"
-#include "sluice/abi/nat.h"
 #include "sluice/abi/vip.h"
 #include "sluice/abi/vip_flow.h"
 
@@ -322,11 +321,6 @@ static bool keep_meter_slot(void *value, const void *ctx)
 	return ((const struct meter_slot *)value)->slot < *(const uint32_t *)ctx;
 }
 
-static bool keep_nat_ref(void *value, const void *ctx)
-{
-	return ((const struct nat_ref *)value)->slot < *(const uint32_t *)ctx;
-}
-
 static int copy_one(struct dataplane *dp, const struct pinned_map *m)
 {
 	struct map_shape old;
@@ -340,12 +334,9 @@ static int copy_one(struct dataplane *dp, const struct pinned_map *m)
 	if (strcmp(m->name, "vip_ring") == 0)
 		return copy_rings(dp, m, &old);
 	if (strcmp(m->name, "nat_tuple") == 0)
-		return copy_keyed(m, keep_nat_ref,
-				  &pinned_map_find(dp, "nat_flow")->shape.max_entries);
-	if (strcmp(m->name, "nat_flow") == 0) {
-		err = copy_view(m, &old);
-		return err ? err : nat_map_settle(m);
-	}
+		return 0; /* made of the flows */
+	if (strcmp(m->name, "nat_flow") == 0)
+		return nat_map_copy(dp, m, &old);
 	/* Elsewhere, a client's credit would be another's: they ask again. */
 	if (strcmp(m->name, "response_credit") == 0)
 		return 0;
