@@ -182,7 +182,8 @@ static int begin_sweep(struct vip_map *m)
 		for (j = 0; j < s->n_backends; j++)
 			s->backends[j].flows = 0;
 		free(s->noted);
-		s->noted = s->window_over ? calloc(s->rec.ring_size, sizeof(*s->noted)) : NULL;
+		s->noted =
+			s->window_over ? calloc(s->rec.ring_size + 1UL, sizeof(*s->noted)) : NULL;
 		if (s->window_over && !s->noted)
 			return -ENOMEM;
 	}
