@@ -14,6 +14,7 @@
 #include "stage/limit_egress.h"
 #include "obs/stats.h"
 #include "obs/event.h"
+#include "obs/top.h"
 #include "obs/exit_egress.h"
 
 SEC("tc")

@@ -4,6 +4,7 @@
 
 #include "event.h"
 #include "stats.h"
+#include "top.h"
 
 __noinline int obs_exit_egress(struct pkt *p, enum stage_result result)
 {
@@ -16,5 +17,7 @@ __noinline int obs_exit_egress(struct pkt *p, enum stage_result result)
 		stats_add_at(p, &stats_drop, p->reason);
 	if (events_per_s)
 		event_exit(p, result);
+	if (result == STAGE_DROP && top_enabled)
+		top_exit_egress(&p->facts);
 	return 0;
 }

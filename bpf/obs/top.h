@@ -129,23 +129,41 @@ static __always_inline __u32 top_class(const struct pkt_facts *p)
 	return id;
 }
 
+/* A drop; the note that it is counted with. */
+static __always_inline __u32 top_exit_drop(struct pkt_facts *p, struct top *t)
+{
+	struct top_sampler *drops = &t->sampler[TOP_DROPS];
+	__u32 note = top_note(p->reason, top_class(p));
+
+	drops->left -= p->packets;
+	if (drops->left < 0)
+		top_take(p, TOP_DROPS, note);
+	return note;
+}
+
 static __always_inline void top_exit(struct pkt_facts *p, enum stage_result result)
 {
-	struct top_sampler *drops, *bytes;
+	struct top_sampler *bytes;
 	__u32 zero = 0, note = 0;
 	struct top *t = bpf_map_lookup_elem(&top, &zero);
 
 	if (!t)
 		return;
-	drops = &t->sampler[TOP_DROPS];
 	bytes = &t->sampler[TOP_BYTES];
-	if (result == STAGE_DROP) {
-		drops->left -= p->packets;
-		note = top_note(p->reason, top_class(p));
-		if (drops->left < 0)
-			top_take(p, TOP_DROPS, note);
-	}
+	if (result == STAGE_DROP)
+		note = top_exit_drop(p, t);
 	bytes->left -= p->wire_bytes;
 	if (bytes->left < 0)
 		top_take(p, TOP_BYTES, note);
+}
+
+/* A drop on the way out, for whom it was: the last that is done with the packet. */
+static __always_inline void top_exit_egress(struct pkt_facts *p)
+{
+	__u32 zero = 0;
+	struct top *t = bpf_map_lookup_elem(&top, &zero);
+
+	p->source = p->flow.dst;
+	if (t)
+		top_exit_drop(p, t);
 }

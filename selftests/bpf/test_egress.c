@@ -8,6 +8,7 @@
 #include <bpf/libbpf.h>
 #include <cmocka.h>
 
+#include "dataplane/top_map.h"
 #include "lib/proto.h"
 #include "plane.h"
 #include "plane_pool.h"
@@ -488,6 +489,35 @@ static void test_event(void **state)
 
 #define EGRESS_TEST(fn) cmocka_unit_test_setup_teardown(fn, open_world, close_world)
 
+/* Who is sent more than he may is among those who are dropped most; what he sends is the way in's. */
+static void test_top(void **state)
+{
+	const double window_s = (double)(1ULL << TOP_WINDOW_SHIFT) / 1e9;
+	struct world *w = *state;
+	struct top_list list;
+
+	plane_limit(&w->in, CLASS, LIMIT_PACKETS, 1000, 5, false);
+	limit_everybody(w, CLASS, WEB);
+	/* the beginning of a window, so as not to cross into the next */
+	*w->out.now_ns = ((*w->in.now_ns >> TOP_WINDOW_SHIFT) + 1) << TOP_WINDOW_SHIFT;
+	assert_int_equal(send_n(w, &answer, 25), 5);
+	assert_int_equal(top_list_read(plane_map(&w->in, "top"), plane_map(&w->in, "top_sets"),
+				       TOP_DROPS, *w->out.now_ns, &list),
+			 0);
+	assert_int_equal(list.n, 1);
+	assert_memory_equal(&list.entry[0].source.addr, (&(struct addr[]) { packet_addr(CLIENT) }),
+			    sizeof(struct addr));
+	assert_true(list.entry[0].per_s * window_s > 19.5 && list.entry[0].per_s * window_s < 20.5);
+	assert_int_equal(list.entry[0].reason, DROP_EGRESS_LIMIT);
+	assert_int_equal(list.entry[0].limit_class, CLASS);
+	top_list_clear(&list);
+	assert_int_equal(top_list_read(plane_map(&w->in, "top"), plane_map(&w->in, "top_sets"),
+				       TOP_BYTES, *w->out.now_ns, &list),
+			 0);
+	assert_int_equal(list.n, 0);
+	top_list_clear(&list);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -507,6 +537,7 @@ int main(void)
 		EGRESS_TEST(test_unknown_l4_goes_out),
 		EGRESS_TEST(test_balanced_is_no_answer),
 		EGRESS_TEST(test_event),
+		EGRESS_TEST(test_top),
 	};
 
 	plane_pool_start();

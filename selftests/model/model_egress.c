@@ -89,5 +89,6 @@ enum model_fate model_run_egress(struct model *m, struct model_frame *frame,
 	ret->packets = frame->segments ? frame->segments : 1;
 	fate = decide(m, ret);
 	model_count_egress(&m->counters, ret, fate);
+	model_top_egress(m, ret, fate);
 	return fate;
 }

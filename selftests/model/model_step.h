@@ -32,8 +32,9 @@ enum model_fate model_encap(struct model_packet *p);
 void model_count_egress(struct model_counters *c, const struct model_packet *p,
 			enum model_fate fate);
 
-/* At the exit of the way in. */
+/* At the exit: of the way in, and of the way out. */
 void model_top(struct model *m, struct model_packet *p, enum model_fate fate);
+void model_top_egress(struct model *m, struct model_packet *p, enum model_fate fate);
 
 enum model_fate model_drop(struct model_packet *p, enum drop_reason reason);
 /* NULL: it has none. */

@@ -77,6 +77,13 @@ static void capture(struct model *m, struct model_packet *p)
 	p->capture_class = class_that_dropped(p);
 }
 
+void model_top_egress(struct model *m, struct model_packet *p, enum model_fate fate)
+{
+	if (fate == MODEL_DROP)
+		credit(&m->state.top[TOP_DROPS], p, p->packets,
+		       top_note(p->reason, class_that_dropped(p)));
+}
+
 void model_top(struct model *m, struct model_packet *p, enum model_fate fate)
 {
 	uint32_t note = 0;
