@@ -4,7 +4,8 @@
  * A source that has all that a class allows it gets no other: its SYNs are dropped, and what would end
  * a handshake that began before. Packets of connections that stand are never touched.
  *
- * What is forwarded to a backend makes no connection here, and is neither counted nor refused.
+ * What is forwarded to a backend makes no connection here, and is neither counted nor refused; but for
+ * what is translated, which counts its flows: nat_open.h.
  *
  * Accepted race: several handshakes of a source that end at the same time see the same count. So many
  * more than allowed get through as there are packets between this look and the socket: those that the

@@ -11,6 +11,8 @@
 
 #include "nat_lab.h"
 #include "plane_explain.h"
+#include "sluice/abi/limit.h"
+#include "sluice/abi/limit_concurrent.h"
 
 #define PORT 4000
 
@@ -230,6 +232,49 @@ static void test_dead(struct plane *p, const void *row)
 	assert_int_equal(plane_drops(p, DROP_BACKEND_GONE).packets, 2);
 }
 
+/* All sources are in the class, which allows so many connections at a time. */
+static void allow(struct plane *p, uint32_t class_id, uint32_t max)
+{
+	struct limit_class class = { .row_bits = PLANE_ROW_BITS,
+				     .row_first = class_id * 2 << PLANE_ROW_BITS };
+	struct limit_state state;
+
+	class.rates[0].concurrent = max;
+	assert_int_equal(
+		bpf_map_update_elem(plane_map(p, "limit_class"), &class_id, &class, BPF_ANY), 0);
+	plane_limit_state(p, &state);
+	for (uint32_t id = 0; id < 8; id++)
+		state.concurrent_key.row[id / 4][id % 4] = 0xd1342543de82ef95ULL * (id + 1);
+	state.has_concurrent = 1;
+	plane_limit_state_set(p, &state);
+	plane_limit_prefix(p, "0.0.0.0", 0, class_id);
+}
+
+/* Flows of TCP are connections of their client, from the SYN until their slot is another's or none's. */
+static void test_concurrent(struct plane *p, const void *row)
+{
+	struct packet out;
+
+	(void)row;
+	nat_lab_open(p, false);
+	allow(p, 1, 2);
+	play(p, PORT, "SsA", &out);
+	play(p, PORT + 1, "SsAFf", &out);
+	assert_int_equal(client(p, PORT + 2, TCP_SYN_FLAG, NULL), PLANE_DROP);
+	assert_int_equal(plane_drops(p, DROP_LIMIT_CONCURRENT).packets, 1);
+	assert_int_equal(client(p, PORT, TCP_ACK_FLAG, NULL), nat_lab_sent(p));
+	/* The closed one counts until somebody came by its slot. */
+	play(p, PORT + 3, "C", &out);
+	*p->now_ns += 10 * PLANE_SECOND;
+	for (int i = 0; i < NAT_LAB_FLOWS / 4; i++) {
+		*p->now_ns += 2 * PLANE_SECOND;
+		assert_int_equal(client(p, PORT, TCP_ACK_FLAG, NULL), nat_lab_sent(p));
+	}
+	assert_int_equal(client(p, PORT + 2, TCP_SYN_FLAG, NULL), nat_lab_sent(p));
+	assert_int_equal(client(p, PORT + 4, TCP_SYN_FLAG, NULL), PLANE_DROP);
+	assert_int_equal(plane_drops(p, DROP_LIMIT_CONCURRENT).packets, 2);
+}
+
 /* All slots, the settings and counts: what a packet that is only explained must leave alone. */
 static void snapshot(const struct plane *p, struct nat_flow *flows, struct nat_state *state)
 {
@@ -299,6 +344,7 @@ int main(void)
 	plane_case_add("a flood has its share of the slots, and is forgotten", test_flood);
 	plane_case_add("flows that answers could not tell apart are refused", test_exhausted);
 	plane_case_add("flows end with their backend", test_dead);
+	plane_case_add("limits count flows as connections of their clients", test_concurrent);
 	plane_case_add("who explains leaves flows as they are", test_explained);
 	return plane_case_run("nat_flow");
 }
