@@ -133,6 +133,7 @@ static const struct marked wrong_kernels[] = {
 	{ "vips: [{name: v, address: 203.0.113.0/24, port: 80,"
 	  " backends: [{name: b, address: ^203.0.113.9}]}]",
 	  "this is the vip itself" },
+	{ "vips: [{" VIP ", mode: nat, health: {type: tcp, via: ^vip}}]", "mode nat" },
 	{ "vips: [{name: v, address: 203.0.113.1, port: 80-81, health: ^{type: tcp}}]",
 	  "say which is probed" },
 	{ "responses: [{name: r, address: ^203.0.113.1, port: 53, factor: 2}]\n"

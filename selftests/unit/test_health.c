@@ -41,6 +41,8 @@ struct world {
 	uint64_t share_ms[BACKENDS_MAX]; /* when it was told */
 	unsigned int changes[BACKENDS_MAX];
 	char why[HEALTH_ERROR_BYTES];
+	struct health_way way;
+	bool has_way;
 	bool up[BACKENDS_MAX];
 };
 
@@ -74,6 +76,15 @@ static uint32_t found_share(void *ctx, size_t vip, size_t backend)
 	return ((struct world *)ctx)->found;
 }
 
+static bool find_way(void *ctx, size_t vip, size_t backend, struct health_way *ret)
+{
+	const struct world *w = ctx;
+
+	(void)vip, (void)backend;
+	*ret = w->way;
+	return w->has_way;
+}
+
 static int no_file(const char *path, char **ret, size_t *ret_len, struct errmsg *err)
 {
 	(void)ret, (void)ret_len;
@@ -92,7 +103,7 @@ static void apply(struct world *w)
 static struct world *world_new(size_t n, uint8_t type, uint16_t port)
 {
 	struct world *w = calloc(1, sizeof(*w));
-	const struct health_events events = { on_share, on_change, w };
+	const struct health_events events = { on_share, on_change, w, find_way };
 
 	if (!clock_ns)
 		clock_ns = clock_now_ns() + 3600 * NS_PER_S;
@@ -210,6 +221,45 @@ static void test_silence_is_a_failure_after_the_timeout(void **state)
 	assert_true(health_get(w->health, 0, 0, &info));
 	assert_true(info.probes[HEALTH_TIMEOUT] >= 3);
 	assert_int_equal(info.transitions, 1);
+	world_free(w);
+	close(fd);
+}
+
+static struct addr loopback(uint8_t last)
+{
+	return (struct addr) { .b = { [10] = 0xff, 0xff, 127, 0, 0, last } };
+}
+
+static void test_a_probe_goes_by_the_way_that_it_is_given(void **state)
+{
+	struct sockaddr_in peer = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000009) };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	socklen_t len = sizeof(peer);
+	struct world *w;
+	ssize_t n = -1;
+	char data[8];
+
+	(void)state;
+	assert_int_equal(bind(fd, (struct sockaddr *)&peer, len), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&peer, &len), 0);
+	w = world_new(1, CONF_HEALTH_UDP, ntohs(peer.sin_port));
+	w->has_way = true;
+	w->way = (struct health_way) { .addr = loopback(9),
+				       .by = { .has_source = true, .source = loopback(8) } };
+	apply(w);
+	for (int i = 0; n < 0 && i < 110; i++) {
+		pass_ms(w, 10, 10);
+		n = recvfrom(fd, data, sizeof(data), 0, (struct sockaddr *)&peer, &len);
+	}
+	assert_int_equal(n, 4);
+	assert_int_equal(ntohl(peer.sin_addr.s_addr), 0x7f000008);
+	assert_int_equal(sendto(fd, "pong", 4, 0, (struct sockaddr *)&peer, len), 4);
+	pass_ms(w, 20, 10);
+	assert_int_equal(w->share[0], 100);
+	/* Its own address, where nobody is. */
+	w->has_way = false;
+	pass_ms(w, 4 * 1100, 100);
+	assert_int_equal(w->share[0], 0);
 	world_free(w);
 	close(fd);
 }
@@ -437,6 +487,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_failed_backend_is_out_within_the_bound),
 		cmocka_unit_test(test_silence_is_a_failure_after_the_timeout),
+		cmocka_unit_test(test_a_probe_goes_by_the_way_that_it_is_given),
 		cmocka_unit_test(test_a_loop_that_was_held_up_gives_the_time_back_once),
 		cmocka_unit_test(test_the_first_probes_are_spread),
 		cmocka_unit_test(test_thousands_wait_in_order_for_a_bounded_number),

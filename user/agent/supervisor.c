@@ -107,6 +107,8 @@ size_t supervisor_warnings(const struct supervisor *s, const char **ret, size_t 
 		ret[n++] = s->edits.skipped_why.text;
 	if (n < max && s->health_why.text[0])
 		ret[n++] = s->health_why.text;
+	if (n < max && s->health_way_why.text[0])
+		ret[n++] = s->health_way_why.text;
 	if (n < max && s->kernel.acl && acl_job_warning(s->kernel.acl)[0])
 		ret[n++] = acl_job_warning(s->kernel.acl);
 	if (n < max && s->kernel.places_why.text[0])

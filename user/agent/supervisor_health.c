@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "dataplane/probe_way.h"
 #include "dataplane/vip_map.h"
 #include "feed_file.h"
 #include "supervisor_state.h"
@@ -54,14 +55,62 @@ static void on_change(void *ctx, size_t vip, size_t backend, bool up, const char
 			loop_now_ns(s->loop));
 }
 
+static bool goes_as_traffic(const struct conf_vip *v)
+{
+	if (!v->health.type || v->health.via == CONF_VIA_ADDRESS)
+		return false;
+	return v->health.via == CONF_VIA_VIP || v->mode == BACKEND_IPIP || v->mode == BACKEND_GUE;
+}
+
+static bool find_way(void *ctx, size_t vip, size_t backend, struct health_way *ret)
+{
+	const struct supervisor *s = ctx;
+	struct probe_way_to to;
+
+	if (!s->kernel.dp || !goes_as_traffic(&s->revision->conf->vips[vip]) ||
+	    !probe_way_get(s->kernel.dp, s->revision->conf, vip, backend, &to))
+		return false;
+	*ret = (struct health_way) {
+		.addr = to.addr,
+		.by = { .mark = to.mark, .has_source = to.has_source, .source = to.source }
+	};
+	return true;
+}
+
+/* What cannot go by its vip's way goes to the backend's address, and is named in `status`. */
+static void apply_way(struct supervisor *s)
+{
+	const struct conf *conf = s->revision->conf;
+	struct errmsg *why = &s->health_way_why;
+	bool wanted = false;
+
+	why->text[0] = '\0';
+	for (size_t i = 0; i < conf->n_vips; i++)
+		wanted = wanted || goes_as_traffic(&conf->vips[i]);
+	(void)probe_way_set(s->kernel.dp, wanted, why);
+	for (size_t i = 0; wanted && !why->text[0] && i < conf->n_vips; i++) {
+		const struct conf_vip *v = &conf->vips[i];
+
+		if (goes_as_traffic(v) && probe_way_is_local(s->kernel.dp, &v->address))
+			errmsg_set(why, 0,
+				   "vip %s: its address is this host's own, so its health checks "
+				   "go to the backends' own addresses: remove it from this host, "
+				   "or say so (health.via: address)",
+				   v->name);
+	}
+	if (why->text[0])
+		log_warn("health.via", LOG_STR("why", why->text));
+}
+
 void supervisor_health_apply(struct supervisor *s)
 {
-	const struct health_events events = { on_share, on_change, s };
+	const struct health_events events = { on_share, on_change, s, find_way };
 	const struct health_source source = { read_ca, found_share, s };
 	int err = 0;
 
 	if (!s->kernel.dp)
 		return;
+	apply_way(s);
 	if (!s->health)
 		err = health_new(s->loop, &events, &s->health);
 	if (!err)

@@ -60,8 +60,9 @@ struct supervisor {
 	struct worker_set workers;
 	struct pushdown pushdown;
 	struct proofs proofs;
-	struct health *health;	  /* NULL: nothing is probed */
-	struct errmsg health_why; /* as a warning; "": all are probed that should be */
+	struct health *health;	      /* NULL: nothing is probed */
+	struct errmsg health_way_why; /* probes that do not go as they should; "": all do */
+	struct errmsg health_why;     /* as a warning; "": all are probed that should be */
 	struct limit_rotation rotation;
 	bool rotation_failed; /* said already */
 	struct log_pump *pump;

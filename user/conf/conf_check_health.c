@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "conf_check.h"
+#include "sluice/abi/vip.h"
 
 enum {
 	TCP = 1 << CONF_HEALTH_TCP,
@@ -90,6 +91,10 @@ void conf_check_health(const struct conf_vip *vip, struct conf_node *node,
 		check_name(vip->health.host, conf_node_get(health, "host"), errors);
 		check_name(vip->health.query, conf_node_get(health, "query"), errors);
 		check_times(&vip->health, health, errors);
+		if (vip->health.via == CONF_VIA_VIP && vip->mode == BACKEND_NAT)
+			conf_node_fail(errors, conf_node_or(health, "via"),
+				       "in mode nat backends are sent packets to their own "
+				       "addresses; remove via");
 		return;
 	}
 	if (slow && !slow->bad && vip->slow_start_ms)

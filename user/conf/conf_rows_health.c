@@ -14,6 +14,11 @@ static const struct conf_word record_words[] = {
 	{ "TXT", 16 }, { "AAAA", 28 }, { NULL, 0 },
 };
 
+static const struct conf_word via_words[] = { { "auto", CONF_VIA_AUTO },
+					      { "vip", CONF_VIA_VIP },
+					      { "address", CONF_VIA_ADDRESS },
+					      { NULL, 0 } };
+
 #define HEALTH(field) CONF_AT(struct conf_health, field)
 
 static const struct conf_row health_rows[] = {
@@ -29,6 +34,14 @@ static const struct conf_row health_rows[] = {
 	  .type = &conf_type_number,
 	  .def = "0",
 	  .help = "Port of the backend that is probed; 0 is the vip's." },
+	{ .name = "via",
+	  HEALTH(via),
+	  .type = &conf_type_word,
+	  .words = via_words,
+	  .def = "auto",
+	  .help = "Where probes go: to the vip's address, by the way and in the outer headers of its "
+		  "packets to the backend (vip); to the backend's own (address); auto is vip in "
+		  "modes ipip and gue, and address in others." },
 	{ .name = "host",
 	  HEALTH(host),
 	  .type = &conf_type_host,

@@ -16,6 +16,9 @@ enum conf_health_type {
 	CONF_HEALTH_DNS,
 };
 
+/* How probes go: auto is the vip's way where that is an encapsulation. */
+enum conf_via { CONF_VIA_AUTO, CONF_VIA_VIP, CONF_VIA_ADDRESS };
+
 enum conf_all_down { CONF_ALL_DOWN_DROP, CONF_ALL_DOWN_LAST_KNOWN };
 
 /* From first to last, both included. */
@@ -26,6 +29,7 @@ struct conf_status_range {
 
 struct conf_health {
 	uint8_t type;  /* enum conf_health_type */
+	uint8_t via;   /* enum conf_via */
 	uint16_t port; /* 0: the vip's */
 	char *host;    /* Host, SNI and name in the certificate; NULL: the backend's address */
 	char *path;    /* NULL: "/" */

@@ -20,6 +20,7 @@
 #include "meter_map.h"
 #include "map_entries.h"
 #include "pin.h"
+#include "probe_way.h"
 #include "program.h"
 #include "resize.h"
 #include "source_table.h"
@@ -209,6 +210,7 @@ void dataplane_close(struct dataplane *dp)
 	if (!dp)
 		return;
 	explain_stop(dp);
+	probe_way_close(dp);
 	event_map_stop(dp);
 	capture_map_stop(dp);
 	vip_map_stop(dp);

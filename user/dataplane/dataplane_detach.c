@@ -11,6 +11,7 @@
 #include "layout.h"
 #include "link.h"
 #include "pin.h"
+#include "probe_way.h"
 #include "program.h"
 #include "steer_link.h"
 #include "steer_map.h"
@@ -116,6 +117,15 @@ static int remove_routes(struct detach *d)
 		   : 0;
 }
 
+static int remove_probe_way(struct errmsg *ret)
+{
+	int err = probe_way_remove();
+
+	return err ? errmsg_set(ret, err, "cannot remove the rules of health checks: %s",
+				strerror(-err))
+		   : 0;
+}
+
 int dataplane_detach_all(int dir_fd, struct errmsg *err)
 {
 	static const struct libxdp_way here;
@@ -144,6 +154,10 @@ int dataplane_detach_by(int dir_fd, const struct libxdp_way *way, struct errmsg 
 		return e;
 	if (!e)
 		e = remove_routes(&d);
+	if (e && err->text[0])
+		return e;
+	if (!e)
+		e = remove_probe_way(err);
 	if (e && err->text[0])
 		return e;
 	if (!e)

@@ -15,6 +15,7 @@ struct event_map;
 struct explain;
 struct limit_map;
 struct meter_map;
+struct probe_way;
 struct source_table;
 struct steer_map;
 struct vip_map;
@@ -72,7 +73,8 @@ struct dataplane {
 	struct libxdp_way way;
 	struct device_watch *watch;
 	struct event_map *event;
-	struct explain *explain; /* NULL: nobody has asked of late */
+	struct explain *explain;     /* NULL: nobody has asked of late */
+	struct probe_way *probe_way; /* NULL: no health check asks for it */
 	struct capture_map *capture;
 	struct limit_map *limit;
 	struct errmsg concurrent_why; /* connections are not counted though they should; "" */

@@ -501,6 +501,17 @@ int vip_map_set_share(struct dataplane *dp, const struct conf *conf, size_t vip,
 	return 0;
 }
 
+uint32_t vip_map_backend(struct dataplane *dp, const struct conf *conf, size_t vip, size_t backend,
+			 struct addr *ret_source)
+{
+	struct vip_service *s;
+	const struct vip_backend *b = find_place(dp, conf, vip, backend, &s);
+
+	if (b && b->has_hop)
+		*ret_source = b->hop.source;
+	return b ? b->id : 0;
+}
+
 uint32_t vip_map_share(struct dataplane *dp, const struct conf *conf, size_t vip, size_t backend)
 {
 	struct vip_service *s;

@@ -45,6 +45,9 @@ int vip_map_set_share(struct dataplane *dp, const struct conf *conf, size_t vip,
 		      uint32_t share);
 /* What it has; 0 also where there is none. */
 uint32_t vip_map_share(struct dataplane *dp, const struct conf *conf, size_t vip, size_t backend);
+/* Its id, and what this host sends to it from (zero: not known); 0 where it has none. */
+uint32_t vip_map_backend(struct dataplane *dp, const struct conf *conf, size_t vip, size_t backend,
+			 struct addr *ret_source);
 /* Stop watching next hops; maps stay. */
 void vip_map_stop(struct dataplane *dp);
 

@@ -83,11 +83,15 @@ static void on_failed(struct deferred *d)
 
 static void begin(struct health_target *t)
 {
+	const struct health_way *by = NULL;
 	struct health *h = t->set;
+	struct health_way way;
 	int err;
 
 	t->begun_ms = health_now_ms(h);
-	err = health_probe_start(h->loop, t->vip->check, &t->addr, on_done, t, &t->probe);
+	if (h->events.way && h->events.way(h->events.ctx, t->vip->index, t->index, &way))
+		by = &way;
+	err = health_probe_start(h->loop, t->vip->check, &t->addr, by, on_done, t, &t->probe);
 	if (!err) {
 		h->n_running++;
 		return;

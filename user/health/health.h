@@ -38,6 +38,8 @@ struct health_events {
 	/* It went up or down; why is what the last failure was. */
 	void (*on_change)(void *ctx, size_t vip, size_t backend, bool up, const char *why);
 	void *ctx;
+	/* How its next probe goes; false, or no such function: to its own address. */
+	bool (*way)(void *ctx, size_t vip, size_t backend, struct health_way *ret);
 };
 
 /* How the owner helps with what is outside of a configuration. */

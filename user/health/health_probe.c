@@ -23,7 +23,9 @@
 struct health_probe {
 	struct loop *loop;
 	const struct health_check *check;
-	struct addr addr;
+	struct addr addr; /* the backend's */
+	bool has_way;
+	struct health_way way;
 	health_probe_done *done;
 	void *ctx;
 	struct timer timer;
@@ -203,9 +205,19 @@ static const struct stream_events events = {
 	.on_end = on_end,
 };
 
+static const struct addr *target_of(const struct health_probe *p)
+{
+	return p->has_way ? &p->way.addr : &p->addr;
+}
+
+static const struct sock_way *way_of(const struct health_probe *p)
+{
+	return p->has_way ? &p->way.by : NULL;
+}
+
 static int start_tcp(struct health_probe *p)
 {
-	int fd = sock_connect(&p->addr, p->check->port), err;
+	int fd = sock_connect_by(target_of(p), p->check->port, way_of(p)), err;
 	char text[ADDR_TEXT_MAX];
 
 	if (fd < 0)
@@ -280,7 +292,7 @@ static int start_udp(struct health_probe *p)
 			return n;
 		p->query_len = (size_t)n;
 	}
-	p->watch.fd = sock_connect_udp(&p->addr, c->port);
+	p->watch.fd = sock_connect_udp_by(target_of(p), c->port, way_of(p));
 	if (p->watch.fd < 0)
 		return p->watch.fd;
 	err = loop_add(p->loop, &p->watch);
@@ -295,7 +307,8 @@ static int start_udp(struct health_probe *p)
 }
 
 int health_probe_start(struct loop *l, const struct health_check *check, const struct addr *addr,
-		       health_probe_done *done, void *ctx, struct health_probe **ret)
+		       const struct health_way *way, health_probe_done *done, void *ctx,
+		       struct health_probe **ret)
 {
 	struct health_probe *p = calloc(1, sizeof(*p));
 	int err;
@@ -305,6 +318,9 @@ int health_probe_start(struct loop *l, const struct health_check *check, const s
 	p->loop = l;
 	p->check = check;
 	p->addr = *addr;
+	p->has_way = way != NULL;
+	if (way)
+		p->way = *way;
 	p->done = done;
 	p->ctx = ctx;
 	p->timer.on_due = on_due;

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "../event/loop.h"
+#include "../net/sock.h"
 #include "../tls/tls.h"
 #include "health_dns.h"
 #include "health_http.h"
@@ -51,11 +52,18 @@ struct health_probe;
 typedef void health_probe_done(void *ctx, enum health_result result, const char *why,
 			       uint64_t latency_us);
 
+/* Where to, if not to the backend's own address. */
+struct health_way {
+	struct addr addr;
+	struct sock_way by;
+};
+
 /*
- * Begin. check stays until done is called, which is once and never from in here. Negative errno when
+ * Begin; way is copied, NULL: to the backend's address. check stays until done is called, which is once and never from in here. Negative errno when
  * nothing was begun.
  */
 int health_probe_start(struct loop *l, const struct health_check *check, const struct addr *addr,
-		       health_probe_done *done, void *ctx, struct health_probe **ret);
+		       const struct health_way *way, health_probe_done *done, void *ctx,
+		       struct health_probe **ret);
 /* Give up: done is not called. */
 void health_probe_cancel(struct health_probe *p);

@@ -79,7 +79,32 @@ int sock_local(int fd, struct addr *ret, uint16_t *ret_port)
 	return addr_from_sockaddr((struct sockaddr *)&ss, ret, ret_port);
 }
 
+static int take_way(int fd, const struct sock_way *way)
+{
+	struct sockaddr_storage ss;
+	socklen_t len;
+	int err;
+
+	if (!way)
+		return 0;
+	if (way->mark && setsockopt(fd, SOL_SOCKET, SO_MARK, &way->mark, sizeof(way->mark)))
+		return -errno;
+	if (!way->has_source)
+		return 0;
+	/* The port is chosen by connect(2), that knows the peer: else they run out. */
+	err = set_flag(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT);
+	len = addr_to_sockaddr(&way->source, 0, &ss);
+	if (!err && bind(fd, (struct sockaddr *)&ss, len))
+		err = -errno;
+	return err;
+}
+
 int sock_connect(const struct addr *addr, uint16_t port)
+{
+	return sock_connect_by(addr, port, NULL);
+}
+
+int sock_connect_by(const struct addr *addr, uint16_t port, const struct sock_way *way)
 {
 	struct sockaddr_storage ss;
 	socklen_t len = addr_to_sockaddr(addr, port, &ss);
@@ -89,6 +114,8 @@ int sock_connect(const struct addr *addr, uint16_t port)
 	if (fd < 0)
 		return fd;
 	err = set_flag(fd, IPPROTO_TCP, TCP_NODELAY);
+	if (!err)
+		err = take_way(fd, way);
 	if (err)
 		return err;
 	/* EINTR: the connection goes on asynchronously (POSIX) */
@@ -99,11 +126,22 @@ int sock_connect(const struct addr *addr, uint16_t port)
 
 int sock_connect_udp(const struct addr *addr, uint16_t port)
 {
+	return sock_connect_udp_by(addr, port, NULL);
+}
+
+int sock_connect_udp_by(const struct addr *addr, uint16_t port, const struct sock_way *way)
+{
 	struct sockaddr_storage ss;
 	socklen_t len = addr_to_sockaddr(addr, port, &ss);
 	CLEANUP_FD int fd = socket(ss.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int err;
 
-	if (fd < 0 || connect(fd, (struct sockaddr *)&ss, len))
+	if (fd < 0)
+		return -errno;
+	err = take_way(fd, way);
+	if (err)
+		return err;
+	if (connect(fd, (struct sockaddr *)&ss, len))
 		return -errno;
 	return take_fd(&fd);
 }
