@@ -24,13 +24,14 @@ struct {
 
 /*
  * Suppressed events that this CPU has not added to event_meter yet. Under a flood every drop is
- * one, and a word that all CPUs write for each would cost more than the drop.
+ * one, and a word that all CPUs write for each would cost more than the drop; as would asking the
+ * meter, which what it refuses within one tick is spared.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, EVENT_METERS);
 	__type(key, __u32);
-	__type(value, __u64);
+	__type(value, struct event_pending);
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } event_pending SEC(".maps");
 
@@ -72,21 +73,49 @@ static __always_inline __u64 event_next_ns(__u32 which, __u64 now, __u64 until_n
 }
 
 /* What is pending goes to the shared count once it is many, and when there is room for events. */
-static __always_inline void event_suppress(__u32 which, __u64 n, __u64 at_least)
+static __always_inline void event_count(struct event_pending *pending, __u32 which, __u32 n,
+					__u32 at_least)
 {
-	__u64 *pending = bpf_map_lookup_elem(&event_pending, &which);
 	struct event_meter *meter;
 
-	if (!pending)
-		return;
-	*pending += n;
-	if (*pending < at_least)
+	pending->n += n;
+	if (pending->n < at_least)
 		return;
 	meter = bpf_map_lookup_elem(&event_meter, &which);
 	if (!meter)
 		return;
-	__sync_fetch_and_add(&meter->suppressed, *pending);
-	*pending = 0;
+	__sync_fetch_and_add(&meter->suppressed, pending->n);
+	pending->n = 0;
+}
+
+static __always_inline void event_suppress(__u32 which, __u32 n, __u32 at_least)
+{
+	struct event_pending *pending = bpf_map_lookup_elem(&event_pending, &which);
+
+	if (pending)
+		event_count(pending, which, n, at_least);
+}
+
+/* Was one refused in this tick? Whoever injects the clock has no ticks. */
+static __always_inline bool event_is_over(const struct event_pending *pending)
+{
+	return !clock_injected && pending->refused_tick == (__u32)pkt_tick();
+}
+
+static __always_inline bool event_may(struct pkt *p, struct event_pending *pending, __u32 which)
+{
+	struct event_meter *meter;
+
+	if (event_is_over(pending))
+		return false;
+	meter = bpf_map_lookup_elem(&event_meter, &which);
+	if (!meter)
+		return false;
+	if (event_admit(p, meter))
+		return true;
+	if (!clock_injected)
+		pending->refused_tick = (__u32)pkt_tick();
+	return false;
 }
 
 static __always_inline void event_write(struct pkt *p, struct event *e, enum event_type type,
@@ -126,36 +155,45 @@ static __always_inline const struct limit_answer *event_answer(const struct pkt 
 	return answer;
 }
 
-static __always_inline void event_exit(struct pkt *p, enum stage_result result)
+/* Of a limit on trial: which meter samples what it would have dropped; false: it would not have. */
+static __always_inline bool event_would(const struct pkt *p, __u32 *ret_reason)
 {
 	const struct limit_answer *answer = event_answer(p);
-	enum event_type type = EVENT_DROP;
-	__u32 which = p->reason & (EVENT_REASONS - 1), reason = p->reason;
-	struct event_meter *meter;
+
+	if (answer->outcome != LIMIT_WOULD_DROP)
+		return false;
+	*ret_reason = p->flags & PKT_EGRESS ? DROP_EGRESS_LIMIT : limit_reason(answer);
+	return true;
+}
+
+static __always_inline void event_exit(struct pkt *p, enum stage_result result)
+{
+	__u32 reason = p->reason, which = 0;
+	const struct limit_answer *answer;
+	struct event_pending *pending;
 	struct event *e;
 
 	if (result != STAGE_DROP) {
-		if (answer->outcome != LIMIT_WOULD_DROP)
+		if (!event_would(p, &reason))
 			return;
-		type = EVENT_WOULD_DROP;
-		reason = limit_reason(answer);
-		if (p->flags & PKT_EGRESS)
-			reason = DROP_EGRESS_LIMIT;
-		which = EVENT_METER_TRIAL + (reason & (EVENT_REASONS - 1));
+		which = EVENT_METER_TRIAL;
 	}
-	meter = bpf_map_lookup_elem(&event_meter, &which);
-	if (!meter)
+	which += reason & (EVENT_REASONS - 1);
+	pending = bpf_map_lookup_elem(&event_pending, &which);
+	if (!pending)
 		return;
-	if (!event_admit(p, meter)) {
-		event_suppress(which, 1, EVENT_PENDING_MAX);
+	if (!event_may(p, pending, which)) {
+		event_count(pending, which, 1, EVENT_PENDING_MAX);
 		return;
 	}
 	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
 	if (!e) {
-		event_suppress(which, 1, 1);
+		event_count(pending, which, 1, 1);
 		return;
 	}
-	event_suppress(which, 0, 1);
-	event_write(p, e, type, reason, answer->outcome == LIMIT_UNASKED ? 0 : answer->limit_class);
+	event_count(pending, which, 0, 1);
+	answer = event_answer(p);
+	event_write(p, e, which < EVENT_METER_TRIAL ? EVENT_DROP : EVENT_WOULD_DROP, reason,
+		    answer->outcome == LIMIT_UNASKED ? 0 : answer->limit_class);
 	bpf_ringbuf_submit(e, 0);
 }

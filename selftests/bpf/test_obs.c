@@ -3,6 +3,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
+#include <time.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -198,6 +199,33 @@ static void test_events_are_metered(struct plane *p, const void *row)
 	assert_true(suppressed(p) > 5000);
 }
 
+static uint64_t clock_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * PLANE_SECOND + (uint64_t)t.tv_nsec;
+}
+
+/* What is refused once is not asked again in the same tick: it is counted all the same. */
+static void test_real_clock(struct plane *p, const void *row)
+{
+	static const struct packet_spec spec = { .src = SOURCE, .dst = VIP, .ihl = 4 };
+	const uint64_t begun_ns = clock_ns();
+	struct packet packet;
+	uint64_t pending;
+	struct seen seen;
+
+	(void)row;
+	packet_build(&spec, &packet);
+	assert_int_equal(plane_run_many(p, &packet, 2000), 0);
+	read_events(p, &seen);
+	/* 10 at once, 100 a second. */
+	assert_in_range(seen.n, 10, 11 + (clock_ns() - begun_ns) / (PLANE_SECOND / 100));
+	plane_sum(p, "event_pending", DROP_MALFORMED, &pending, sizeof(pending));
+	assert_int_equal(seen.n + suppressed(p) + (uint32_t)pending, 2000);
+}
+
 /* While one reason is far over its rate, the first drop of another one still makes an event. */
 static void test_noise_starves_nobody(struct plane *p, const void *row)
 {
@@ -250,6 +278,7 @@ int main(void)
 {
 	static const struct plane_settings hundred = { .events_per_s = 100 };
 	static const struct plane_settings none = { .events_per_s = 0 };
+	static const struct plane_settings real = { .events_per_s = 100, .real_clock = true };
 
 	plane_case_settings(&hundred);
 	plane_case_add("counters agree with each other", test_counters_agree);
@@ -257,6 +286,8 @@ int main(void)
 	plane_case_add("the event of an ICMP error names the router", test_event_of_error);
 	plane_case_add("events keep to their rate, the rest is counted", test_events_are_metered);
 	plane_case_add("a noisy reason leaves room for the others", test_noise_starves_nobody);
+	plane_case_settings(&real);
+	plane_case_add("and by the kernel's clocks", test_real_clock);
 	plane_case_settings(&none);
 	plane_case_add("no events when they are switched off", test_no_events);
 	return plane_case_run("obs");

@@ -33,3 +33,10 @@ struct event_meter {
 };
 ABI_SIZE(struct event_meter, 16);
 _Static_assert((int)DROP_REASON_COUNT <= EVENT_REASONS, "a meter for each reason");
+
+/* Map `event_pending`, of each CPU: what it has not added to the meter's `suppressed` yet. */
+struct event_pending {
+	__u32 n;
+	__u32 refused_tick; /* when the meter refused last; within that tick it is not asked again */
+};
+ABI_SIZE(struct event_pending, 8);
