@@ -18,6 +18,9 @@ const volatile __u32 events_per_s = 100;
 /* Answers a second, over all CPUs, to packets that do not fit to their backend; 0: none. */
 const volatile __u32 too_big_per_s = 1000;
 
+/* Answers a second, over all CPUs, to echo requests to vips; 0: none, they are the host's. */
+const volatile __u32 echo_per_s = 1000;
+
 /* Count heavy hitters. */
 const volatile bool top_enabled = true;
 

@@ -15,6 +15,7 @@
 #include "stage/limit.h"
 #include "stage/response.h"
 #include "stage/vip.h"
+#include "stage/echo.h"
 #include "stage/quic.h"
 #include "stage/mtu.h"
 #include "stage/mss.h"
@@ -96,6 +97,8 @@ int tc_ingress(struct __sk_buff *ctx)
 		result = explained(EXPLAIN_LIMIT, stage_limit(&p));
 	if (result == STAGE_NEXT)
 		result = explained(EXPLAIN_RESPONSE, stage_response(&p));
+	if (result == STAGE_NEXT)
+		result = explained(EXPLAIN_ECHO, stage_echo(&p));
 	if (result == STAGE_NEXT)
 		result = explained(EXPLAIN_NAT_FIND, stage_nat_find(&p));
 	if (result == STAGE_NEXT)

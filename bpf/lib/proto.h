@@ -52,6 +52,12 @@ static inline bool ether_is_vlan(__u16 type)
 	return type == ETHER_VLAN || type == ETHER_QINQ || type == ETHER_QINQ_OLD;
 }
 
+/* Types of echo requests (RFC 792, RFC 4443 s4.1); answers are 0 and 129. */
+#define ICMP_ECHO	  8
+#define ICMP_ECHO_REPLY	  0
+#define ICMPV6_ECHO	  128
+#define ICMPV6_ECHO_REPLY 129
+
 /* Errors quote the packet that caused them: unreachable, exceeded, parameter problem (RFC 792). */
 static inline bool icmp_quotes(__u8 type)
 {

@@ -120,6 +120,8 @@ static __always_inline enum stage_result parse_icmp(struct pkt *p, struct cursor
 
 	if (!icmp)
 		return parse_short(p, c, sizeof(*icmp));
+	if (icmp->type == (p->flags & PKT_IPV6 ? ICMPV6_ECHO : ICMP_ECHO) && icmp->code == 0)
+		p->flags |= PKT_ECHO;
 	/* Of a fragment, the quoted packet may be anywhere: leave it to the host. */
 	if (p->flags & PKT_FRAGMENT)
 		return STAGE_NEXT;

@@ -42,6 +42,7 @@ struct plane_settings {
 	bool unknown_l4_drop;
 	uint32_t events_per_s;
 	uint32_t too_big_per_s; /* 0: what is too big gets no answer */
+	uint32_t echo_per_s;	/* 0: nor does an echo request to a vip */
 	bool real_clock;
 	bool no_top;	 /* it samples every packet at first, and those go past the drop cache */
 	bool no_cookies; /* a kernel without the helpers for SYN cookies */

@@ -42,6 +42,7 @@ static void settle_maps(struct bpf_object *object, const struct plane_settings *
 		(skeleton)->rodata->events_per_s = (s)->events_per_s;       \
 		(skeleton)->rodata->top_enabled = !(s)->no_top;             \
 		(skeleton)->rodata->too_big_per_s = (s)->too_big_per_s;     \
+		(skeleton)->rodata->echo_per_s = (s)->echo_per_s;           \
 		(skeleton)->rodata->guard_own = !(s)->no_cookies;           \
 		(skeleton)->rodata->guard_vips = !(s)->no_cookies;          \
 		(skeleton)->rodata->vip_syns_per_s = PLANE_SYNS_PER_S;      \

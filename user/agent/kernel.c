@@ -118,7 +118,8 @@ static bool same_programs(const struct conf_dataplane *a, const struct conf_data
 	       a->max_responses == b->max_responses && a->max_concurrent == b->max_concurrent &&
 	       a->ring_size == b->ring_size && a->max_flows == b->max_flows &&
 	       a->max_nat_flows == b->max_nat_flows && a->unknown_l4 == b->unknown_l4 &&
-	       a->events_per_s == b->events_per_s && a->too_big_per_s == b->too_big_per_s;
+	       a->events_per_s == b->events_per_s && a->too_big_per_s == b->too_big_per_s &&
+	       a->echo_per_s == b->echo_per_s;
 }
 
 /* New programs over the same pins; links are updated, never detached. */

@@ -191,6 +191,13 @@ static const struct conf_row dataplane_rows[] = {
 	  .max = 100000,
 	  .help = "Drops that are reported as events, a second and drop reason, over all CPUs; the "
 		  "rest is counted." },
+	{ .name = "echo_per_s",
+	  DATAPLANE(echo_per_s),
+	  .type = &conf_type_number,
+	  .def = "1000",
+	  .max = 100000,
+	  .help = "Echo requests to vips that are answered, a second over all CPUs, a tenth of it "
+		  "at once; the rest is dropped. 0: none, and all are the host's." },
 	{ .name = "too_big_per_s",
 	  DATAPLANE(too_big_per_s),
 	  .type = &conf_type_number,

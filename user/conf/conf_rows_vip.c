@@ -118,6 +118,12 @@ static const struct conf_row vip_rows[] = {
 	  .def = "6080",
 	  .min = 1,
 	  .help = "UDP port of gue that backends receive at." },
+	{ .name = "echo",
+	  CONF_AT(struct conf_vip, echo),
+	  .type = &conf_type_bool,
+	  .def = "true",
+	  .help = "Whether echo requests (ping) to its addresses are answered here; else they are "
+		  "the host's. Of several vips of an address it is that of TCP which says." },
 	{ .name = "mss_clamp",
 	  CONF_AT(struct conf_vip, mss_clamp),
 	  .type = &conf_type_number,

@@ -56,7 +56,8 @@ struct conf_dataplane {
 	uint32_t max_flows; /* of all vips, noted while their rings change */
 	enum conf_unknown_l4 unknown_l4;
 	uint32_t events_per_s;
-	uint32_t too_big_per_s;	       /* answers to what does not fit to its backend; 0: none */
+	uint32_t echo_per_s;	/* answers to echo requests to vips; 0: they are the host's */
+	uint32_t too_big_per_s; /* answers to what does not fit to its backend; 0: none */
 	uint16_t *amplification_ports; /* of UDP, that reflectors answer from */
 	size_t n_amplification_ports;
 };
@@ -198,6 +199,7 @@ struct conf_vip {
 	bool has_source;
 	struct addr source; /* of outer headers, to backends of its family */
 	uint16_t gue_port;
+	bool echo;	    /* echo requests to its addresses are answered at the edge */
 	uint16_t mss_clamp; /* a SYN's segment size is lowered to it; CONF_MSS_AUTO; 0: is not */
 	char *limit;	    /* name of a limit, per source of this vip; NULL */
 	enum conf_guard_mode guard;

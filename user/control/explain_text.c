@@ -32,6 +32,7 @@ static const char *const stage_names[EXPLAIN_STAGES] = {
 	[EXPLAIN_ENCAP] = "encap",	 [EXPLAIN_NAT_BACK] = "nat answer",
 	[EXPLAIN_NAT_FIND] = "nat flow", [EXPLAIN_NAT] = "nat",
 	[EXPLAIN_FORWARD] = "forward",	 [EXPLAIN_MSS] = "mss",
+	[EXPLAIN_ECHO] = "echo",
 };
 
 static const char *const moved_docs[] = {
@@ -319,6 +320,12 @@ void explain_stage_text(const struct explain_view *v, enum explain_stage stage,
 		break;
 	case EXPLAIN_MTU:
 		mtu_text(v, ret);
+		break;
+	case EXPLAIN_ECHO:
+		snprintf(ret, EXPLAIN_TEXT_MAX, "%s",
+			 t->stage[stage] == EXPLAIN_REPLY  ? "a vip's: it is answered here"
+			 : t->stage[stage] == EXPLAIN_DROP ? reason_doc(t)
+							   : "no echo request to a vip");
 		break;
 	case EXPLAIN_MSS:
 		mss_text(v, ret);

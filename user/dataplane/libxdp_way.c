@@ -21,6 +21,7 @@
 /* The bounds of conf_rows_kernel.c. */
 #define RING_SIZE_MIN	  3
 #define RING_SIZE_MAX	  65537
+#define ECHO_PER_S_MAX	  100000
 #define EVENTS_PER_S_MAX  100000
 #define TOO_BIG_PER_S_MAX 100000
 
@@ -49,7 +50,8 @@ static bool is_valid(const struct libxdp_request *r)
 	return r->op >= LIBXDP_ATTACH && r->op <= LIBXDP_NAME && is_device_name(r->device) &&
 	       r->mode <= CONF_XDP_GENERIC && r->unknown_l4 <= CONF_L4_DROP && r->frags <= 1 &&
 	       r->ring_size >= RING_SIZE_MIN && r->ring_size <= RING_SIZE_MAX &&
-	       r->events_per_s <= EVENTS_PER_S_MAX && r->too_big_per_s <= TOO_BIG_PER_S_MAX;
+	       r->events_per_s <= EVENTS_PER_S_MAX && r->too_big_per_s <= TOO_BIG_PER_S_MAX &&
+	       r->echo_per_s <= ECHO_PER_S_MAX;
 }
 
 /* Sizes are configured and may be any; all else has to be as the program wants it. */
@@ -85,6 +87,7 @@ static int open_maps(int dir_fd, const struct libxdp_request *r, struct dataplan
 	dp->conf.unknown_l4 = (enum conf_unknown_l4)r->unknown_l4;
 	dp->conf.events_per_s = r->events_per_s;
 	dp->conf.too_big_per_s = r->too_big_per_s;
+	dp->conf.echo_per_s = r->echo_per_s;
 	e = program_open_xdp(dp, PROGRAM_XDP, &obj, err); /* lists the maps that it shares */
 	if (e)
 		return e;

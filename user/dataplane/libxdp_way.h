@@ -25,6 +25,7 @@ struct libxdp_request {
 	uint32_t ring_size;
 	uint32_t events_per_s;
 	uint32_t too_big_per_s;
+	uint32_t echo_per_s;
 	uint32_t frags;
 	uint32_t prog_id; /* that the asker attached already, 0; answer: that runs now */
 	/* answer */

@@ -204,6 +204,7 @@ static int ask_attach(struct dataplane *dp, struct device *d, struct errmsg *err
 		.ring_size = dp->conf.ring_size,
 		.events_per_s = dp->conf.events_per_s,
 		.too_big_per_s = dp->conf.too_big_per_s,
+		.echo_per_s = dp->conf.echo_per_s,
 		.frags = dp->xdp.frags,
 		.prog_id = d->state.prog_id,
 	};

@@ -106,6 +106,7 @@ static int set_settings(const struct dataplane *dp, struct bpf_object *obj, stru
 	} settings[] = {
 		{ "ring_stride", &dp->conf.ring_size, 4 },
 		{ "events_per_s", &dp->conf.events_per_s, 4 },
+		{ "echo_per_s", &dp->conf.echo_per_s, 4 },
 		{ "too_big_per_s", &dp->conf.too_big_per_s, 4 },
 		{ "limit_concurrent_sets", &concurrent_sets, 4 },
 		{ "nat_cpus", &nat_cpus, 4 },

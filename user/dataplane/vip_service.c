@@ -76,7 +76,9 @@ static int copy_conf(const struct vip_map *m, const struct conf_vip *v, struct v
 	s->ring_size = m->dp->conf.ring_size;
 	quic_map_compile(v, &s->quic);
 	s->rec.service = limit_map_service(m->dp, v->name);
-	s->rec.flags = (v->n_quic ? VIP_QUIC : 0) | (v->mode == BACKEND_NAT ? VIP_NAT : 0);
+	s->rec.flags =
+		(uint16_t)((v->n_quic ? VIP_QUIC : 0) | (v->mode == BACKEND_NAT ? VIP_NAT : 0) |
+			   (v->echo ? VIP_ECHO : 0));
 	s->backends = calloc(v->n_backends + 1, sizeof(*s->backends));
 	if (!s->backends)
 		return -ENOMEM;

@@ -38,7 +38,8 @@
 	  "to a vip of mode nat, of no flow, and nothing that a flow begins with")             \
 	X(NAT_EXHAUSTED, "nat_exhausted", "no port towards the backend was found free")        \
 	X(NAT_FULL, "nat_full", "no room for a flow, or for one that nobody has proven")       \
-	X(NAT_SHAPE, "nat_shape", "not translatable: a fragment, or IPv6 extension headers")
+	X(NAT_SHAPE, "nat_shape", "not translatable: a fragment, or IPv6 extension headers")   \
+	X(ECHO, "echo", "an echo request to a vip, above what is answered a second")
 
 enum drop_reason {
 #define DROP_REASON_ENUM(id, label, doc) DROP_##id,

@@ -19,6 +19,7 @@ enum explain_stage {
 	EXPLAIN_GUARD,
 	EXPLAIN_LIMIT,
 	EXPLAIN_RESPONSE,
+	EXPLAIN_ECHO,
 	EXPLAIN_NAT_FIND,
 	EXPLAIN_QUIC,
 	EXPLAIN_VIP,
@@ -105,6 +106,5 @@ struct explain_trace {
 	struct explain_limit limit[EXPLAIN_LIMITS];
 	__u8 quic;  /* enum explain_quic */
 	__u8 moved; /* enum explain_moved */
-	__u8 pad[1];
 };
 ABI_SIZE(struct explain_trace, 152);
