@@ -239,7 +239,7 @@ static void test_policy(struct plane *p, const void *row)
 {
 	(void)row;
 	open_vip(p, PROTO_TCP, VIP_ECHO);
-	plane_acl(p, SOURCE_DENY, "198.51.100.0", 96 + 24);
+	plane_acl(p, SOURCE_LIST_DENY, "198.51.100.0", 24);
 	assert_int_equal(plane_run_spec(p, &ping), PLANE_DROP);
 	assert_int_equal(plane_drops(p, DROP_ACL_DENY).packets, 1);
 	check_answer(p, &ping_v6);
