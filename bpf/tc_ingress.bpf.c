@@ -15,7 +15,7 @@
 #include "stage/limit.h"
 #include "stage/response.h"
 #include "stage/vip.h"
-#include "stage/echo.h"
+#include "stage/vip_echo.h"
 #include "stage/quic.h"
 #include "stage/mtu.h"
 #include "stage/mss.h"
@@ -98,7 +98,7 @@ int tc_ingress(struct __sk_buff *ctx)
 	if (result == STAGE_NEXT)
 		result = explained(EXPLAIN_RESPONSE, stage_response(&p));
 	if (result == STAGE_NEXT)
-		result = explained(EXPLAIN_ECHO, stage_echo(&p));
+		result = explained(EXPLAIN_ECHO, stage_vip_echo(&p));
 	if (result == STAGE_NEXT)
 		result = explained(EXPLAIN_NAT_FIND, stage_nat_find(&p));
 	if (result == STAGE_NEXT)

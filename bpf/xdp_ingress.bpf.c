@@ -11,7 +11,7 @@
 #include "stage/limit.h"
 #include "stage/response.h"
 #include "stage/vip.h"
-#include "stage/echo.h"
+#include "stage/vip_echo.h"
 #include "stage/quic.h"
 #include "stage/mtu.h"
 #include "stage/mss.h"
@@ -117,7 +117,7 @@ int xdp_ingress(struct xdp_md *ctx)
 	if (result == STAGE_NEXT)
 		result = explained(EXPLAIN_RESPONSE, stage_response(&p));
 	if (result == STAGE_NEXT)
-		result = explained(EXPLAIN_ECHO, stage_echo(&p));
+		result = explained(EXPLAIN_ECHO, stage_vip_echo(&p));
 	if (result == STAGE_NEXT)
 		result = explained(EXPLAIN_NAT_FIND, stage_nat_find(&p));
 	if (result == STAGE_NEXT)

@@ -266,5 +266,5 @@ int main(void)
 	plane_case_add("lists come first", test_policy);
 	plane_case_settings(NULL);
 	plane_case_add("with a rate of 0 all are the host's", test_off);
-	return plane_case_run("echo");
+	return plane_case_run("vip_echo");
 }

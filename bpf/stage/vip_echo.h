@@ -16,14 +16,14 @@
 #include "sluice/algo/gcra.h"
 #include "vip_wide.h"
 
-#define ECHO_TTL   64
-#define ECHO_TRIES 2
+#define VIP_ECHO_TTL   64
+#define VIP_ECHO_TRIES 2
 
 /* When the bucket of answers is full again; shared by all CPUs. */
-__u64 echo_answers_tat;
+__u64 vip_echo_tat;
 
 /* The first bytes of a request and of its answer: link, tags, IP, ICMP. */
-struct echo_headers {
+struct vip_echo_headers {
 	union {
 		struct iphdr v4;
 		struct ipv6hdr v6;
@@ -38,7 +38,7 @@ struct echo_headers {
 };
 
 /* A function of its own: its stack is not the answer's. */
-__noinline int echo_is_wanted(struct pkt_facts *p)
+__noinline int vip_echo_is_wanted(struct pkt_facts *p)
 {
 	struct vip_wide_key key = { .len_bits = VIP_WIDE_PROTO_BITS + 128, .proto = PROTO_TCP };
 	const struct vip_wide *wide;
@@ -56,7 +56,7 @@ __noinline int echo_is_wanted(struct pkt_facts *p)
 	return vip && (vip->flags & VIP_ECHO);
 }
 
-__noinline int echo_may_answer(struct pkt_facts *p)
+__noinline int vip_echo_may_answer(struct pkt_facts *p)
 {
 	struct gcra_rate rate = { .tolerance_fp = GCRA_FP_PER_S / 10 };
 	__u64 now_fp;
@@ -68,12 +68,12 @@ __noinline int echo_may_answer(struct pkt_facts *p)
 		rate.tolerance_fp = rate.mult;
 	now_fp = gcra_now_fp(pkt_now_coarse(p));
 	if (explaining)
-		return gcra_wait_ns(&echo_answers_tat, &rate, now_fp, 1) == 0;
-	return gcra_spend(&echo_answers_tat, &rate, now_fp, 1, ECHO_TRIES) == GCRA_ADMIT;
+		return gcra_wait_ns(&vip_echo_tat, &rate, now_fp, 1) == 0;
+	return gcra_spend(&vip_echo_tat, &rate, now_fp, 1, VIP_ECHO_TRIES) == GCRA_ADMIT;
 }
 
 /* Somebody's own address: not a group's, this host's to itself, or none. */
-static __always_inline bool echo_is_somebody(const struct pkt_facts *p)
+static __always_inline bool vip_echo_is_somebody(const struct pkt_facts *p)
 {
 	const __u8 first = p->flags & PKT_IPV6 ? p->source.b[0] : p->source.b[12];
 
@@ -83,33 +83,33 @@ static __always_inline bool echo_is_somebody(const struct pkt_facts *p)
 }
 
 /* Headers of fixed length, that ICMP's first 8 bytes follow at once. */
-static __always_inline bool echo_is_plain(const struct pkt_facts *p)
+static __always_inline bool vip_echo_is_plain(const struct pkt_facts *p)
 {
 	const __u32 ip_bytes = p->flags & PKT_IPV6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr);
 
 	return !(p->flags & PKT_FRAGMENT) && p->header_bytes == p->l2_bytes + ip_bytes + 8 &&
-	       echo_is_somebody(p);
+	       vip_echo_is_somebody(p);
 }
 
 /* Addresses change places, which no checksum sees; the time to live begins anew. */
-static __always_inline void echo_turn_v4(struct iphdr *ip)
+static __always_inline void vip_echo_turn_v4(struct iphdr *ip)
 {
 	const __be32 saddr = ip->saddr;
 	__be16 was, is;
 
 	__builtin_memcpy(&was, &ip->ttl, sizeof(was));
-	ip->ttl = ECHO_TTL;
+	ip->ttl = VIP_ECHO_TTL;
 	__builtin_memcpy(&is, &ip->ttl, sizeof(is));
 	ip->check = csum_replace_16(ip->check, was, is);
 	ip->saddr = ip->daddr;
 	ip->daddr = saddr;
 }
 
-static __always_inline void echo_turn_v6(struct ipv6hdr *ip)
+static __always_inline void vip_echo_turn_v6(struct ipv6hdr *ip)
 {
 	const struct in6_addr saddr = ip->saddr;
 
-	ip->hop_limit = ECHO_TTL;
+	ip->hop_limit = VIP_ECHO_TTL;
 	ip->saddr = ip->daddr;
 	ip->daddr = saddr;
 }
@@ -118,7 +118,7 @@ static __always_inline void echo_turn_v6(struct ipv6hdr *ip)
  * Where all that it covers becomes zero the sum is as well, and 0 would not be a checksum of that; the
  * other zero is, of all that has 0.
  */
-static __always_inline void echo_turn_icmp(struct echo_headers *h, __u8 type)
+static __always_inline void vip_echo_turn_icmp(struct vip_echo_headers *h, __u8 type)
 {
 	const __be16 was = bpf_htons((__u16)(h->icmp.type << 8)),
 		     is = bpf_htons((__u16)(type << 8));
@@ -129,7 +129,7 @@ static __always_inline void echo_turn_icmp(struct echo_headers *h, __u8 type)
 		h->icmp.check = 0xffff;
 }
 
-static __always_inline long echo_swap_link(FRAME_CONTEXT *ctx, struct echo_headers *h)
+static __always_inline long vip_echo_swap_link(FRAME_CONTEXT *ctx, struct vip_echo_headers *h)
 {
 	__u8 back[12];
 
@@ -139,9 +139,9 @@ static __always_inline long echo_swap_link(FRAME_CONTEXT *ctx, struct echo_heade
 }
 
 /* STAGE_REPLY, or STAGE_DROP. Checked by the verifier on its own. */
-__noinline int echo_answer(FRAME_CONTEXT *ctx, struct pkt_facts *p)
+__noinline int vip_echo_answer(FRAME_CONTEXT *ctx, struct pkt_facts *p)
 {
-	struct echo_headers h = {};
+	struct vip_echo_headers h = {};
 	__u32 l2, at;
 	bool v6;
 
@@ -157,11 +157,11 @@ __noinline int echo_answer(FRAME_CONTEXT *ctx, struct pkt_facts *p)
 		: frame_load(ctx, l2, &h.v4, sizeof(h.v4))))
 		return STAGE_DROP;
 	if (v6)
-		echo_turn_v6(&h.v6);
+		vip_echo_turn_v6(&h.v6);
 	else
-		echo_turn_v4(&h.v4);
-	echo_turn_icmp(&h, v6 ? ICMPV6_ECHO_REPLY : ICMP_ECHO_REPLY);
-	if (echo_swap_link(ctx, &h) || frame_store(ctx, at, &h.icmp, sizeof(h.icmp)) ||
+		vip_echo_turn_v4(&h.v4);
+	vip_echo_turn_icmp(&h, v6 ? ICMPV6_ECHO_REPLY : ICMP_ECHO_REPLY);
+	if (vip_echo_swap_link(ctx, &h) || frame_store(ctx, at, &h.icmp, sizeof(h.icmp)) ||
 	    (v6 ? frame_store(ctx, l2, &h.v6, sizeof(h.v6))
 		: frame_store(ctx, l2, &h.v4, sizeof(h.v4))))
 		return STAGE_DROP;
@@ -169,21 +169,22 @@ __noinline int echo_answer(FRAME_CONTEXT *ctx, struct pkt_facts *p)
 	return STAGE_REPLY;
 }
 
-static __always_inline bool echo_is_for_one(const struct pkt *p)
+static __always_inline bool vip_echo_is_for_one(const struct pkt *p)
 {
 	const struct ethhdr *eth = p->data;
 
 	return (void *)(eth + 1) <= p->end && !(eth->h_dest[0] & 1);
 }
 
-static __always_inline enum stage_result stage_echo(struct pkt *p)
+static __always_inline enum stage_result stage_vip_echo(struct pkt *p)
 {
 	if (!(p->flags & PKT_ECHO) || !vip_enabled || echo_per_s == 0 || vip_is_empty())
 		return STAGE_NEXT;
-	if (!echo_is_plain(&p->facts) || !echo_is_for_one(p) || !echo_is_wanted(&p->facts))
+	if (!vip_echo_is_plain(&p->facts) || !vip_echo_is_for_one(p) ||
+	    !vip_echo_is_wanted(&p->facts))
 		return STAGE_NEXT;
-	if (!echo_may_answer(&p->facts))
+	if (!vip_echo_may_answer(&p->facts))
 		return drop(p, DROP_ECHO);
 	/* It is the last to touch the packet: the verifier is told so. */
-	return echo_answer(p->ctx, &p->facts) == STAGE_REPLY ? STAGE_REPLY : STAGE_DROP;
+	return vip_echo_answer(p->ctx, &p->facts) == STAGE_REPLY ? STAGE_REPLY : STAGE_DROP;
 }
