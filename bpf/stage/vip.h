@@ -89,12 +89,22 @@ static __always_inline enum stage_result stage_vip_find(struct pkt *p)
 	return STAGE_NEXT;
 }
 
+/* A function of its own, so that vips without affinity have no states of it; the slot, below 2^17. */
+__noinline int vip_client_slot(const struct pkt_facts *p, const struct vip *vip)
+{
+	if (!p || !vip) /* never; a global function's arguments may be, for the verifier */
+		return 0;
+	return (int)flow_hash_slot(flow_hash_client(&p->flow.src, vip->hash_seed), vip->ring_size);
+}
+
 /* The backend by the ring, and where that has changed by what is known of the flow. */
 static __always_inline bool vip_ring_ask(struct pkt *p, const struct vip *vip, __u64 hash)
 {
 	__u32 slot = flow_hash_slot(hash, vip->ring_size), before;
 	__u64 *word;
 
+	if (vip->flags & VIP_CLIENT)
+		slot = (__u32)vip_client_slot(&p->facts, vip);
 	if (explaining)
 		explain_slot(slot, *(const volatile __u32 *)&vip->ring & 1);
 	slot += (vip->id * 2 + (*(const volatile __u32 *)&vip->ring & 1)) * ring_stride;

@@ -86,6 +86,67 @@ static void another_ring_size_keeps_traffic_flowing(void **state)
 	vip_lab_exchange(w);
 }
 
+struct expected_ring {
+	struct vip_lab *w;
+	uint32_t slots;
+};
+
+static bool has_ring_of(void *ctx)
+{
+	const struct expected_ring *e = ctx;
+
+	return vip_lab_state(e->w, 0).slots + vip_lab_state(e->w, 1).slots == e->slots;
+}
+
+/* Beside each other in one map: a ring of its own size takes the first slots of its place. */
+static void a_vip_has_a_ring_of_its_own_size(void **state)
+{
+	static const uint32_t sizes[] = { 101, 7, 0 };
+	struct vip_lab *w = *state;
+	struct vip_arrivals a, b;
+	int i, moved;
+	size_t turn;
+
+	vip_lab_apply(w);
+	lab_until(w->lab, vip_lab_all_in_ring, w);
+	a = vip_lab_exchange(w);
+	for (turn = 0; turn < sizeof(sizes) / sizeof(sizes[0]); turn++) {
+		struct expected_ring e = { w, sizes[turn] ? sizes[turn] : w->conf_dp.ring_size };
+
+		w->vip.ring_size = sizes[turn];
+		vip_lab_apply(w);
+		lab_until(w->lab, has_ring_of, &e);
+		/* All of them arrive, at either. */
+		b = vip_lab_exchange(w);
+	}
+	for (i = 0, moved = 0; i < VIP_LAB_FLOWS; i++)
+		moved += a.host[i] != b.host[i];
+	/* The first ring again. */
+	assert_int_equal(moved, 0);
+}
+
+/* The lab's flows are those of one client. */
+static void a_client_has_one_backend(void **state)
+{
+	struct vip_lab *w = *state;
+	struct vip_arrivals a;
+	int host;
+
+	vip_lab_apply(w);
+	lab_until(w->lab, vip_lab_all_in_ring, w);
+	a = vip_lab_exchange(w);
+	assert_true(vip_lab_share(&a, 0) > 0 && vip_lab_share(&a, 1) > 0);
+	w->vip.by_client = true;
+	vip_lab_apply(w);
+	a = vip_lab_exchange(w);
+	host = vip_lab_share(&a, 0) ? 0 : 1;
+	assert_int_equal(vip_lab_share(&a, host), VIP_LAB_FLOWS);
+	w->vip.by_client = false;
+	vip_lab_apply(w);
+	a = vip_lab_exchange(w);
+	assert_true(vip_lab_share(&a, 0) > 0 && vip_lab_share(&a, 1) > 0);
+}
+
 static uint64_t dropped(struct vip_lab *w, enum drop_reason reason)
 {
 	struct stats_count drops[DROP_REASON_COUNT];
@@ -342,6 +403,8 @@ int main(void)
 		TEST(a_vip_has_the_service_of_its_limits),
 		TEST(a_restart_moves_no_flow),
 		TEST(another_ring_size_keeps_traffic_flowing),
+		TEST(a_vip_has_a_ring_of_its_own_size),
+		TEST(a_client_has_one_backend),
 		TEST(without_backends_packets_are_dropped_and_counted),
 		TEST(a_drained_backend_gets_nothing),
 		TEST(shares_are_parts_of_weights_also_over_a_restart),

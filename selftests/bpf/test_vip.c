@@ -173,6 +173,66 @@ static void test_same_as_computed(struct plane *p, const void *row)
 	}
 }
 
+static void set_client_affinity(struct plane *p, const char *address, uint16_t port, uint8_t proto)
+{
+	struct vip_key key = { .addr = packet_addr(address),
+			       .port = __builtin_bswap16(port),
+			       .proto = proto };
+	struct vip vip;
+
+	assert_int_equal(bpf_map_lookup_elem(plane_map(p, "vips"), &key, &vip), 0);
+	vip.flags |= VIP_CLIENT;
+	assert_int_equal(bpf_map_update_elem(plane_map(p, "vips"), &key, &vip, 0), 0);
+}
+
+/* The one backend of a client's flows, and of their fragments. */
+static uint32_t backend_of_client(struct plane *p, struct packet_spec spec, const char *client)
+{
+	uint32_t backend, i;
+
+	spec.src = client;
+	backend = backend_of(p, &spec);
+	for (i = 1; i < 16; i++) {
+		spec.sport = (uint16_t)(spec.sport + 77 * i);
+		assert_int_equal(backend_of(p, &spec), backend);
+	}
+	spec.frag_more = true;
+	if (spec.proto == PROTO_UDP)
+		assert_int_equal(backend_of(p, &spec), backend);
+	return backend;
+}
+
+static void test_client_affinity(struct plane *p, const void *row)
+{
+	const struct packet_spec specs[] = { tcp, udp, tcp_v6, udp_v6 };
+	char client[64], sibling[64];
+	uint32_t count[9], i, s;
+
+	(void)row;
+	balance(p, 8);
+	fragments_too(p);
+	for (s = 0; s < 4; s++) {
+		set_client_affinity(p, specs[s].dst, specs[s].dport, specs[s].proto);
+		memset(count, 0, sizeof(count));
+		for (i = 0; i < 1000; i++) {
+			snprintf(client, sizeof(client), s < 2 ? "10.7.%u.%u" : "2001:db8:%x:%x::1",
+				 i / 250, 1 + i % 250);
+			count[backend_of_client(p, specs[s], client)]++;
+			if (s < 2)
+				continue;
+			/* The unit of IPv6 is the /64. */
+			snprintf(sibling, sizeof(sibling), "2001:db8:%x:%x:%x::2", i / 250,
+				 1 + i % 250, i + 1);
+			assert_int_equal(backend_of_client(p, specs[s], sibling),
+					 backend_of_client(p, specs[s], client));
+		}
+		assert_int_equal(count[0], 0);
+		/* 125 each, and five standard deviations of 10.5 */
+		for (i = 1; i <= 8; i++)
+			assert_in_range(count[i], 72, 178);
+	}
+}
+
 static void test_last_backend_removed(struct plane *p, const void *row)
 {
 	struct stats_vip s;
@@ -401,6 +461,8 @@ int main(void)
 	plane_case_add("what is not to a vip goes to the host", test_not_a_vip);
 	plane_case_add("flows are spread evenly", test_distribution);
 	plane_case_add("a flow's backend can be computed", test_same_as_computed);
+	plane_case_add("a client's flows have one backend where that is asked for",
+		       test_client_affinity);
 	plane_case_add("when the last backend is removed, nothing is sent to it",
 		       test_last_backend_removed);
 	plane_case_add("a backend without a next hop is sent nothing", test_backend_not_ready);

@@ -172,7 +172,7 @@ enum model_fate model_vip(struct model *m, struct model_packet *p)
 		return MODEL_PASS;
 	if (p->fragment)
 		flow.sport = flow.dport = 0;
-	slot = flow_hash_slot(flow_hash(&flow, p->vip->hash_seed), p->vip->ring_size);
+	slot = flow_hash_vip_slot(&flow, p->vip);
 	p->backend_id = model_quic(m, p);
 	if (p->backend_id == 0)
 		p->backend_id = model_flow_choose(

@@ -347,12 +347,15 @@ static void vips(struct draw *d, struct model_policy *w)
 		if (k < w->n_vip)
 			continue;
 		w->vip_key[k] = key;
-		w->vip[k] = (struct vip) { .id = 1 + draw(d, MODEL_VIPS - 1),
-					   .ring = draw(d, 2),
-					   .ring_size = sizes[draw(d, 4)],
-					   .service = (uint16_t)draw(d, LIMIT_SERVICES),
-					   .flags = key.proto == 17 && draw(d, 2) ? VIP_QUIC : 0,
-					   .hash_seed = { draw_64(d), draw_64(d) } };
+		w->vip[k] = (struct vip) {
+			.id = 1 + draw(d, MODEL_VIPS - 1),
+			.ring = draw(d, 2),
+			.ring_size = sizes[draw(d, 4)],
+			.service = (uint16_t)draw(d, LIMIT_SERVICES),
+			.flags = (uint16_t)((key.proto == 17 && draw(d, 2) ? VIP_QUIC : 0) |
+					    (draw_one_in(d, 4) ? VIP_CLIENT : 0)),
+			.hash_seed = { draw_64(d), draw_64(d) }
+		};
 		w->n_vip++;
 	}
 }

@@ -237,6 +237,16 @@ static void test_vips_that_contradict_each_other_are_refused(void **state)
 		  ", backends: [{name: b, address: 10.0.0.1}, {name: c, address: 10.0.0.2},"
 		  " {name: d, address: 10.0.0.3}, {name: e, address: 10.0.0.4}]}]",
 		  2, 60, "4 backends; dataplane.ring_size has 3 slots" },
+		{ "vips: [{name: a, " VIP ", ring_size: 3,"
+		  " backends: [{name: b, address: 10.0.0.1}, {name: c, address: 10.0.0.2},"
+		  " {name: d, address: 10.0.0.3}, {name: e, address: 10.0.0.4}]}]",
+		  1, 74, "4 backends; ring_size has 3 slots" },
+		{ "vips: [{name: a, " VIP ", ring_size: 100}]", 1, 61, "100 is not a prime" },
+		{ "vips: [{name: a, " VIP ", ring_size: 1}]", 1, 61, "1 is not a prime" },
+		{ "dataplane: {ring_size: 251}\nvips: [{name: a, " VIP ", ring_size: 257}]", 2, 61,
+		  "257 is more than dataplane.ring_size, 251" },
+		{ "vips: [{name: a, " VIP ", affinity: cookie}]", 1, 60,
+		  "is not one of flow, client" },
 	};
 
 	(void)state;

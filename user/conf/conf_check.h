@@ -14,6 +14,8 @@ int conf_check(const struct conf *conf, struct conf_node *root, struct conf_aren
 /* The halves of it, and what conf_check_kernel leaves to a file of its own. */
 int conf_check_kernel(const struct conf *conf, struct conf_node *root, struct conf_arena *scratch,
 		      struct conf_errors *errors);
+/* Fails the node where its size is no prime. */
+void conf_check_ring_size(uint32_t size, struct conf_node *node, struct conf_errors *errors);
 /* Prefixes that no source matches, since the kernel knows an IPv6 source by its /64. */
 void conf_check_prefix_lengths(const struct prefix *prefixes, size_t n, struct conf_node *list,
 			       struct conf_errors *errors);

@@ -18,6 +18,14 @@ static bool is_prime(uint32_t n)
 	return n >= 2;
 }
 
+void conf_check_ring_size(uint32_t size, struct conf_node *node, struct conf_errors *errors)
+{
+	if (node && !node->bad && !is_prime(size))
+		conf_node_fail(errors, node,
+			       "%u is not a prime; Maglev needs one, e.g. 251, 4099 or 65537",
+			       size);
+}
+
 /* The programs ask for an IPv6 source's /64 (bpf/client.h): what is longer answers nobody. */
 void conf_check_prefix_lengths(const struct prefix *prefixes, size_t n, struct conf_node *list,
 			       struct conf_errors *errors)
@@ -156,10 +164,7 @@ int conf_check_kernel(const struct conf *conf, struct conf_node *root, struct co
 	struct conf_node *ring_size = conf_node_get(dataplane, "ring_size");
 	int err;
 
-	if (ring_size && !ring_size->bad && !is_prime(conf->dataplane.ring_size))
-		conf_node_fail(errors, ring_size,
-			       "%u is not a prime; Maglev needs one, e.g. 251, 4099 or 65537",
-			       conf->dataplane.ring_size);
+	conf_check_ring_size(conf->dataplane.ring_size, ring_size, errors);
 	check_key_lifetime(&conf->dataplane, conf_node_get(dataplane, "limit_key_lifetime"),
 			   errors);
 	check_guard(&conf->guard, conf_node_get(root, "guard"), errors);

@@ -68,14 +68,28 @@ static void check_port(const struct conf_vip *vip, const struct conf_backend *ba
 			       "is for mode nat; remove it, or set the vip's mode to nat");
 }
 
-static void check_backends(const struct conf *conf, const struct conf_vip *vip,
-			   struct conf_node *node, struct conf_errors *errors)
+static void check_ring(const struct conf *conf, const struct conf_vip *vip, struct conf_node *node,
+		       struct conf_errors *errors)
+{
+	uint32_t most = conf->dataplane.ring_size, size = vip->ring_size ? vip->ring_size : most;
+	struct conf_node *ring_size = conf_node_get(node, "ring_size");
+
+	if (vip->ring_size)
+		conf_check_ring_size(size, ring_size, errors);
+	if (size > most && !ring_size->bad)
+		conf_node_fail(errors, ring_size, "%u is more than dataplane.ring_size, %u", size,
+			       most);
+	if (vip->n_backends > size)
+		conf_node_fail(errors, conf_node_get(node, "backends"),
+			       "%zu backends; %sring_size has %u slots", vip->n_backends,
+			       vip->ring_size ? "" : "dataplane.", size);
+}
+
+static void check_backends(const struct conf_vip *vip, struct conf_node *node,
+			   struct conf_errors *errors)
 {
 	struct conf_node *list = conf_node_get(node, "backends");
 
-	if (vip->n_backends > conf->dataplane.ring_size)
-		conf_node_fail(errors, list, "%zu backends; dataplane.ring_size has %u slots",
-			       vip->n_backends, conf->dataplane.ring_size);
 	for (size_t i = 0; i < vip->n_backends; i++) {
 		struct conf_node *address = conf_node_get(conf_node_item(list, i), "address");
 
@@ -353,7 +367,8 @@ int conf_check_vips(const struct conf *conf, struct conf_node *root, struct conf
 		backends += conf->vips[i].n_backends;
 		check_vip_address(&conf->vips[i], conf_node_get(node, "address"), errors);
 		check_outer(&conf->vips[i], node, errors);
-		check_backends(conf, &conf->vips[i], node, errors);
+		check_ring(conf, &conf->vips[i], node, errors);
+		check_backends(&conf->vips[i], node, errors);
 		conf_check_health(&conf->vips[i], node, errors);
 		check_probe_port(&conf->vips[i], node, errors);
 		err = check_backend_addresses(&conf->vips[i], node, scratch, errors);

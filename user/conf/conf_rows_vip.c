@@ -23,6 +23,10 @@ static const struct conf_word all_down_words[] = { { "drop", CONF_ALL_DOWN_DROP 
 						   { "last-known", CONF_ALL_DOWN_LAST_KNOWN },
 						   { NULL, 0 } };
 
+static const struct conf_word affinity_words[] = { { "flow", false },
+						   { "client", true },
+						   { NULL, 0 } };
+
 static const struct conf_row backend_rows[] = {
 	{ .name = "name",
 	  CONF_AT(struct conf_backend, name),
@@ -168,6 +172,20 @@ static const struct conf_row vip_rows[] = {
 	  .max = 24ULL * 3600 * 1000,
 	  .help = "For how long after a change of its backends flows of before it are kept where "
 		  "they are; those that send within it stay there for good. 0s: not at all." },
+	{ .name = "affinity",
+	  CONF_AT(struct conf_vip, by_client),
+	  .type = &conf_type_word,
+	  .words = affinity_words,
+	  .def = "flow",
+	  .help = "Who has one backend: each flow, or each client (an address; of IPv6 a /64). A "
+		  "change of it moves flows as a new ring does." },
+	{ .name = "ring_size",
+	  CONF_AT(struct conf_vip, ring_size),
+	  .type = &conf_type_number,
+	  .def = "0",
+	  .max = 65537,
+	  .help = "Slots of its ring, a prime and at most dataplane.ring_size; 0 is that. A small "
+		  "one is filled sooner, and shares less evenly." },
 	{ .name = "backends",
 	  CONF_SUBS_AT(struct conf_vip, backends, n_backends, &conf_table_backend),
 	  .max_items = 65535,

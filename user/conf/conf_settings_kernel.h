@@ -207,7 +207,9 @@ struct conf_vip {
 	uint64_t slow_start_ms; /* from a recovery to the whole weight; 0: at once */
 	enum conf_all_down all_down;
 	bool has_drain;
-	uint64_t drain_ms; /* for how long a change of its ring has flows of before; 0: not */
+	uint32_t ring_size; /* 0: dataplane.ring_size, which is the most */
+	bool by_client;	    /* one backend for all flows of a client */
+	uint64_t drain_ms;  /* for how long a change of its ring has flows of before; 0: not */
 	struct conf_backend *backends;
 	size_t n_backends;
 	struct conf_quic *quic;

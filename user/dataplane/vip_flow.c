@@ -221,7 +221,6 @@ static int sweep(struct vip_map *m, uint64_t now)
 	for (i = 0; i < n; i++) {
 		const struct vip_place *p = place_of(m, &flows[i]);
 		struct vip_service *s = p ? p->service : NULL;
-		uint64_t hash;
 
 		if (!s || is_idle(m, s, &flows[i], now, n > map->shape.max_entries / 2)) {
 			bpf_map_delete_elem(map->fd, &keys[i]);
@@ -230,8 +229,7 @@ static int sweep(struct vip_map *m, uint64_t now)
 		count(p, &flows[i], now);
 		if (!s->noted)
 			continue;
-		hash = flow_hash(&keys[i], s->rec.hash_seed);
-		s->noted[flow_hash_slot(hash, s->rec.ring_size)] = true;
+		s->noted[flow_hash_vip_slot(&keys[i], &s->rec)] = true;
 	}
 	m->n_flows = n;
 	end_sweep(m, now / NS_PER_MS);

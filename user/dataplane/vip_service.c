@@ -73,12 +73,12 @@ static int copy_conf(const struct vip_map *m, const struct conf_vip *v, struct v
 	s->gue_port = v->gue_port;
 	s->mss_clamp = v->mss_clamp;
 	s->drain_ms = v->drain_ms;
-	s->ring_size = m->dp->conf.ring_size;
+	s->ring_size = v->ring_size ? v->ring_size : m->dp->conf.ring_size;
 	quic_map_compile(v, &s->quic);
 	s->rec.service = limit_map_service(m->dp, v->name);
 	s->rec.flags =
 		(uint16_t)((v->n_quic ? VIP_QUIC : 0) | (v->mode == BACKEND_NAT ? VIP_NAT : 0) |
-			   (v->echo ? VIP_ECHO : 0));
+			   (v->echo ? VIP_ECHO : 0) | (v->by_client ? VIP_CLIENT : 0));
 	s->backends = calloc(v->n_backends + 1, sizeof(*s->backends));
 	if (!s->backends)
 		return -ENOMEM;
@@ -323,7 +323,8 @@ static bool keeps_ring(const struct vip_map *m, const struct vip_service *s)
 	const struct vip_service *old = vip_index_service(&m->index, &s->key);
 	size_t i;
 
-	if (!old || old->dirty || old->n_backends != s->n_backends)
+	if (!old || old->dirty || old->n_backends != s->n_backends ||
+	    s->rec.ring_size != s->ring_size)
 		return false;
 	for (i = 0; i < s->n_backends; i++) {
 		const struct vip_place *p = vip_index_id(&m->index, s->backends[i].id);

@@ -7,6 +7,7 @@
 
 #include "../algo/siphash.h"
 #include "addr.h"
+#include "vip.h"
 
 static inline __u64 flow_hash_pair(__u32 low, __u32 high)
 {
@@ -35,8 +36,31 @@ static inline __u64 flow_hash(const struct flow_key *flow, const __u64 seed[2])
 	return siphash_end(&s, 3);
 }
 
+/* Of all flows of a client the same: of its address, of IPv6 the /64 (VIP_CLIENT). */
+static inline __u64 flow_hash_client(const struct addr *client, const __u64 seed[2])
+{
+	const __be32 *src = client->w;
+	int v6 = (src[0] | src[1]) != 0;
+	struct siphash s;
+
+	siphash_init(&s, seed);
+	siphash_word(&s, v6 ? flow_hash_pair(src[0], src[1]) : flow_hash_pair(src[2], src[3]), 1);
+	/* No flow's words end like this one. */
+	siphash_word(&s, 8ULL << 56, 1);
+	return siphash_end(&s, 3);
+}
+
 /* 0..ring_size-1, evenly: the high half of a product, since a division costs more. */
 static inline __u32 flow_hash_slot(__u64 hash, __u32 ring_size)
 {
 	return (__u32)((hash >> 32) * ring_size >> 32);
+}
+
+/* The slot of a vip's flow. */
+static inline __u32 flow_hash_vip_slot(const struct flow_key *flow, const struct vip *vip)
+{
+	__u64 hash = vip->flags & VIP_CLIENT ? flow_hash_client(&flow->src, vip->hash_seed)
+					     : flow_hash(flow, vip->hash_seed);
+
+	return flow_hash_slot(hash, vip->ring_size);
 }

@@ -58,9 +58,10 @@ struct vip_wide {
 ABI_SIZE(struct vip_wide, 792);
 
 enum vip_flags {
-	VIP_QUIC = 1, /* connection ids may name backends: abi/quic.h */
-	VIP_NAT = 2,  /* its backends are of mode BACKEND_NAT: flows have state */
-	VIP_ECHO = 4, /* echo requests to it are answered by the edge */
+	VIP_QUIC = 1,	/* connection ids may name backends: abi/quic.h */
+	VIP_NAT = 2,	/* its backends are of mode BACKEND_NAT: flows have state */
+	VIP_ECHO = 4,	/* echo requests to it are answered by the edge */
+	VIP_CLIENT = 8, /* all flows of a client have one slot */
 };
 
 struct vip {
