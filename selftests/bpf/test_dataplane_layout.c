@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* harness: alone */
+/* harness: alone own-kernel */
 /* Pinned maps of other layouts, of others, and of other sizes. */
 #include "dataplane_lab.h"
 

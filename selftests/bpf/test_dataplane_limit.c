@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Limits from their configuration to the next packet: whom they meet, what a change keeps. */
+/*
+ * harness: own-kernel
+ * Limits from their configuration to the next packet: whom they meet, what a change keeps.
+ */
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <stdio.h>

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Lists and verdicts through their accessors, against the programs that read the same maps. */
+/*
+ * harness: own-kernel
+ * Lists and verdicts through their accessors, against the programs that read the same maps.
+ */
 #include "dataplane_lab.h"
 
 #include <errno.h>

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Ten thousand backends: all in their rings, and a change touches what it changes. */
+/*
+ * harness: own-kernel
+ * Ten thousand backends: all in their rings, and a change touches what it changes.
+ */
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <errno.h>
@@ -8,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "dataplane/dataplane_state.h"
 #include "dataplane/vip_map.h"
@@ -206,25 +210,41 @@ static void a_change_of_one_fills_one_ring(void **state)
 	check_record(w, 0);
 }
 
-/* While packets may still use what the vips of before had. */
-static void vips_that_come_back_at_once_have_other_ids(void **state)
+/* One vip goes and comes back: whether in less time than its packets may take, and its first id. */
+static bool comes_back_at_once(struct world *w, uint32_t *was, uint32_t *is)
 {
-	struct world *w = *state;
 	struct vip_backend_state s[EACH];
+	uint64_t since_ns;
 
-	apply(w);
-	lab_until(w->lab, is_settled, w);
-	remember(w);
+	*was = service(w, 0)->backends[0].id;
+	since_ns = clock_now_ns();
 	w->conf.n_vips = 0;
 	apply(w);
 	assert_int_equal(vip_map_backends(w->dp, w->names[0], s, EACH), 0);
-	w->conf.n_vips = VIPS;
+	w->conf.n_vips = 1;
+	apply(w);
+	*is = service(w, 0)->backends[0].id;
+	since_ns = clock_now_ns() - since_ns;
+	lab_until(w->lab, is_settled, w);
+	assert_int_equal(vip_map_backends(w->dp, w->names[0], s, EACH), EACH);
+	assert_true(s[0].ready && s[EACH - 1].ready);
+	check_record(w, EACH / 2);
+	return since_ns < VIP_GRACE_MS * NS_PER_MS;
+}
+
+/* While packets may still use what the vip of before had. */
+static void a_vip_that_comes_back_at_once_has_other_ids(void **state)
+{
+	struct world *w = *state;
+	uint32_t was, is;
+
+	w->conf.n_vips = 1;
 	apply(w);
 	lab_until(w->lab, is_settled, w);
-	assert_int_equal(vip_map_backends(w->dp, w->names[VIPS - 1], s, EACH), EACH);
-	assert_true(s[0].ready && s[EACH - 1].ready);
-	assert_int_not_equal(s[0].id, w->ids[ALL - EACH]);
-	check_record(w, ALL / 2);
+	/* A machine that has other work may take longer over it. */
+	while (!comes_back_at_once(w, &was, &is))
+		;
+	assert_int_not_equal(is, was);
 }
 
 int main(void)
@@ -232,7 +252,7 @@ int main(void)
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, world_open, world_close)
 	const struct CMUnitTest tests[] = {
 		TEST(a_change_of_one_fills_one_ring),
-		TEST(vips_that_come_back_at_once_have_other_ids),
+		TEST(a_vip_that_comes_back_at_once_has_other_ids),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The rows of limits: their cells, and the key that spreads sources over them. */
+/*
+ * harness: own-kernel
+ * The rows of limits: their cells, and the key that spreads sources over them.
+ */
 #include <errno.h>
 #include <string.h>
 

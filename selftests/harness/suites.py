@@ -21,6 +21,7 @@ class Program:
     waits: bool = False  # for most of its time
     env: dict = field(default_factory=dict)
     fuzz: bool = False
+    own_kernel: bool = False  # not in the guests of `make test-kernels`
 
 
 def _header(path):
@@ -51,7 +52,8 @@ def _cmocka(ctx, suite, sources, folder, timeout_s, needs, alone):
         words = _header(source)
         yield Program(suite, name, [os.path.join(ctx.build, folder, name)],
                       float(words.get("timeout", timeout_s)), _needs(words, needs),
-                      may_skip=not needs or "may-skip" in words, alone=alone or "alone" in words)
+                      may_skip=not needs or "may-skip" in words, alone=alone or "alone" in words,
+                      own_kernel="own-kernel" in words)
 
 
 def unit(ctx):
