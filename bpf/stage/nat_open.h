@@ -85,7 +85,7 @@ __noinline int nat_claim_answer(__u32 slot, __u64 now)
 	struct nat_ref ref = { .slot = slot, .is_back = 1 };
 	__u32 start = bpf_get_prandom_u32(), vip_id, i, n;
 	struct nat_vip *vip;
-	long err = 0;
+	int err = 0;
 
 	if (!f)
 		return DROP_INTERNAL;
@@ -100,7 +100,8 @@ __noinline int nat_claim_answer(__u32 slot, __u64 now)
 			f->answer.dst = vip->source[(start + i) % n & (NAT_SOURCES_MAX - 1)];
 			f->answer.dport = nat_port(start, i);
 		}
-		err = bpf_map_update_elem(&nat_tuple, &f->answer, &ref, BPF_NOEXIST);
+		/* Of its 64 bits kernels before 6.4 set the lower 32. */
+		err = (int)bpf_map_update_elem(&nat_tuple, &f->answer, &ref, BPF_NOEXIST);
 		if (err != -17) /* EEXIST */
 			break;
 		nat_clear_way(&f->answer, now);
