@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Vips over restarts and changes: which flow goes where, what is counted, what is refused. */
+/*
+ * harness: own-kernel
+ * Vips over restarts and changes: which flow goes where, what is counted, what is refused.
+ */
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <linux/bpf.h>

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the agent writes for vips of prefixes and ranges, over changes and restarts. */
+/*
+ * harness: own-kernel
+ * What the agent writes for vips of prefixes and ranges, over changes and restarts.
+ */
 #include <bpf/bpf.h>
 #include <linux/bpf.h>
 #include <netinet/in.h>
