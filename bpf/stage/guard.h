@@ -74,7 +74,8 @@ static __always_inline enum stage_result guard_own_syn(struct pkt *p, const stru
 		return STAGE_NEXT;
 	if (explaining && tcp_is_listening(sk->state)) /* the helper writes to the listener */
 		cookie = 0;
-	else if (tcp_is_listening(sk->state) && bytes >= sizeof(w->t.tcp) && bytes <= GUARD_TCP_MAX)
+	else if (tcp_is_listening(sk->state) && bytes >= sizeof(w->t.tcp) &&
+		 bytes <= TCP_HEADER_MAX)
 		cookie = bpf_tcp_gen_syncookie(sk, &w->ip, sizeof(w->ip), &w->t.tcp,
 					       guard_bound(bytes));
 	bpf_sk_release(sk);

@@ -32,7 +32,7 @@ __noinline int guard_prove(struct pkt_facts *p)
  * Read the TCP header, of which there are `bytes`: whether it is there, alone behind an IP header
  * without options.
  */
-static __always_inline bool guard_load(const struct pkt *p, struct guard_tcp *t)
+static __always_inline bool guard_load(const struct pkt *p, struct tcp_options *t)
 {
 	__u32 l2 = p->l2_bytes, l4 = l2 + (p->flags & PKT_IPV6 ? 40 : 20);
 	__u32 bytes = p->header_bytes - l4;
@@ -44,14 +44,14 @@ static __always_inline bool guard_load(const struct pkt *p, struct guard_tcp *t)
 		return false;
 	if (p->flags & PKT_IPV6 ? ip[6] != PROTO_TCP : ip[0] != 0x45)
 		return false;
-	if (bytes < sizeof(struct tcphdr) || bytes > GUARD_TCP_MAX)
+	if (bytes < sizeof(struct tcphdr) || bytes > TCP_HEADER_MAX)
 		return false;
 	t->bytes = bytes;
 	return frame_load(p->ctx, l4, t->byte, guard_bound(bytes)) == 0;
 }
 
 /* Can this SYN be answered? Not with data: the answer has the length of what it answers. */
-static __always_inline bool guard_load_syn(const struct pkt *p, struct guard_tcp *t)
+static __always_inline bool guard_load_syn(const struct pkt *p, struct tcp_options *t)
 {
 	return p->l2_bytes + p->l3_bytes == p->header_bytes && guard_load(p, t) &&
 	       (t->byte[TCP_FLAG_BYTE] & (TCP_FIN_FLAG | TCP_SYN | TCP_RST_FLAG | TCP_ACK)) ==

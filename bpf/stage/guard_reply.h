@@ -23,7 +23,7 @@ union guard_ip {
 
 /* What a packet is worked on in: too large for the stack, and the program is alone on its CPU. */
 struct guard_work {
-	struct guard_tcp t;
+	struct tcp_options t;
 	union guard_ip ip;
 	struct guard_answer answer;
 	struct frame_sums sums;
@@ -86,13 +86,13 @@ static __always_inline void guard_ip_fill(const struct pkt_facts *p, union guard
 	ip->v4.check = csum_fold(sum);
 }
 
-static __always_inline __u64 guard_sum_tcp(const struct guard_tcp *t)
+static __always_inline __u64 guard_sum_tcp(const struct tcp_options *t)
 {
 	__u64 sum = 0;
 	__u32 i;
 
 #pragma unroll
-	for (i = 0; i < GUARD_TCP_MAX / 4; i++)
+	for (i = 0; i < TCP_HEADER_MAX / 4; i++)
 		sum = csum_add_32(sum, t->word[i]);
 	return sum;
 }
@@ -127,7 +127,7 @@ static __always_inline __u32 guard_mss(const struct pkt *p)
 /* Make the answer of the SYN in w. Global functions: walked once, with a stack of their own. */
 __noinline int guard_reply_tcp(struct pkt_facts *p, struct guard_work *w)
 {
-	struct guard_tcp *t;
+	struct tcp_options *t;
 	__sum16 check;
 
 	if (!p || !w) /* never; a global function's arguments may be, for the verifier */
@@ -177,11 +177,11 @@ static __always_inline enum stage_result guard_reply(struct pkt *p, struct guard
 	__u32 l2 = p->l2_bytes, ip_bytes = p->flags & PKT_IPV6 ? 40 : 20, bytes = w->t.bytes;
 
 	w->answer.mss = guard_mss(p);
-	guard_options(&w->t);
+	tcp_option_read(&w->t);
 	guard_reply_tcp(&p->facts, w);
 	guard_ip_make(&p->facts, w, bytes, true);
 	barrier_var(bytes);
-	if (bytes < sizeof(struct tcphdr) || bytes > GUARD_TCP_MAX)
+	if (bytes < sizeof(struct tcphdr) || bytes > TCP_HEADER_MAX)
 		return drop(p, DROP_INTERNAL);
 	if (guard_swap_macs(p) || frame_store(p->ctx, l2, &w->ip, ip_bytes) ||
 	    frame_store_tcp(p->ctx, l2 + ip_bytes, &w->t.tcp, guard_bound(bytes), &w->sums))

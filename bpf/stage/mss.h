@@ -8,57 +8,9 @@
 
 #include "../explain.h"
 #include "../lib/proto.h"
+#include "../lib/tcp_option.h"
 #include "../pipeline.h"
 #include "sluice/algo/csum.h"
-
-#define MSS_TCP_MAX	60
-#define MSS_OPTIONS_MAX 24 /* options that are looked at; a real SYN has up to 8 */
-
-enum mss_kind { MSS_KIND_END = 0, MSS_KIND_NOP = 1, MSS_KIND_MSS = 2 }; /* IANA */
-
-struct mss_work {
-	union {
-		struct tcphdr tcp;
-		__u8 byte[64];
-	};
-	__u32 bytes; /* 20..60 */
-	__u32 at;
-	__u32 value_at; /* 0: there is none */
-	__u32 pad;
-};
-
-static __always_inline __u8 mss_byte(const struct mss_work *w, __u32 at)
-{
-	return w->byte[at & 63];
-}
-
-/*
- * Find the option; of several the last, as receivers do. Where it stands is kept in memory of which the
- * verifier knows nothing, so that all paths through an option look the same to it.
- */
-__noinline int mss_find(struct mss_work *w)
-{
-	__u32 i, at, kind, bytes;
-
-	if (!w) /* never; a global function's argument may be, for the verifier */
-		return 0;
-	w->at = sizeof(struct tcphdr);
-	for (i = 0; i < MSS_OPTIONS_MAX; i++) {
-		at = *(volatile __u32 *)&w->at;
-		if (at >= w->bytes)
-			return 0;
-		kind = mss_byte(w, at);
-		if (kind == MSS_KIND_END)
-			return 0;
-		bytes = kind == MSS_KIND_NOP ? 1 : mss_byte(w, at + 1);
-		if (bytes == 0 || at + bytes > w->bytes || (bytes == 1 && kind != MSS_KIND_NOP))
-			return 0;
-		if (kind == MSS_KIND_MSS && bytes == 4)
-			w->value_at = at + 2;
-		*(volatile __u32 *)&w->at = at + bytes;
-	}
-	return 0;
-}
 
 /* Where the TCP header is; 0: behind extension headers, or nowhere. */
 static __always_inline __u32 mss_tcp_at(FRAME_CONTEXT *ctx, const struct pkt_facts *p)
@@ -73,7 +25,7 @@ static __always_inline __u32 mss_tcp_at(FRAME_CONTEXT *ctx, const struct pkt_fac
 	return frame_load(ctx, p->l2_bytes, &byte, 1) ? 0 : p->l2_bytes + (byte & 15) * 4;
 }
 
-static __always_inline bool mss_load(FRAME_CONTEXT *ctx, struct mss_work *w, __u32 at)
+static __always_inline bool mss_load(FRAME_CONTEXT *ctx, struct tcp_options *w, __u32 at)
 {
 	__u32 bytes = w->bytes - 1;
 
@@ -84,7 +36,7 @@ static __always_inline bool mss_load(FRAME_CONTEXT *ctx, struct mss_work *w, __u
 /* Nothing of it is looked at behind: a SYN that cannot be changed goes on as it is. */
 __noinline int mss_lower(FRAME_CONTEXT *ctx, struct pkt_facts *p, __u32 mss)
 {
-	struct mss_work w = {};
+	struct tcp_options w = {};
 	__u8 to[2] = { mss >> 8, (__u8)mss };
 	__u32 at, value_at;
 	__be16 was, is;
@@ -93,12 +45,13 @@ __noinline int mss_lower(FRAME_CONTEXT *ctx, struct pkt_facts *p, __u32 mss)
 		return 0;
 	at = mss_tcp_at(ctx, p);
 	w.bytes = p->header_bytes - at;
-	if (!at || w.bytes <= sizeof(struct tcphdr) || w.bytes > MSS_TCP_MAX ||
+	if (!at || w.bytes <= sizeof(struct tcphdr) || w.bytes > TCP_HEADER_MAX ||
 	    !mss_load(ctx, &w, at))
 		return 0;
-	mss_find(&w);
-	value_at = *(volatile __u32 *)&w.value_at;
-	was = bpf_htons((__u16)(mss_byte(&w, value_at) << 8 | mss_byte(&w, value_at + 1)));
+	tcp_option_read(&w);
+	value_at = *(volatile __u32 *)&w.mss_at;
+	was = bpf_htons(
+		(__u16)(tcp_option_byte(&w, value_at) << 8 | tcp_option_byte(&w, value_at + 1)));
 	if (!value_at || bpf_ntohs(was) <= mss)
 		return 0;
 	if (explaining)
