@@ -114,8 +114,7 @@ static __always_inline bool vip_ring_ask(struct pkt *p, const struct vip *vip, _
 	hash = *(volatile __u64 *)word; /* of both parts of a slot at once */
 	p->backend_id = VIP_SLOT_BACKEND(hash);
 	before = VIP_SLOT_BEFORE(hash);
-	/* Flows of nat are all known, and connections of QUIC say themselves where they are. */
-	if (before && !(vip->flags & (VIP_NAT | VIP_QUIC)))
+	if (before)
 		vip_flow_choose(&p->facts, before);
 	return true;
 }

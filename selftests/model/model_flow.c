@@ -90,7 +90,7 @@ uint32_t model_flow_choose(struct model *m, const struct model_packet *p,
 	uint64_t now_ns = p->frame->now_ns;
 	struct model_flow *f;
 
-	if (!slot->before || p->vip->flags & VIP_QUIC)
+	if (!slot->before)
 		return slot->backend;
 	f = find(&m->state.flow, key);
 	if (f && alive(&m->policy, f->note.backend) &&

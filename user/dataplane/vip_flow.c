@@ -61,7 +61,9 @@ bool vip_flow_open_window(struct vip_map *m, struct vip_service *s)
 
 	if (drained > until)
 		until = drained;
-	if (!w || until == now || (!s->window_open && !has_flows(m, s)))
+	/* Flows of nat are all known, and connections of QUIC say themselves where they are. */
+	if (!w || until == now || s->rec.flags & (VIP_NAT | VIP_QUIC) ||
+	    (!s->window_open && !has_flows(m, s)))
 		return false;
 	if (!s->window_open)
 		w->opened_ns = now;
