@@ -17,6 +17,7 @@
 #include "base/cleanup.h"
 #include "irq_spread.h"
 #include "neigh_query.h"
+#include "netlink.h"
 #include "netdev_query.h"
 
 #define FEATURES_MAX 512
@@ -159,7 +160,7 @@ bool device_facts_is_way_out(const char *device)
 	struct neigh_route route;
 	struct addr far;
 
-	return addr_parse(FAR_ADDRESS, &far) == 0 && neigh_query_open(&nl) == 0 &&
+	return addr_parse(FAR_ADDRESS, &far) == 0 && netlink_open(NETLINK_ROUTE, &nl) == 0 &&
 	       neigh_query_route(nl, &far, 0, &route) == 0 &&
 	       route.ifindex == if_nametoindex(device);
 }

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "neigh.h"
 #include "neigh_query.h"
+#include "netlink.h"
 #include "neigh_table.h"
 
 #define TICK_MS	  1000 /* ask again for what is not known */
@@ -351,7 +352,7 @@ int neigh_open(struct loop *l, uint32_t max,
 	n->settle.on_due = on_settled;
 	err = neigh_table_open(&n->table, max);
 	if (!err)
-		err = neigh_query_open(&n->queries);
+		err = netlink_open(NETLINK_ROUTE, &n->queries);
 	if (!err)
 		err = open_events(n);
 	if (err) {

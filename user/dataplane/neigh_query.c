@@ -1,39 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
-#include <libmnl/libmnl.h>
 #include <linux/if.h>
 #include <linux/if_link.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 
 #include "base/addr.h"
 #include "neigh_query.h"
+#include "netlink.h"
 
-#define QUERY_BYTES  512
-#define ANSWER_BYTES 16384 /* a link with all its statistics and virtual functions */
-#define ATTRS_MAX    64
-
-int neigh_query_open(struct mnl_socket **ret)
-{
-	/* Only against a kernel that answers nothing: the loop must not hang. */
-	struct timeval limit = { .tv_sec = 1 };
-	struct mnl_socket *nl = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
-	int err;
-
-	if (!nl)
-		return -errno;
-	if (mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID) < 0 ||
-	    setsockopt(mnl_socket_get_fd(nl), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit))) {
-		err = -errno;
-		mnl_socket_close(nl);
-		return err;
-	}
-	*ret = nl;
-	return 0;
-}
+#define QUERY_BYTES 512
+#define ATTRS_MAX   64
 
 static uint8_t family(const struct addr *a)
 {
@@ -62,32 +41,6 @@ static bool get_addr(const struct nlattr *attr, struct addr *ret)
 	memset(ret->b + 10, 0xff, 2);
 	memcpy(ret->b + 12, data, 4);
 	return true;
-}
-
-/* Send, and hand the one answer to fn; 0 or the kernel's error. */
-static int ask(struct mnl_socket *nl, struct nlmsghdr *h, mnl_cb_t fn, void *ctx)
-{
-	static unsigned int seq;
-	char buf[ANSWER_BYTES];
-	ssize_t n;
-	int run;
-
-	h->nlmsg_seq = ++seq;
-	if (mnl_socket_sendto(nl, h, h->nlmsg_len) < 0)
-		return -errno;
-	for (;;) {
-		n = mnl_socket_recvfrom(nl, buf, sizeof(buf));
-		if (n < 0)
-			return -errno;
-		run = mnl_cb_run(buf, (size_t)n, seq, mnl_socket_get_portid(nl), fn, ctx);
-		if (run >= 0)
-			return 0;
-		/* The late answer to a question that timed out has another number. */
-		if (errno != EPROTO && errno != ESRCH)
-			return -errno;
-		if (((struct nlmsghdr *)buf)->nlmsg_seq == seq)
-			return -errno;
-	}
 }
 
 /* Attributes by type; the last of a type that is given twice. */
@@ -179,7 +132,7 @@ int neigh_query_route(struct mnl_socket *nl, const struct addr *a, uint32_t out_
 	put_addr(h, RTA_DST, a);
 	if (out_ifindex)
 		mnl_attr_put_u32(h, RTA_OIF, out_ifindex);
-	err = ask(nl, h, on_route, &r);
+	err = netlink_ask(nl, h, on_route, &r);
 	if (err || !r.ifindex)
 		return err ? err : -ENETUNREACH;
 	*ret = r;
@@ -213,7 +166,7 @@ int neigh_query_link(struct mnl_socket *nl, uint32_t ifindex, struct neigh_link 
 	h->nlmsg_flags = NLM_F_REQUEST;
 	info = mnl_nlmsg_put_extra_header(h, sizeof(*info));
 	info->ifi_index = (int)ifindex;
-	err = ask(nl, h, on_link, &l);
+	err = netlink_ask(nl, h, on_link, &l);
 	if (!err)
 		*ret = l;
 	return err;
@@ -258,7 +211,7 @@ int neigh_query_entry(struct mnl_socket *nl, uint32_t ifindex, const struct addr
 	int err;
 
 	neigh_head(h, RTM_GETNEIGH, NLM_F_REQUEST, ifindex, a);
-	err = ask(nl, h, on_entry, &e);
+	err = netlink_ask(nl, h, on_entry, &e);
 	if (err && err != -ENOENT)
 		return err;
 	*ret = e;
@@ -274,7 +227,7 @@ int neigh_query_probe(struct mnl_socket *nl, uint32_t ifindex, const struct addr
 	nd = neigh_head(h, RTM_NEWNEIGH, NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE, ifindex, a);
 	nd->ndm_flags = NTF_USE;
 	nd->ndm_state = NUD_NONE;
-	return ask(nl, h, NULL, NULL);
+	return netlink_ask(nl, h, NULL, NULL);
 }
 
 int neigh_query_read_event(const struct nlmsghdr *h, uint32_t *ret_ifindex, struct addr *ret)

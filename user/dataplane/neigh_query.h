@@ -13,8 +13,6 @@
 struct mnl_socket;
 struct nlmsghdr;
 
-int neigh_query_open(struct mnl_socket **ret);
-
 struct neigh_route {
 	uint32_t ifindex;
 	bool local; /* an address of this host */

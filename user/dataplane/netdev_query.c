@@ -8,12 +8,11 @@
 #include <linux/rtnetlink.h>
 #include <stdio.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 
 #include "base/cleanup.h"
+#include "netlink.h"
 
-#define QUERY_BYTES  256
-#define ANSWER_BYTES 16384
+#define QUERY_BYTES 256
 
 /* linux/netdev.h, which is newer than the headers of Debian 12. */
 #define NETDEV_FAMILY	      "netdev"
@@ -31,20 +30,10 @@ static void close_socket(struct mnl_socket **nl)
 /* A socket for one question: nobody asks often, and nothing is left of one that timed out. */
 static int ask(int bus, struct nlmsghdr *h, mnl_cb_t fn, void *ctx)
 {
-	const struct timeval limit = { .tv_sec = 1 };
-	CLEANUP(close_socket) struct mnl_socket *nl = mnl_socket_open2(bus, SOCK_CLOEXEC);
-	char buf[ANSWER_BYTES];
-	ssize_t n;
+	CLEANUP(close_socket) struct mnl_socket *nl = NULL;
+	int err = netlink_open(bus, &nl);
 
-	h->nlmsg_seq = 1;
-	if (!nl || mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID) < 0 ||
-	    setsockopt(mnl_socket_get_fd(nl), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) ||
-	    mnl_socket_sendto(nl, h, h->nlmsg_len) < 0)
-		return -errno;
-	n = mnl_socket_recvfrom(nl, buf, sizeof(buf));
-	if (n < 0 || mnl_cb_run(buf, (size_t)n, 1, mnl_socket_get_portid(nl), fn, ctx) < 0)
-		return -errno;
-	return 0;
+	return err ? err : netlink_ask(nl, h, fn, ctx);
 }
 
 static int on_info(const struct nlattr *attr, void *ctx)

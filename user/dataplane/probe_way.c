@@ -18,12 +18,12 @@
 #include "dataplane_state.h"
 #include "lwt_probe.skel.h"
 #include "neigh_query.h"
+#include "netlink.h"
 #include "sluice/abi/probe.h"
 #include "steer_query.h"
 #include "vip_map.h"
 
-#define QUERY_BYTES  512
-#define ANSWER_BYTES 8192
+#define QUERY_BYTES 512
 /* Outer headers and what is in front of them. */
 #define HEADROOM_BYTES 128
 
@@ -34,26 +34,6 @@ struct probe_way {
 
 static const uint8_t families[] = { AF_INET, AF_INET6 };
 
-/* The kernel answers before the request returns: with an error, 0 for none. */
-static int ask(struct mnl_socket *nl, struct nlmsghdr *h)
-{
-	static unsigned int seq = 1U << 20;
-	char buf[ANSWER_BYTES];
-	ssize_t n;
-
-	h->nlmsg_flags |= NLM_F_REQUEST | NLM_F_ACK;
-	h->nlmsg_seq = ++seq;
-	if (mnl_socket_sendto(nl, h, h->nlmsg_len) < 0)
-		return -errno;
-	do { /* the late answer to a question that timed out has another number */
-		n = mnl_socket_recvfrom(nl, buf, sizeof(buf));
-		if (n < 0)
-			return -errno;
-	} while (((const struct nlmsghdr *)buf)->nlmsg_seq != seq);
-	return mnl_cb_run(buf, (size_t)n, seq, mnl_socket_get_portid(nl), NULL, NULL) < 0 ? -errno
-											  : 0;
-}
-
 static int change_rule(struct mnl_socket *nl, uint8_t family, uint16_t type, uint16_t flags)
 {
 	char buf[QUERY_BYTES] = { 0 };
@@ -61,7 +41,7 @@ static int change_rule(struct mnl_socket *nl, uint8_t family, uint16_t type, uin
 	struct fib_rule_hdr *rule;
 
 	h->nlmsg_type = type;
-	h->nlmsg_flags = flags;
+	h->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | flags;
 	rule = mnl_nlmsg_put_extra_header(h, sizeof(*rule));
 	rule->family = family;
 	rule->action = FR_ACT_TO_TBL;
@@ -70,7 +50,7 @@ static int change_rule(struct mnl_socket *nl, uint8_t family, uint16_t type, uin
 	mnl_attr_put_u32(h, FRA_FWMASK, PROBE_MARK_MASK);
 	mnl_attr_put_u32(h, FRA_TABLE, PROBE_TABLE);
 	mnl_attr_put_u8(h, FRA_PROTOCOL, STEER_QUERY_PROTOCOL);
-	return ask(nl, h);
+	return netlink_ask(nl, h, NULL, NULL);
 }
 
 static void put_program(struct nlmsghdr *h, int prog_fd)
@@ -98,7 +78,7 @@ static int change_route(struct mnl_socket *nl, uint8_t family, uint16_t type, ui
 	struct rtmsg *rt;
 
 	h->nlmsg_type = type;
-	h->nlmsg_flags = flags;
+	h->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | flags;
 	rt = mnl_nlmsg_put_extra_header(h, sizeof(*rt));
 	rt->rtm_family = family;
 	rt->rtm_protocol = STEER_QUERY_PROTOCOL;
@@ -109,7 +89,7 @@ static int change_route(struct mnl_socket *nl, uint8_t family, uint16_t type, ui
 	mnl_attr_put_u32(h, RTA_OIF, if_nametoindex("lo"));
 	if (prog_fd >= 0)
 		put_program(h, prog_fd);
-	return ask(nl, h);
+	return netlink_ask(nl, h, NULL, NULL);
 }
 
 /* IPv6 is switched off: at boot, or on all devices. */
@@ -176,7 +156,7 @@ void probe_way_close(struct dataplane *dp)
 static int open_it(struct dataplane *dp, struct probe_way **ret)
 {
 	CLEANUP(close_it) struct probe_way *w = calloc(1, sizeof(*w));
-	int err = w ? neigh_query_open(&w->nl) : -ENOMEM;
+	int err = w ? netlink_open(NETLINK_ROUTE, &w->nl) : -ENOMEM;
 
 	if (!err)
 		err = load(dp, w);
@@ -248,7 +228,7 @@ bool probe_way_get(struct dataplane *dp, const struct conf *conf, size_t vip, si
 int probe_way_remove(void)
 {
 	struct mnl_socket *nl;
-	int err = neigh_query_open(&nl);
+	int err = netlink_open(NETLINK_ROUTE, &nl);
 
 	if (err)
 		return err;

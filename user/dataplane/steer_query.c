@@ -12,16 +12,15 @@
 
 #include "base/addr.h"
 #include "conf/steer_compile.h"
-#include "neigh_query.h"
+#include "netlink.h"
 
-#define QUERY_BYTES  512
-#define ANSWER_BYTES 32768 /* the kernel fills up to this much of a dump at a time */
-#define ATTRS_MAX    64
-#define NETS_MAX     (1U << 20) /* a host with more addresses is none that this was written for */
+#define QUERY_BYTES 512
+#define ATTRS_MAX   64
+#define NETS_MAX    (1U << 20) /* a host with more addresses is none that this was written for */
 
 int steer_query_open(struct mnl_socket **ret)
 {
-	int on = 1, err = neigh_query_open(ret);
+	int on = 1, err = netlink_open(NETLINK_ROUTE, ret);
 
 	/* Only so does the kernel look at the table that a dump asks for (4.20). Without, we do. */
 	if (!err)
@@ -124,32 +123,6 @@ static int on_address(const struct nlmsghdr *h, void *ctx)
 	return add(ctx, &net) ? MNL_CB_ERROR : MNL_CB_OK;
 }
 
-/* Send, and hand what comes to fn until the end: of the dump, or the acknowledgement. */
-static int ask(struct mnl_socket *nl, struct nlmsghdr *h, mnl_cb_t fn, void *ctx)
-{
-	static unsigned int seq = 1U << 16;
-	char buf[ANSWER_BYTES];
-
-	h->nlmsg_seq = ++seq;
-	if (mnl_socket_sendto(nl, h, h->nlmsg_len) < 0)
-		return -errno;
-	for (;;) {
-		ssize_t n = mnl_socket_recvfrom(nl, buf, sizeof(buf));
-		int run;
-
-		if (n < 0)
-			return -errno;
-		/* The late answer to a question that timed out has another number. */
-		if (((const struct nlmsghdr *)buf)->nlmsg_seq != seq)
-			continue;
-		run = mnl_cb_run(buf, (size_t)n, seq, mnl_socket_get_portid(nl), fn, ctx);
-		if (run < 0)
-			return -errno;
-		if (run == MNL_CB_STOP)
-			return 0;
-	}
-}
-
 static int dump_routes(struct mnl_socket *nl, uint8_t family, struct steer_nets *ret)
 {
 	char buf[QUERY_BYTES] = { 0 };
@@ -161,7 +134,7 @@ static int dump_routes(struct mnl_socket *nl, uint8_t family, struct steer_nets 
 	rt = mnl_nlmsg_put_extra_header(h, sizeof(*rt));
 	rt->rtm_family = family;
 	mnl_attr_put_u32(h, RTA_TABLE, RT_TABLE_LOCAL);
-	return ask(nl, h, on_route, ret);
+	return netlink_ask(nl, h, on_route, ret);
 }
 
 static int dump_addresses(struct mnl_socket *nl, uint8_t family, struct steer_nets *ret)
@@ -174,7 +147,7 @@ static int dump_addresses(struct mnl_socket *nl, uint8_t family, struct steer_ne
 	h->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
 	a = mnl_nlmsg_put_extra_header(h, sizeof(*a));
 	a->ifa_family = family;
-	return ask(nl, h, on_address, ret);
+	return netlink_ask(nl, h, on_address, ret);
 }
 
 int steer_query_local(struct mnl_socket *nl, struct steer_nets *ret)
@@ -209,7 +182,7 @@ static int change(struct mnl_socket *nl, uint16_t type, uint16_t flags, const st
 	rt->rtm_type = RTN_LOCAL;
 	mnl_attr_put(h, RTA_DST, v4 ? 4 : 16, p->addr.b + (v4 ? 12 : 0));
 	mnl_attr_put_u32(h, RTA_OIF, if_nametoindex("lo"));
-	return ask(nl, h, NULL, NULL);
+	return netlink_ask(nl, h, NULL, NULL);
 }
 
 int steer_query_add(struct mnl_socket *nl, const struct prefix *p)

@@ -23,7 +23,7 @@ struct steer_nets {
 	size_t n, room;
 };
 
-/* As neigh_query_open: blocking, with a time limit. */
+/* As netlink_open: blocking, with a time limit. */
 int steer_query_open(struct mnl_socket **ret);
 /* The local routes of this host, of both families, added to *ret (malloc'ed). */
 int steer_query_local(struct mnl_socket *nl, struct steer_nets *ret);
