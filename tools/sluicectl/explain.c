@@ -3,23 +3,15 @@
 #include <string.h>
 
 #include "command.h"
+#include "limit.h"
 #include "table.h"
 
 static void print_unit(const char *what, const char *unit, const json_t *left, FILE *out)
 {
-	const json_t *next = json_object_get(left, "next_ms");
-	char a[64];
-
 	if (!left)
 		return;
-	fprintf(out, "  %-10s %s%s: %s left, ", "", what, unit,
-		table_cell(left, "tokens", a, sizeof(a)));
-	if (!json_is_number(next))
-		fputs("the next never passes\n", out);
-	else if (json_number_value(next) <= 0)
-		fputs("the next passes now\n", out);
-	else
-		fprintf(out, "the next passes in %.1f ms\n", json_number_value(next));
+	fprintf(out, "  %-10s %s%s: ", "", what, unit);
+	limit_print_left(left, out);
 }
 
 static void print_limit_left(const json_t *row, FILE *out)

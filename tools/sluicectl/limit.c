@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "command.h"
+#include "limit.h"
 #include "table.h"
 
 void print_limits(json_t *data, FILE *out)
@@ -117,21 +118,26 @@ void print_limit(json_t *data, FILE *out)
 		print_total(data, units[i], out);
 }
 
-static void print_left(const char *title, const char *unit, const json_t *left, FILE *out)
+void limit_print_left(const json_t *left, FILE *out)
 {
 	const json_t *next = json_object_get(left, "next_ms");
 	char a[64];
 
-	if (!left)
-		return;
-	fprintf(out, "  %-8s %-12s %s left, ", title, unit,
-		table_cell(left, "tokens", a, sizeof(a)));
+	fprintf(out, "%s left, ", table_cell(left, "tokens", a, sizeof(a)));
 	if (!json_is_number(next))
 		fputs("the next never passes\n", out);
 	else if (json_number_value(next) <= 0)
 		fputs("the next passes now\n", out);
 	else
 		fprintf(out, "the next passes in %.1f ms\n", json_number_value(next));
+}
+
+static void print_left(const char *title, const char *unit, const json_t *left, FILE *out)
+{
+	if (!left)
+		return;
+	fprintf(out, "  %-8s %-12s ", title, unit);
+	limit_print_left(left, out);
 }
 
 static void print_explain_limit(const char *what, const json_t *row, FILE *out)
