@@ -69,6 +69,9 @@ bool lane_run(struct lane *l, struct lane_packet *p)
 		f.segments = p->segments;
 		f.segment_bytes = p->segment_bytes;
 	}
+	/* Its clock is behind: it came to another CPU, where nothing of this one's is remembered. */
+	if (p->now_ns < *plane->now_ns)
+		plane_changed(&l->plane);
 	*plane->now_ns = p->now_ns;
 	lane_explain_ask(l, p);
 	err = bpf_prog_test_run_opts(plane->prog_fd, &opts);

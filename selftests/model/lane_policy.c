@@ -8,6 +8,7 @@
 #include <bpf/libbpf.h>
 
 #include "lane_part.h"
+#include "sluice/abi/event.h"
 #include "world.h"
 
 void *lane_map_memory(const struct lane *l, const char *name, size_t bytes)
@@ -202,6 +203,7 @@ void lane_write(struct lane *l)
 static void forget(struct lane *l)
 {
 	static const struct limit_meters full;
+	static const struct event_meter idle;
 	uint64_t *never = calloc(l->cpus, 24);
 	uint32_t i, zero = 0;
 
@@ -213,6 +215,9 @@ static void forget(struct lane *l)
 	memset(l->rows, 0, ROWS_BYTES);
 	for (i = 0; i < MODEL_CLASSES; i++)
 		lane_put(l, "limit_total", &i, &full);
+	/* What is to be sampled goes past the drop cache. */
+	for (i = 0; i < EVENT_METERS; i++)
+		lane_put(l, "event_meter", &i, &idle);
 	lane_empty(l, "clients");
 	plane_cache_empty(&l->plane);
 	l->n_client = 0;
