@@ -16,17 +16,7 @@
 
 static __always_inline __u64 nat_timeout(const struct nat_state *state, __u32 proto, __u32 phase)
 {
-	enum nat_timeout of;
-
-	if (proto == PROTO_UDP)
-		of = phase == NAT_ESTABLISHED ? NAT_TIMEOUT_UDP_ESTABLISHED
-					      : NAT_TIMEOUT_UDP_OPENING;
-	else
-		of = phase < NAT_ESTABLISHED	? NAT_TIMEOUT_TCP_OPENING
-		     : phase == NAT_ESTABLISHED ? NAT_TIMEOUT_TCP_ESTABLISHED
-		     : phase == NAT_CLOSED	? NAT_TIMEOUT_TCP_CLOSED
-						: NAT_TIMEOUT_TCP_CLOSING;
-	return state->timeout_ns[of];
+	return state->timeout_ns[nat_timeout_of(proto == PROTO_UDP, phase)];
 }
 
 /* A flow that began, or did not for that reason. */

@@ -49,4 +49,4 @@ const struct command *command_only(const char *noun);
 /* Printers, a file per noun. */
 command_print print_acl_test, print_status, print_limits, print_limit, print_acl, print_verdicts,
 	print_vips, print_vip, print_backends, print_consumers, print_key, print_plans, print_stats,
-	print_config, print_event, print_top, print_explain, print_explained;
+	print_config, print_event, print_top, print_explain, print_explained, print_flows;

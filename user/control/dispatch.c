@@ -20,7 +20,7 @@ static const struct {
 	{ "stats", control_stats },	  { "events", control_events },
 	{ "config", control_config },	  { "detach", control_detach },
 	{ "top", control_top },		  { "capture", control_capture },
-	{ "explain", control_explain },
+	{ "explain", control_explain },	  { "flow", control_flow },
 };
 
 static json_t *error_answer(const char *text, json_t *lines)

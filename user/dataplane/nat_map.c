@@ -102,6 +102,33 @@ static bool read_flow(const struct nat_flow *from, struct nat_flow *ret)
 	       __atomic_load_n(&from->life, __ATOMIC_RELAXED) == life;
 }
 
+int nat_map_each(struct dataplane *dp, int (*fn)(const struct nat_flow *f, void *ctx), void *ctx)
+{
+	const struct pinned_map *map = pinned_map_find(dp, "nat_flow");
+	const struct nat_flow *flows = pinned_map_mem(dp, "nat_flow");
+	struct nat_flow f;
+	int err = map && flows ? 0 : -ENOENT;
+
+	for (uint32_t i = 0; !err && i < map->shape.max_entries; i++) {
+		/* Of slots that are free no more is read than that. */
+		if (__atomic_load_n(&flows[i].phase, __ATOMIC_RELAXED) >= NAT_OPENING &&
+		    read_flow(&flows[i], &f))
+			err = fn(&f, ctx);
+	}
+	return err;
+}
+
+int nat_map_timeouts(struct dataplane *dp, uint64_t ret_ns[NAT_TIMEOUTS])
+{
+	const struct nat_state *s = state_of(dp);
+
+	if (!s)
+		return -ENOENT;
+	for (int i = 0; i < NAT_TIMEOUTS; i++)
+		ret_ns[i] = __atomic_load_n(&s->timeout_ns[i], __ATOMIC_RELAXED);
+	return 0;
+}
+
 /* A flow into a slot, with both tuples by which packets find it. One without its tuples is found by none. */
 static void put_flow(int tuple_fd, struct nat_flow *flows, uint32_t slot, const struct nat_flow *f)
 {

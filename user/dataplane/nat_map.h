@@ -16,6 +16,13 @@
 int nat_map_apply(struct dataplane *dp, const struct conf *conf);
 /* The flows of m's map of before, and their tuples, into the new ones that nobody uses yet; what has room. */
 int nat_map_copy(struct dataplane *dp, const struct pinned_map *m, const struct map_shape *old);
+/*
+ * Each flow that there is, its time over or not, by its slot; until fn says other than 0, which is
+ * returned. Those that begin or end meanwhile may or may not be among them.
+ */
+int nat_map_each(struct dataplane *dp, int (*fn)(const struct nat_flow *f, void *ctx), void *ctx);
+/* Timeouts that are in force. -ENOENT */
+int nat_map_timeouts(struct dataplane *dp, uint64_t ret_ns[NAT_TIMEOUTS]);
 /* Of a backend; flows now are opened less ended. */
 int nat_map_stats(struct dataplane *dp, uint32_t backend_id, struct stats_nat *ret);
 /* How many there may be, of these such that no client has confirmed, and how many of these are. */

@@ -152,7 +152,35 @@ static int read_walk(int fd, struct rows *r, uint32_t max)
 }
 
 /*
- * In batches. -ENOSPC of the kernel: one bucket holds more than the batch, so it grows.
+ * One more batch: 1, or 0 for the last one. -ENOSPC of the kernel: one bucket holds more than the
+ * batch, so it grows.
+ */
+static int read_batch(int fd, struct rows *r, bool first, void *cursor, uint32_t *want)
+{
+	for (;;) {
+		uint32_t n = *want;
+		int err = rows_reserve(r, n);
+
+		if (err)
+			return err;
+		err = bpf_map_lookup_batch(fd, first ? NULL : cursor, cursor,
+					   r->keys + r->n * r->key_bytes,
+					   r->values + r->n * r->value_bytes, &n, NULL)
+			      ? -errno
+			      : 0;
+		if (err == -ENOSPC && *want < BATCH_MAX) {
+			*want *= 2;
+			continue;
+		}
+		if (err && err != -ENOENT)
+			return err;
+		r->n += n;
+		return err ? 0 : 1;
+	}
+}
+
+/*
+ * In batches.
  *   stop_at  return early once so many rows were read; *ret_cursor then says up to which bucket
  */
 static int read_batches(int fd, struct rows *r, size_t cursor_bytes, size_t stop_at,
@@ -161,37 +189,20 @@ static int read_batches(int fd, struct rows *r, size_t cursor_bytes, size_t stop
 	CLEANUP_FREE char *cursor = calloc(1, cursor_bytes);
 	uint32_t want = BATCH_FIRST;
 	bool first = true;
-	int err;
+	int more = 1;
 
 	if (!cursor)
 		return -ENOMEM;
 	*ret_cursor = 0;
-	for (;;) {
-		uint32_t n = want;
-
-		err = rows_reserve(r, want);
-		if (err)
-			return err;
-		err = bpf_map_lookup_batch(fd, first ? NULL : cursor, cursor,
-					   r->keys + r->n * r->key_bytes,
-					   r->values + r->n * r->value_bytes, &n, NULL)
-			      ? -errno
-			      : 0;
-		if (err == -ENOSPC && want < BATCH_MAX) {
-			want *= 2;
-			continue;
-		}
-		if (err && err != -ENOENT)
-			return err;
-		r->n += n;
-		if (err == -ENOENT)
-			return 0;
+	while (more > 0) {
+		more = read_batch(fd, r, first, cursor, &want);
 		first = false;
-		if (stop_at && r->n >= stop_at) {
+		if (more > 0 && stop_at && r->n >= stop_at) {
 			memcpy(ret_cursor, cursor, sizeof(*ret_cursor));
 			return 0;
 		}
 	}
+	return more;
 }
 
 static bool shape_is_hash(const struct map_shape *s)
@@ -233,6 +244,28 @@ int pinned_map_read(int fd, void **ret_keys, void **ret_values, size_t *ret_n)
 	*ret_values = take_ptr(&r.values);
 	*ret_n = r.n;
 	return 0;
+}
+
+int pinned_map_each(int fd, int (*fn)(const void *key, const void *value, void *ctx), void *ctx)
+{
+	CLEANUP(rows_clear) struct rows r = { 0 };
+	uint32_t cursor = 0, want = BATCH_FIRST;
+	struct map_shape shape;
+	bool first = true;
+	int err = pinned_map_shape(fd, &shape), more = 1;
+
+	if (err)
+		return err;
+	r.key_bytes = shape.key_bytes;
+	r.value_bytes = shape.value_bytes;
+	while (more > 0 && !err) {
+		r.n = 0;
+		more = read_batch(fd, &r, first, &cursor, &want);
+		first = false;
+		for (size_t i = 0; i < r.n && !err; i++)
+			err = fn(r.keys + i * r.key_bytes, r.values + i * r.value_bytes, ctx);
+	}
+	return err ? err : more;
 }
 
 int pinned_map_count(int fd, uint32_t sample_max, uint32_t *ret)

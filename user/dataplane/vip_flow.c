@@ -147,7 +147,7 @@ static const struct vip_place *place_of(const struct vip_map *m, const struct vi
 }
 
 /* A flow may be idle for as long as its vip's windows are. */
-static uint64_t idle_ns(struct vip_map *m, const struct vip_service *s)
+uint64_t vip_flow_idle_ns(struct vip_map *m, const struct vip_service *s)
 {
 	const struct vip_window *w = window_of(m, s);
 	uint64_t span = w && w->until_ns > w->opened_ns ? w->until_ns - w->opened_ns : 0;
@@ -163,7 +163,7 @@ static bool is_idle(struct vip_map *m, const struct vip_service *s, const struct
 
 	if (is_tight && f->seen_ns == f->made_ns && unseen > UNFOLLOWED_S * NS_PER_S)
 		return true;
-	return unseen > idle_ns(m, s);
+	return unseen > vip_flow_idle_ns(m, s);
 }
 
 static void count(const struct vip_place *p, const struct vip_flow *f, uint64_t now)

@@ -38,5 +38,7 @@ struct vip_flow_state {
 };
 /* -ENOENT: there is no such vip; or negative errno. */
 int vip_flow_get(struct dataplane *dp, const char *vip, struct vip_flow_state *ret);
+/* For how long a note of the vip may be silent before it is removed. */
+uint64_t vip_flow_idle_ns(struct vip_map *m, const struct vip_service *s);
 /* Is there anything to tick for? */
 bool vip_flow_is_busy(const struct vip_map *m);

@@ -62,6 +62,18 @@ enum nat_timeout {
 	NAT_TIMEOUTS,
 };
 
+/* How long a flow of that phase lasts without a packet. */
+static inline enum nat_timeout nat_timeout_of(int is_udp, __u32 phase)
+{
+	if (is_udp)
+		return phase == NAT_ESTABLISHED ? NAT_TIMEOUT_UDP_ESTABLISHED
+						: NAT_TIMEOUT_UDP_OPENING;
+	return phase < NAT_ESTABLISHED	  ? NAT_TIMEOUT_TCP_OPENING
+	       : phase == NAT_ESTABLISHED ? NAT_TIMEOUT_TCP_ESTABLISHED
+	       : phase == NAT_CLOSED	  ? NAT_TIMEOUT_TCP_CLOSED
+					  : NAT_TIMEOUT_TCP_CLOSING;
+}
+
 /* Map `nat_state` (array, one element, memory-mapped): the agent's settings, the programs' counts. */
 struct nat_state {
 	__u32 is_on;	 /* 0: there is no flow, and no vip that could have one */
