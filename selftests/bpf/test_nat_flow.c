@@ -232,8 +232,23 @@ static void test_dead(struct plane *p, const void *row)
 	assert_int_equal(plane_drops(p, DROP_BACKEND_GONE).packets, 2);
 }
 
-/* All sources are in the class, which allows so many connections at a time. */
-static void allow(struct plane *p, uint32_t class_id, uint32_t max)
+/* A limit of the class that names the vip's TCP, and no sources. */
+static void limit_vip(struct plane *p, uint32_t class_id)
+{
+	const struct vip_key key = { .addr = packet_addr(NAT_VIP_4),
+				     .port = htons(80),
+				     .proto = PROTO_TCP };
+	const int fd = plane_map(p, "vips");
+	struct vip vip;
+
+	plane_limit_set(p, 0, 1, (const uint8_t[3]) { (uint8_t)class_id });
+	assert_int_equal(bpf_map_lookup_elem(fd, &key, &vip), 0);
+	vip.service = 1;
+	assert_int_equal(bpf_map_update_elem(fd, &key, &vip, BPF_ANY), 0);
+}
+
+/* All sources are in the class, or all that is to the vip; it allows so many connections at a time. */
+static void allow(struct plane *p, uint32_t class_id, uint32_t max, bool of_vip)
 {
 	struct limit_class class = { .row_bits = PLANE_ROW_BITS,
 				     .row_first = class_id * 2 << PLANE_ROW_BITS };
@@ -247,17 +262,30 @@ static void allow(struct plane *p, uint32_t class_id, uint32_t max)
 		state.concurrent_key.row[id / 4][id % 4] = 0xd1342543de82ef95ULL * (id + 1);
 	state.has_concurrent = 1;
 	plane_limit_state_set(p, &state);
-	plane_limit_prefix(p, "0.0.0.0", 0, class_id);
+	if (of_vip)
+		limit_vip(p, class_id);
+	else
+		plane_limit_prefix(p, "0.0.0.0", 0, class_id);
 }
+
+struct counted {
+	const char *sentence;
+	bool of_vip;
+};
+
+static const struct counted counts[] = {
+	{ "a limit of sources counts flows as connections of their clients", false },
+	{ "so does a limit that names the vip", true },
+};
 
 /* Flows of TCP are connections of their client, from the SYN until their slot is another's or none's. */
 static void test_concurrent(struct plane *p, const void *row)
 {
+	const struct counted *c = row;
 	struct packet out;
 
-	(void)row;
 	nat_lab_open(p, false);
-	allow(p, 1, 2);
+	allow(p, 1, 2, c->of_vip);
 	play(p, PORT, "SsA", &out);
 	play(p, PORT + 1, "SsAFf", &out);
 	assert_int_equal(client(p, PORT + 2, TCP_SYN_FLAG, NULL), PLANE_DROP);
@@ -344,7 +372,8 @@ int main(void)
 	plane_case_add("a flood has its share of the slots, and is forgotten", test_flood);
 	plane_case_add("flows that answers could not tell apart are refused", test_exhausted);
 	plane_case_add("flows end with their backend", test_dead);
-	plane_case_add("limits count flows as connections of their clients", test_concurrent);
+	plane_case_table(test_concurrent, counts, sizeof(counts[0]),
+			 sizeof(counts) / sizeof(counts[0]));
 	plane_case_add("who explains leaves flows as they are", test_explained);
 	return plane_case_run("nat_flow");
 }

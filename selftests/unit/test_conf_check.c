@@ -156,6 +156,12 @@ static const struct marked wrong_kernels[] = {
 	{ "vips: [{name: v, address: '2001:db8::1', port: 80, mode: nat, snat: [^10.0.0.1]}]",
 	  "IPv4, the vip is IPv6" },
 	{ "vips: [{" VIP ", mode: nat, snat: [^203.0.113.1]}]", "is the address of a vip" },
+	{ "vips: [{" VIP ", mode: nat, snat: [^198.51.100.200]},\n"
+	  " {name: p, address: 198.51.100.128/25, port: 81, protocol: udp}]",
+	  "is one of the addresses of a vip" },
+	{ "vips: [{name: v, address: '2001:db8:1::/48', port: 80, mode: nat, "
+	  "snat: [^'2001:db8:1:ffff::1']}]",
+	  "is one of the addresses of a vip" },
 	{ "vips: [{" VIP ", mode: nat, snat: [10.0.0.1, ^10.0.0.1]}]", "is there already" },
 	{ "vips: [{" VIP ", mode: nat, snat: [^127.0.0.1]}]", "a loopback address" },
 	{ "vips: [{" VIP ", mode: nat, snat: [^10.0.0.2], backends: [{name: b, address: "

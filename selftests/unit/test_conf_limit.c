@@ -129,10 +129,17 @@ static void test_connections_that_are_not_seen_are_not_counted(void **state)
 		  "connections that come in" },
 		{ "limits: [{name: a, concurrent: 5, vips: [v]}]\n"
 		  "vips: [{name: v, address: 203.0.113.1, port: 80}]",
-		  1, 20, "those to a vip end at its backends" },
+		  1, 20, "those to a vip of another mode end at its backends" },
 		{ "limits: [{name: a, concurrent: 5}]\n"
 		  "vips: [{name: v, address: 203.0.113.1, port: 80, limit: a}]",
-		  1, 20, "those to a vip end at its backends" },
+		  1, 20, "those to a vip of another mode end at its backends" },
+		{ "limits: [{name: a, concurrent: 5, vips: [u]}]\n"
+		  "vips: [{name: u, address: 203.0.113.1, port: 53, protocol: udp, mode: nat}]",
+		  1, 20, "counts TCP connections; a vip of protocol udp has none" },
+		{ "limits: [{name: a, concurrent: 5, vips: [n, v]}]\n"
+		  "vips: [{name: n, address: 203.0.113.1, port: 80, mode: nat},\n"
+		  " {name: v, address: 203.0.113.1, port: 81, mode: ipip}]",
+		  1, 20, "those to a vip of another mode" },
 		{ "dataplane: {max_concurrent: 1000}", 1, 29, "from 1024 to 4194304" },
 		{ "dataplane: {cgroup: sluice.slice}", 1, 21, "absolute" },
 	};
@@ -140,6 +147,10 @@ static void test_connections_that_are_not_seen_are_not_counted(void **state)
 
 	(void)state;
 	CHECK_WRONG(rows);
+	conf_free(conf_fixture(
+		"limits: [{name: a, concurrent: 5, vips: [n]}, {name: b, concurrent: 6}]\n"
+		"vips: [{name: n, address: 203.0.113.1, port: 80, mode: nat},\n"
+		" {name: m, address: 203.0.113.0/24, port: 81, mode: nat, limit: b}]"));
 	conf = conf_fixture("limits: [{name: a, protocol: tcp, ports: [443], concurrent: 16777215},"
 			    " {name: b, sources: [0.0.0.0/0], concurrent: 1}]\n"
 			    "dataplane: {cgroup: /sys/fs/cgroup/web.slice}");

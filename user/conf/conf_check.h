@@ -31,6 +31,9 @@ void conf_check_health(const struct conf_vip *vip, struct conf_node *node,
 		       struct conf_errors *errors);
 int conf_check_quic(const struct conf_vip *vip, struct conf_node *node, struct conf_arena *scratch,
 		    struct conf_errors *errors);
+/* What only mode nat has, of all vips. */
+int conf_check_nat(const struct conf *conf, struct conf_node *vips, struct conf_arena *scratch,
+		   struct conf_errors *errors);
 int conf_check_gateway(const struct conf *conf, struct conf_node *root, struct conf_arena *scratch,
 		       struct conf_errors *errors);
 int conf_check_steer(const struct conf *conf, struct conf_node *root, struct conf_errors *errors);

@@ -9,6 +9,7 @@
 #include "conf_check.h"
 #include "conf_errors.h"
 #include "limit_compile.h"
+#include "sluice/abi/vip.h"
 
 static void check_rate(const struct conf_rate *rate, enum limit_unit unit, struct conf_node *node,
 		       struct conf_errors *errors)
@@ -122,10 +123,27 @@ static void check_selectors(const struct conf *conf, const struct conf_limit *li
 		refuse(errors, node, "ports", "needs a protocol; give protocol: tcp or udp");
 }
 
-/* Connections are of TCP, come in, and end here. */
+/* The first of the limit's vips whose connections pass this host without being counted; NULL: none. */
+static const struct conf_vip *uncounted_vip(const struct conf *conf, const struct conf_limit *limit)
+{
+	for (size_t i = 0; i < conf->n_vips; i++) {
+		const struct conf_vip *vip = &conf->vips[i];
+		bool is_of = vip->limit && limit->name && !strcmp(vip->limit, limit->name);
+
+		for (size_t j = 0; j < limit->n_vips && !is_of; j++)
+			is_of = vip->name && !strcmp(limit->vips[j], vip->name);
+		if (is_of && (vip->mode != BACKEND_NAT || vip->protocol != IPPROTO_TCP))
+			return vip;
+	}
+	return NULL;
+}
+
+/* Connections are of TCP, come in, and end here or are translated. */
 static void check_concurrent(const struct conf *conf, const struct conf_limit *limit,
 			     struct conf_node *node, struct conf_errors *errors)
 {
+	const struct conf_vip *vip;
+
 	if (!limit->concurrent)
 		return;
 	if (limit->direction == CONF_EGRESS)
@@ -137,10 +155,13 @@ static void check_concurrent(const struct conf *conf, const struct conf_limit *l
 	else if (limit->kind)
 		refuse(errors, node, "concurrent",
 		       "counts TCP connections; a limit of a kind has none");
-	else if (limit_compile_selector(conf, limit) == LIMIT_TO_VIP)
+	else if ((vip = uncounted_vip(conf, limit)) && vip->mode != BACKEND_NAT)
 		refuse(errors, node, "concurrent",
-		       "counts connections to listeners of this host; those to a vip end at its "
-		       "backends");
+		       "counts connections to listeners of this host and those that mode nat "
+		       "translates; those to a vip of another mode end at its backends");
+	else if (vip)
+		refuse(errors, node, "concurrent",
+		       "counts TCP connections; a vip of protocol udp has none");
 }
 
 /* What goes out has no kind, and what a vip's backends answer does not pass this host. */

@@ -16,9 +16,6 @@
 #define V4_BITS_MIN (ADDR_V4_BITS + 8)
 #define V6_BITS_MIN 16
 
-/* As its row has it; a dump names it in each mode. */
-#define GUE_PORT_DEFAULT 6080
-
 /* What is wrong with a backend at that address; NULL: nothing. */
 static const char *wrong_family(const struct conf_vip *vip, const struct addr *backend)
 {
@@ -55,19 +52,6 @@ static void check_backend(const struct conf_vip *vip, const struct addr *backend
 			       "this is the vip itself; give the backend's own address");
 }
 
-/* Other modes leave the port as it is: what says otherwise was meant for nat. */
-static void check_port(const struct conf_vip *vip, const struct conf_backend *backend,
-		       struct conf_node *item, struct conf_node *vip_node,
-		       struct conf_errors *errors)
-{
-	struct conf_node *port = conf_node_get(item, "port");
-
-	if (port && !port->bad && backend->port && vip->mode != BACKEND_NAT &&
-	    !conf_node_or(vip_node, "mode")->bad)
-		conf_node_fail(errors, port,
-			       "is for mode nat; remove it, or set the vip's mode to nat");
-}
-
 static void check_ring(const struct conf *conf, const struct conf_vip *vip, struct conf_node *node,
 		       struct conf_errors *errors)
 {
@@ -93,7 +77,6 @@ static void check_backends(const struct conf_vip *vip, struct conf_node *node,
 	for (size_t i = 0; i < vip->n_backends; i++) {
 		struct conf_node *address = conf_node_get(conf_node_item(list, i), "address");
 
-		check_port(vip, &vip->backends[i], conf_node_item(list, i), node, errors);
 		if (address && !address->bad)
 			check_backend(vip, &vip->backends[i].address, node, address, errors);
 	}
@@ -120,75 +103,6 @@ static void check_outer(const struct conf_vip *vip, struct conf_node *node,
 		else if (wrong)
 			conf_node_fail(errors, source, "is %s; give one of this host's", wrong);
 	}
-}
-
-static int compare_addresses(const void *a, const void *b)
-{
-	return memcmp(a, b, sizeof(struct addr));
-}
-
-/* The addresses of all vips in order, to be looked up; NULL: there is no memory. */
-static const struct addr *sort_addresses(const struct conf *conf, struct conf_arena *scratch)
-{
-	struct addr *all = conf_arena_alloc(scratch, conf->n_vips + 1, sizeof(*all));
-
-	for (size_t i = 0; all && i < conf->n_vips; i++)
-		all[i] = conf->vips[i].address;
-	if (all)
-		qsort(all, conf->n_vips, sizeof(*all), compare_addresses);
-	return all;
-}
-
-/*
- * What is wrong with an address that backends are to see; NULL: nothing.
- *   vips  of all vips, in order
- */
-static const char *wrong_snat(const struct conf *conf, const struct conf_vip *vip,
-			      const struct addr *vips, const struct addr *snat)
-{
-	if (conf_check_unroutable(snat))
-		return conf_check_unroutable(snat);
-	if (addr_is_v4(snat) != addr_is_v4(&vip->address))
-		return addr_is_v4(snat) ? "IPv4, the vip is IPv6" : "IPv6, the vip is IPv4";
-	/* Answers to it would be taken for what clients send to the vip. */
-	if (bsearch(snat, vips, conf->n_vips, sizeof(*vips), compare_addresses))
-		return "the address of a vip";
-	for (size_t i = 0; i < vip->n_backends; i++)
-		if (addr_eq(snat, &vip->backends[i].address))
-			return "the address of a backend";
-	return NULL;
-}
-
-static int check_snat(const struct conf *conf, const struct conf_vip *vip, const struct addr *vips,
-		      struct conf_node *node, struct conf_arena *scratch,
-		      struct conf_errors *errors)
-{
-	struct conf_node *list = conf_node_get(node, "snat"), *item;
-	struct conf_unique *entries = conf_arena_alloc(scratch, vip->n_snat, sizeof(*entries));
-	struct conf_node *gue_port = conf_node_get(node, "gue_port");
-	const char *wrong;
-
-	if (!entries)
-		return -ENOMEM;
-	if (conf_node_or(node, "mode")->bad || conf_node_is_bad(node, "address"))
-		return 0;
-	if (vip->n_snat && vip->mode != BACKEND_NAT)
-		conf_node_fail(errors, list, "is for mode nat; remove it, or set mode to nat");
-	if (vip->mode == BACKEND_NAT && gue_port && !gue_port->bad &&
-	    vip->gue_port != GUE_PORT_DEFAULT)
-		conf_node_fail(errors, gue_port, "is for mode gue; remove it");
-	for (size_t i = 0; i < vip->n_snat; i++) {
-		item = conf_node_item(list, i);
-		wrong = item && !item->bad ? wrong_snat(conf, vip, vips, &vip->snat[i]) : NULL;
-		if (wrong)
-			conf_node_fail(errors, item,
-				       "is %s; give an address of this host, of the vip's family, "
-				       "for nothing else",
-				       wrong);
-		entries[i] = (struct conf_unique) { &vip->snat[i], sizeof(struct addr), item };
-	}
-	conf_check_unique(entries, vip->n_snat, "this address is there already:", errors);
-	return 0;
 }
 
 /* Backends' addresses, unique within their vip. */
@@ -357,9 +271,8 @@ int conf_check_vips(const struct conf *conf, struct conf_node *root, struct conf
 {
 	const struct conf_dataplane *dataplane = &conf->dataplane;
 	struct conf_node *list = conf_node_get(root, "vips");
-	const struct addr *addresses = sort_addresses(conf, scratch);
 	size_t backends = 0;
-	int err = addresses ? check_places(conf, list, scratch, errors) : -ENOMEM;
+	int err = check_places(conf, list, scratch, errors);
 
 	for (size_t i = 0; i < conf->n_vips && !err; i++) {
 		struct conf_node *node = conf_node_item(list, i);
@@ -374,9 +287,9 @@ int conf_check_vips(const struct conf *conf, struct conf_node *root, struct conf
 		err = check_backend_addresses(&conf->vips[i], node, scratch, errors);
 		if (!err)
 			err = conf_check_quic(&conf->vips[i], node, scratch, errors);
-		if (!err)
-			err = check_snat(conf, &conf->vips[i], addresses, node, scratch, errors);
 	}
+	if (!err)
+		err = conf_check_nat(conf, list, scratch, errors);
 	if (!err)
 		err = check_ways(conf, list, backends, scratch, errors);
 	/* A slot's number has 32 bits; each vip has two rings. */

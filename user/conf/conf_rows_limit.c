@@ -167,8 +167,8 @@ static const struct conf_row limit_rows[] = {
 	  .type = &conf_type_number,
 	  .def = "0",
 	  .max = LIMIT_CONCURRENT_COUNT,
-	  .help = "TCP connections to listeners of this host at a time, of each source; 0: any "
-		  "number." },
+	  .help = "TCP connections to listeners of this host, and to vips of mode nat, at a time, "
+		  "of each source; 0: any number." },
 	{ .name = "total",
 	  CONF_SUB_FLAT(&conf_table_total),
 	  .flags = CONF_NULLABLE,
