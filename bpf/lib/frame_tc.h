@@ -91,10 +91,15 @@ static __always_inline long frame_patch_summed(FRAME_CONTEXT *ctx, __u32 at, con
 	return err ? err : bpf_l4_csum_replace(ctx, check_at, was, is, 2);
 }
 
+/* Can outer headers be put behind a link header of that length? The kernel refuses a tag in the frame. */
+static __always_inline bool frame_takes_outer(__u32 l2_bytes)
+{
+	return l2_bytes == sizeof(struct ethhdr);
+}
+
 /*
  * The link header and the outer ones. What the kernel merged it cuts again on the way out, if it is
- * told what the outer headers are; the segments stay as long as they are (they fit: stage/mtu.h). It
- * refuses a tag inside the frame.
+ * told what the outer headers are; the segments stay as long as they are (they fit: stage/mtu.h).
  */
 static __always_inline long frame_push(FRAME_CONTEXT *ctx, __u32 l2_bytes,
 				       const struct frame_outer *o)
@@ -107,7 +112,7 @@ static __always_inline long frame_push(FRAME_CONTEXT *ctx, __u32 l2_bytes,
 					    (o->has_udp ? BPF_F_ADJ_ROOM_ENCAP_L4_UDP : 0);
 	long err;
 
-	if (l2_bytes != sizeof(o->link))
+	if (!frame_takes_outer(l2_bytes))
 		return -1;
 	err = bpf_skb_adjust_room(ctx, outer_bytes, BPF_ADJ_ROOM_MAC, flags);
 	if (!err)

@@ -120,6 +120,13 @@ static __always_inline long frame_never(void)
 #define frame_move_tail(ctx, bytes) bpf_xdp_adjust_tail(ctx, bytes)
 #endif
 
+/* Can outer headers be put behind a link header of that length? */
+static __always_inline bool frame_takes_outer(__u32 l2_bytes)
+{
+	(void)l2_bytes;
+	return true;
+}
+
 /*
  * The link header and its tags, moved to the front, followed by the outer ones. What is copied of it
  * goes past its end, where the outer headers come.

@@ -171,10 +171,12 @@ __noinline int mtu_answer(FRAME_CONTEXT *ctx, struct pkt_facts *p, __u32 mtu)
 	if (!p) /* never; a global function's argument may be, for the verifier */
 		return STAGE_DROP;
 	keep = p->l2_bytes + (p->flags & PKT_IPV6 ? MTU_QUOTE_V6 : MTU_QUOTE_V4);
-	if (!mtu_is_answerable(p) || !mtu_may_answer(p) || frame_pull(ctx, keep))
+	/* What cannot be answered spends nothing, and is dropped as it came. */
+	if (!mtu_is_answerable(p) || !frame_takes_outer(p->l2_bytes) || !mtu_link(ctx, p, &o) ||
+	    !mtu_may_answer(p) || frame_pull(ctx, keep))
 		return STAGE_DROP;
 	sum = mtu_sum_quote(ctx, p->l2_bytes, p->flags & PKT_IPV6);
-	if (sum < 0 || !mtu_link(ctx, p, &o))
+	if (sum < 0)
 		return STAGE_DROP;
 	if (o.v6)
 		mtu_make_v6(&o.v6_udp, p, mtu, (__u32)sum);

@@ -32,7 +32,7 @@
 #define PLANE_CPUS_MAX	  256
 #define PLANE_SECOND	  1000000000ULL
 /* Planted bugs: below it those of the way in, from it on those of the way out; 0: as it ships. */
-#define PLANE_PLANTED_EGRESS 10
+#define PLANE_PLANTED_EGRESS 20
 
 /* The hooks of the way in have the same tests (plane_case.h); egress has its own. */
 enum plane_hook { PLANE_XDP, PLANE_TC, PLANE_HOOKS, PLANE_EGRESS = PLANE_HOOKS };
@@ -58,6 +58,7 @@ struct plane {
 	int prog_fd;
 	volatile __u64 *now_ns;
 	volatile __u64 *guard_until_ns; /* of the way in: what bpf/stage/guard_switch.h keeps */
+	volatile __u64 *echo_tat, *too_big_tat; /* and the rates of its own answers */
 	struct source_table *sources;
 	struct source_group_prefix groups[8]; /* the group of a class is its id */
 	size_t n_groups;

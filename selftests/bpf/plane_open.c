@@ -88,6 +88,8 @@ static void open_planted(struct plane *p, const struct plane_settings *s)
 	p->prog_fd = bpf_program__fd(bug->progs.xdp_ingress);
 	p->now_ns = &bug->bss->test_now_ns;
 	p->guard_until_ns = &bug->bss->guard_until_ns;
+	p->echo_tat = &bug->bss->vip_echo_tat;
+	p->too_big_tat = &bug->bss->mtu_answers_tat;
 }
 
 static void load_ingress(struct plane *p, enum plane_hook hook, const struct plane_settings *s)
@@ -109,6 +111,8 @@ static void load_ingress(struct plane *p, enum plane_hook hook, const struct pla
 		p->prog_fd = bpf_program__fd(xdp->progs.xdp_ingress);
 		p->now_ns = &xdp->bss->test_now_ns;
 		p->guard_until_ns = &xdp->bss->guard_until_ns;
+		p->echo_tat = &xdp->bss->vip_echo_tat;
+		p->too_big_tat = &xdp->bss->mtu_answers_tat;
 	} else {
 		struct tc_ingress *tc = tc_ingress__open();
 
@@ -120,6 +124,8 @@ static void load_ingress(struct plane *p, enum plane_hook hook, const struct pla
 		p->prog_fd = bpf_program__fd(tc->progs.tc_ingress);
 		p->now_ns = &tc->bss->test_now_ns;
 		p->guard_until_ns = &tc->bss->guard_until_ns;
+		p->echo_tat = &tc->bss->vip_echo_tat;
+		p->too_big_tat = &tc->bss->mtu_answers_tat;
 	}
 }
 

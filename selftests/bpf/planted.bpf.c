@@ -11,13 +11,26 @@
 #include "stage/guard.h"
 #include "stage/limit.h"
 #include "stage/vip.h"
+
+/* enum plane_planted of plane.h */
+const volatile __u32 planted = 0;
+
+static __always_inline __sum16 planted_csum(__sum16 check, __be16 was, __be16 is)
+{
+	/* 10: an echo's type is 8 and an answer's is 0, so its checksum is 8 more. */
+	if (planted == 10)
+		return bpf_htons(bpf_ntohs(check) + bpf_ntohs(was) - bpf_ntohs(is));
+	return csum_replace_16(check, was, is);
+}
+
+#define csum_replace_16 planted_csum
+#include "stage/vip_echo.h"
+#undef csum_replace_16
+
 #include "stage/mtu.h"
 #include "stage/encap.h"
 #include "stage/forward.h"
 #include "drop_path.h"
-
-/* enum plane_planted of plane.h */
-const volatile __u32 planted = 0;
 
 static __always_inline enum stage_result planted_acl(struct pkt *p)
 {
@@ -63,6 +76,9 @@ static __always_inline enum stage_result planted_mtu(struct pkt *p)
 	/* 6: the MTU is compared with the frame. */
 	if (planted == 6)
 		p->l3_bytes += p->l2_bytes;
+	/* 11: fragments that are too big are answered as all else. */
+	if (planted == 11 && p->backend && p->l3_bytes > p->backend->mtu)
+		p->flags &= ~PKT_FRAGMENT;
 	return stage_mtu(p);
 }
 
@@ -71,7 +87,7 @@ static __always_inline bool planted_drop_path(void *data, void *end, __u32 bytes
 	struct iphdr *ip = data + sizeof(struct ethhdr);
 	struct drop_cache_entry *e;
 
-	if (planted < 8 || (void *)(ip + 1) > end)
+	if ((planted != 8 && planted != 9) || (void *)(ip + 1) > end)
 		return drop_path_takes(data, end, bytes);
 	e = drop_cache_slot((__u64)bpf_htonl(0xffff) << 32 | ip->saddr);
 	/* 8: what a source's last packet met is believed whatever has changed since. */

@@ -12,16 +12,16 @@ const volatile __u32 planted = 0;
 
 static __always_inline enum stage_result planted_response(struct pkt *p)
 {
-	/* 10: fragments have no ports, so they are no answers. */
-	if (planted == 10 && (p->flags & PKT_FRAGMENT))
+	/* 20: fragments have no ports, so they are no answers. */
+	if (planted == 20 && (p->flags & PKT_FRAGMENT))
 		return STAGE_NEXT;
 	return stage_response_egress(p);
 }
 
 static __always_inline enum stage_result planted_acl(struct pkt *p)
 {
-	/* 11: whoever is near his limit is told so, whether he understands it or not. */
-	if (planted == 11)
+	/* 21: whoever is near his limit is told so, whether he understands it or not. */
+	if (planted == 21)
 		p->flags |= PKT_ECT;
 	return stage_acl_egress(p);
 }

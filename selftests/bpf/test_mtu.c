@@ -225,6 +225,26 @@ static void test_no_answer(struct plane *p, const void *row)
 	assert_int_equal(plane_drops(p, DROP_TOO_BIG).packets, 9);
 }
 
+/* Frames for many and, at TC, with a tag inside get no answer: they cost none either, and stay as they are. */
+static void test_spends_nothing(struct plane *p, const void *row)
+{
+	struct packet_spec tagged = udp;
+	struct packet in, out;
+	uint32_t i;
+
+	(void)row;
+	balance(p);
+	tagged.tags = p->hook == PLANE_TC;
+	packet_build(&tagged, &in);
+	in.bytes[0] |= !tagged.tags;
+	for (i = 0; i < ANSWERS_S / 10; i++) {
+		assert_int_equal(plane_run(p, &in, &out), PLANE_DROP);
+		assert_int_equal(out.len, in.len);
+		assert_memory_equal(out.bytes, in.bytes, in.len);
+	}
+	assert_int_equal(plane_run_spec(p, &udp), sent(p));
+}
+
 int main(void)
 {
 	static const struct plane_settings answers = { .too_big_per_s = ANSWERS_S };
@@ -235,5 +255,6 @@ int main(void)
 	plane_case_add("the answer's checksum is right", test_checksums);
 	plane_case_add("answers are limited, all together", test_rate);
 	plane_case_add("who must not be answered is not", test_no_answer);
+	plane_case_add("what cannot be answered spends no answer", test_spends_nothing);
 	return plane_case_run("mtu");
 }

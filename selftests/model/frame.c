@@ -137,11 +137,12 @@ static void quoted(struct draw *d, struct frame *f, bool ipv6, const struct addr
 
 static void icmp(struct draw *d, struct frame *f, bool ipv6, const struct addr *dst)
 {
-	static const uint8_t v4[] = { 0, 3, 3, 11, 12, 8 },
-			     v6[] = { 128, 1, 2, 3, 4, 135, 133, 137 };
+	static const uint8_t v4[] = { 0, 3, 3, 11, 12, 8, 8, 8, 8, 8 },
+			     v6[] = { 128, 128, 128, 128, 128, 1, 2, 3, 4, 135, 133, 137 };
 	uint8_t *at = push(f, 8);
 
-	at[0] = ipv6 ? v6[draw(d, 8)] : v4[draw(d, 6)];
+	at[0] = ipv6 ? v6[draw(d, 12)] : v4[draw(d, 10)];
+	put16(at + 2, draw(d, 3) ? draw(d, 65536) : 0xf800); /* + 8: the carry goes around */
 	if (draw(d, 4))
 		quoted(d, f, ipv6, dst);
 }
@@ -158,7 +159,9 @@ static void quic(struct draw *d, uint8_t *at, uint32_t bytes)
 static void transport(struct draw *d, struct frame *f, uint8_t proto, bool ipv6,
 		      const struct addr *dst)
 {
-	uint32_t payload_bytes = draw_one_in(d, 12) ? draw(d, 1500) : draw(d, 40);
+	uint32_t payload_bytes = draw_one_in(d, proto == 17 ? 6 : 12)
+					 ? draw(d, 2) * 600 + draw(d, 900)
+					 : draw(d, 40);
 	uint8_t *payload = NULL;
 
 	if (proto == 6)

@@ -166,6 +166,8 @@ static void add_up(struct fuzz_result *r, const struct lane *l)
 		r->quic[2] += c->quic[i].unknown - begin->quic[i].unknown;
 	}
 	r->captured += l->captures_seen;
+	r->echoed += l->echoed;
+	r->too_big += l->too_big;
 	r->sampled += l->samples_seen;
 	for (i = 0; i < MODEL_VIPS * GUARD_COUNT_COUNT; i++)
 		r->guarded[i / MODEL_VIPS] += c->guard[i % MODEL_VIPS].packets[i / MODEL_VIPS] -

@@ -22,6 +22,7 @@ struct fuzz_result {
 	uint64_t action[STATS_ACTIONS];
 	uint64_t admitted, would_drop; /* by limit classes */
 	uint64_t marked;	       /* on the way out */
+	uint64_t echoed, too_big;      /* answered so */
 	uint64_t captured, sampled;    /* packets of captures, samples of heavy hitters */
 	uint64_t guarded[GUARD_COUNT_COUNT];
 	uint64_t quic[3]; /* routed, unroutable, unknown */

@@ -83,6 +83,8 @@ static void print_reached(const struct fuzz_result *r)
 	printf("way out: pass %llu, drop %llu, marked %llu\n",
 	       (unsigned long long)r->action[STATS_EGRESS_PASS],
 	       (unsigned long long)r->action[STATS_EGRESS_DROP], (unsigned long long)r->marked);
+	printf("answered: echo %llu, too big %llu\n", (unsigned long long)r->echoed,
+	       (unsigned long long)r->too_big);
 	printf("captured %llu, samples of heavy hitters compared %llu\n",
 	       (unsigned long long)r->captured, (unsigned long long)r->sampled);
 	printf("quic: routed %llu, unroutable %llu, unknown %llu\n", (unsigned long long)r->quic[0],

@@ -20,7 +20,7 @@ static uint32_t returned_for(bool xdp, enum model_fate fate, const struct model_
 	if (fate == MODEL_REPLY)
 		return 3;
 	if (fate == MODEL_TX)
-		return p->backend->ifindex == PLANE_LOOPBACK ? 3 : 4;
+		return p->egress_ifindex == PLANE_LOOPBACK ? 3 : 4;
 	return fate == MODEL_DROP ? 1 : 2;
 }
 
@@ -90,7 +90,9 @@ bool lane_run(struct lane *l, struct lane_packet *p)
 		return false;
 	if (!lane_explain_check(l, &want, fate, opts.retval, out, opts.data_size_out))
 		return false;
-	return fate != MODEL_REPLY || lane_guard_replied(l, &want);
+	l->echoed += fate == MODEL_REPLY && want.echo;
+	l->too_big += fate == MODEL_REPLY && want.reason == DROP_TOO_BIG;
+	return !want.guard.replied || lane_guard_replied(l, &want);
 }
 
 /* The first n elements of a per-CPU array, summed over CPUs. */
@@ -242,6 +244,20 @@ static bool check_verdicts(struct lane *l)
 	return false;
 }
 
+/* Of what the edge answers itself. */
+static bool check_answers(struct lane *l)
+{
+	const struct model_state *s = &l->model.state;
+
+	if (s->echo_tat == *l->plane.echo_tat && s->too_big_tat == *l->plane.too_big_tat)
+		return true;
+	snprintf(l->said, sizeof(l->said),
+		 "answers: the model has %llu %llu, the program %llu %llu",
+		 (unsigned long long)s->echo_tat, (unsigned long long)s->too_big_tat,
+		 (unsigned long long)*l->plane.echo_tat, (unsigned long long)*l->plane.too_big_tat);
+	return false;
+}
+
 bool lane_check_state(struct lane *l)
 {
 	const struct model_state *s = &l->model.state;
@@ -260,6 +276,7 @@ bool lane_check_state(struct lane *l)
 				return false;
 		}
 	}
-	return check_clients(l) && check_verdicts(l) && lane_guard_check(l) && lane_flow_check(l) &&
-	       lane_egress_check(l) && lane_capture_check(l) && (!l->has_top || lane_top_check(l));
+	return check_clients(l) && check_answers(l) && check_verdicts(l) && lane_guard_check(l) &&
+	       lane_flow_check(l) && lane_egress_check(l) && lane_capture_check(l) &&
+	       (!l->has_top || lane_top_check(l));
 }

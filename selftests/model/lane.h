@@ -61,6 +61,7 @@ struct lane {
 	struct lane_carry carry;
 	/* Of the round: compared packets of captures, samples of heavy hitters. */
 	uint64_t captures_seen, samples_seen;
+	uint64_t echoed, too_big; /* of the round, too: answered so */
 	uint32_t cpus;
 	bool has_top;	/* else the drop cache answers more: samples go past it */
 	char said[256]; /* what differs, once something does */

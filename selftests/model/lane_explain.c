@@ -51,7 +51,7 @@ void lane_explain_ask(struct lane *l, const struct lane_packet *p)
 /* The sequence number of a cookie for a listener is not made: making it would write to the listener. */
 static bool is_cookie(const struct model_packet *want, enum model_fate fate)
 {
-	return fate == MODEL_REPLY && !want->vip;
+	return fate == MODEL_REPLY && want->guard.replied && want->guard.made.listener;
 }
 
 /*

@@ -37,12 +37,16 @@ void lane_open(struct lane *l, enum plane_hook hook, bool unknown_l4_drop, uint3
 {
 	struct plane_settings settings = { .unknown_l4_drop = unknown_l4_drop,
 					   .events_per_s = 100,
+					   .echo_per_s = unknown_l4_drop ? 1000 : 4,
+					   .too_big_per_s = unknown_l4_drop ? 4 : 1000,
 					   .no_top = unknown_l4_drop,
 					   .planted = planted };
 
 	memset(l, 0, sizeof(*l));
 	plane_open(&l->plane, hook, &settings);
 	l->model.policy.unknown_l4_drop = unknown_l4_drop;
+	l->model.policy.echo_per_s = settings.echo_per_s;
+	l->model.policy.too_big_per_s = settings.too_big_per_s;
 	l->has_top = !settings.no_top;
 	l->cpus = (uint32_t)libbpf_num_possible_cpus();
 	l->classes = lane_map_memory(l, "limit_class", CLASSES_BYTES);
@@ -212,6 +216,7 @@ static void forget(struct lane *l)
 	lane_put(l, "limit_proof", &zero, never);
 	free(never);
 	memset(&l->model.state, 0, sizeof(l->model.state));
+	*l->plane.echo_tat = *l->plane.too_big_tat = 0;
 	memset(l->rows, 0, ROWS_BYTES);
 	for (i = 0; i < MODEL_CLASSES; i++)
 		lane_put(l, "limit_total", &i, &full);
@@ -235,7 +240,7 @@ void lane_begin(struct lane *l)
 {
 	forget(l);
 	l->carry.id = 0;
-	l->captures_seen = l->samples_seen = 0;
+	l->captures_seen = l->samples_seen = l->echoed = l->too_big = 0;
 	memcpy(l->ports, l->model.policy.ports, PORTS_BYTES);
 	*l->amplifier = l->model.policy.amplifier;
 	write_lists(l);

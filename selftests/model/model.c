@@ -59,8 +59,10 @@ static void count_all(struct model_counters *c, const struct model_packet *p, en
 {
 	count(p, &c->drop[DROP_NONE]);
 	count_limits(c, p, fate);
-	if (fate == MODEL_DROP) {
+	/* What is too big is dropped as that, answered or not. */
+	if (fate == MODEL_DROP || (fate == MODEL_REPLY && p->reason))
 		count(p, &c->drop[p->reason]);
+	if (fate == MODEL_DROP) {
 		count(p, &c->action[STATS_DROP]);
 	} else {
 		count(p, &c->action[fate == MODEL_TX	  ? STATS_FORWARD
@@ -69,10 +71,10 @@ static void count_all(struct model_counters *c, const struct model_packet *p, en
 	}
 	if (p->guard.count)
 		c->guard[p->vip ? p->vip->id : GUARD_OWN].packets[p->guard.count]++;
-	if (p->vip && fate != MODEL_REPLY) {
+	if (p->vip && (fate != MODEL_REPLY || p->reason)) {
 		struct stats_vip *v = &c->vip[p->vip->id];
 
-		count(p, fate == MODEL_DROP ? &v->dropped : &v->forwarded);
+		count(p, p->reason ? &v->dropped : &v->forwarded);
 		v->connections += fate == MODEL_TX && p->syn;
 	}
 	if (fate == MODEL_TX)
@@ -104,7 +106,15 @@ static enum model_fate decide(struct model *m, struct model_packet *p)
 		fate = model_limit(m, p);
 	if (fate == MODEL_NEXT) {
 		model_response_ask(m, p);
+		fate = model_echo(m, p);
+	}
+	if (fate == MODEL_NEXT)
 		fate = model_vip(m, p);
+	if (fate == MODEL_NEXT)
+		fate = model_mtu(m, p);
+	if (fate == MODEL_NEXT) {
+		model_mss(p);
+		fate = model_encap(p);
 	}
 	return fate;
 }
@@ -119,9 +129,7 @@ enum model_fate model_run(struct model *m, struct model_frame *frame, struct mod
 	fate = decide(m, ret);
 	count_all(&m->counters, ret, fate);
 	model_top(m, ret, fate);
-	if (fate == MODEL_TX) {
-		memcpy(frame->bytes, ret->backend->dst_mac, 6);
-		memcpy(frame->bytes + 6, ret->backend->src_mac, 6);
-	}
+	if (fate == MODEL_TX)
+		memcpy(frame->bytes, ret->link, sizeof(ret->link));
 	return fate;
 }

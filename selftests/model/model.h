@@ -64,7 +64,10 @@ struct model_quic_server {
 
 /* What an operator and the agent decide. */
 struct model_policy {
+	/* Fixed when a program is loaded. */
 	bool unknown_l4_drop;
+	uint32_t echo_per_s, too_big_per_s; /* answers */
+
 	struct prefix allow[MODEL_PREFIXES];
 	struct prefix deny[MODEL_PREFIXES];
 	struct model_group group[MODEL_PREFIXES];
@@ -113,7 +116,8 @@ struct model_state {
 	struct vip_flow_meter flow_meter[MODEL_VIPS][VIP_FLOW_KINDS];
 	struct model_top_table top[TOP_TABLES];
 	struct model_capture_state capture;
-	uint64_t answers_until_ns; /* until when answers to a guard are looked at */
+	uint64_t answers_until_ns;   /* until when answers to a guard are looked at */
+	__u64 echo_tat, too_big_tat; /* of the answers that the edge makes itself */
 };
 
 struct model_counters {
@@ -164,7 +168,7 @@ struct model_limit {
 /* What is known of a packet. */
 struct model_packet {
 	struct model_frame *frame;
-	bool ipv6, fragment, portless, quotes, syn;
+	bool ipv6, fragment, portless, quotes, syn, echo;
 	bool tcp_ack, tcp_rst;
 	bool ect, marked; /* on the way out: can be told of congestion, and was */
 	uint8_t proto;	  /* of the packet itself; flow has that of the one that an error quotes */
@@ -180,6 +184,9 @@ struct model_packet {
 	const struct vip *vip;
 	const struct backend *backend;
 	uint32_t backend_id;
+	uint32_t flow_bits; /* of the hash that chose it */
+	uint32_t egress_ifindex;
+	uint8_t link[12]; /* of what is sent on: to whom, and from whom */
 	struct model_guard guard;
 	bool captured;
 	uint32_t capture_class;

@@ -42,5 +42,6 @@ struct model_guard_state {
 /* What it did with a packet. */
 struct model_guard {
 	enum guard_count count;
+	bool replied;
 	struct model_cookie made; /* of a reply: what brings it back */
 };

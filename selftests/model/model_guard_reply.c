@@ -16,27 +16,6 @@ struct syn_options {
 	uint32_t scale, stamp;
 };
 
-static void put_16(uint8_t *at, uint32_t value)
-{
-	at[0] = (uint8_t)(value >> 8);
-	at[1] = (uint8_t)value;
-}
-
-static void put_32(uint8_t *at, uint32_t value)
-{
-	put_16(at, value >> 16);
-	put_16(at + 2, value);
-}
-
-static void swap(uint8_t *a, uint8_t *b, uint32_t bytes)
-{
-	uint8_t copy[16];
-
-	memcpy(copy, a, bytes);
-	memcpy(a, b, bytes);
-	memcpy(b, copy, bytes);
-}
-
 static void note_option(struct syn_options *o, const uint8_t *option, uint32_t bytes)
 {
 	if (option[0] == 2 && bytes == 4)
@@ -98,14 +77,14 @@ static void put_options(const struct model *m, const struct model_packet *p, uin
 	memset(tcp + 20, 1, bytes);
 	if (!o.mss)
 		return;
-	put_32(tcp + 20, 0x02040000 | (m->policy.host.mtu - (p->ipv6 ? 60 : 40)));
+	bytes_put_32(tcp + 20, 0x02040000 | (m->policy.host.mtu - (p->ipv6 ? 60 : 40)));
 	if (!(carry & GUARD_OPTIONS) || !o.timestamps)
 		return;
-	put_32(tcp + 24, o.sack ? 0x0402080a : 0x0101080a);
-	put_32(tcp + 28, stamp_of(&o, p->frame->now_ns));
-	put_32(tcp + 32, o.stamp);
+	bytes_put_32(tcp + 24, o.sack ? 0x0402080a : 0x0101080a);
+	bytes_put_32(tcp + 28, stamp_of(&o, p->frame->now_ns));
+	bytes_put_32(tcp + 32, o.stamp);
 	if (o.wscale)
-		put_32(tcp + 36, 0x01030300 | (carry & GUARD_WSCALE_MASK));
+		bytes_put_32(tcp + 36, 0x01030300 | (carry & GUARD_WSCALE_MASK));
 }
 
 static uint64_t sum_16(uint64_t sum, const uint8_t *at, uint32_t bytes)
@@ -134,37 +113,37 @@ static void put_checksum(const struct model_packet *p, uint8_t *tcp, uint32_t be
 	const uint8_t *ip = p->frame->bytes + p->l2_bytes;
 	uint64_t sum;
 
-	put_16(tcp + 16, 0);
+	bytes_put_16(tcp + 16, 0);
 	sum = sum_16(0, tcp, bytes);
 	if (p->frame->keeps_checksum) {
 		uint32_t change = folded(folded(sum) + (~before & 0xffff));
 
-		put_16(tcp + 16, ~folded((~was & 0xffff) + (uint64_t)change));
+		bytes_put_16(tcp + 16, ~folded((~was & 0xffff) + (uint64_t)change));
 		return;
 	}
 	sum = sum_16(sum, p->ipv6 ? ip + 8 : ip + 12, p->ipv6 ? 32 : 8) + 6 + bytes;
-	put_16(tcp + 16, ~folded(sum));
+	bytes_put_16(tcp + 16, ~folded(sum));
 }
 
 static void put_ip(const struct model_packet *p, uint8_t *ip, uint32_t tcp_bytes)
 {
 	if (p->ipv6) {
-		swap(ip + 8, ip + 24, 16);
+		bytes_swap(ip + 8, ip + 24, 16);
 		memset(ip, 0, 8);
 		ip[0] = 0x60;
-		put_16(ip + 4, tcp_bytes);
+		bytes_put_16(ip + 4, tcp_bytes);
 		ip[6] = 6;
 		ip[7] = 64;
 		return;
 	}
-	swap(ip + 12, ip + 16, 4);
+	bytes_swap(ip + 12, ip + 16, 4);
 	memset(ip, 0, 12);
 	ip[0] = 0x45;
-	put_16(ip + 2, 20 + tcp_bytes);
+	bytes_put_16(ip + 2, 20 + tcp_bytes);
 	ip[6] = 0x40; /* don't fragment */
 	ip[8] = 64;
 	ip[9] = 6;
-	put_16(ip + 10, ~folded(sum_16(0, ip, 20)));
+	bytes_put_16(ip + 10, ~folded(sum_16(0, ip, 20)));
 }
 
 /* Sequence and acknowledgement numbers are put into the header already. */
@@ -173,14 +152,14 @@ static void turn(struct model *m, struct model_packet *p, uint8_t *tcp, uint32_t
 {
 	uint32_t bytes = (tcp[12] >> 4) * 4U;
 
-	swap(p->frame->bytes, p->frame->bytes + 6, 6);
+	bytes_swap(p->frame->bytes, p->frame->bytes + 6, 6);
 	put_ip(p, p->frame->bytes + p->l2_bytes, bytes);
-	swap(tcp, tcp + 2, 2);
+	bytes_swap(tcp, tcp + 2, 2);
 	put_options(m, p, tcp, carry);
 	tcp[12] &= 0xf0;
 	tcp[13] = 0x12;
-	put_16(tcp + 14, window);
-	put_16(tcp + 18, 0);
+	bytes_put_16(tcp + 14, window);
+	bytes_put_16(tcp + 18, 0);
 	put_checksum(p, tcp, before);
 }
 
@@ -199,6 +178,7 @@ static uint32_t sent_32(const struct model *m, const struct model_packet *p, con
 
 static void note(struct model_packet *p, bool listener, uint32_t seq, uint32_t ack)
 {
+	p->guard.replied = true;
 	p->guard.made = (struct model_cookie) {
 		.flow = p->flow, .ipv6 = p->ipv6, .listener = listener, .seq = seq, .ack = ack
 	};
@@ -211,8 +191,8 @@ void model_guard_reply_own(struct model *m, struct model_packet *p)
 	uint32_t cookie = sent_32(m, p, tcp + 4);
 
 	note(p, true, next, cookie + 1);
-	put_32(tcp + 4, cookie);
-	put_32(tcp + 8, next);
+	bytes_put_32(tcp + 4, cookie);
+	bytes_put_32(tcp + 8, next);
 	/* 44 segments of 1460: what a Linux listener offers, not scaled. */
 	turn(m, p, tcp, 64240, before, m->policy.guard[GUARD_OWN].options);
 }
@@ -225,7 +205,7 @@ void model_guard_reply_vip(struct model *m, struct model_packet *p, bool plain)
 
 	/* Made as if the connection began at 0, since what comes back need not say where it began. */
 	note(p, false, 1, cookie + 1);
-	put_32(tcp + 4, cookie);
-	put_32(tcp + 8, plain ? next : cookie);
+	bytes_put_32(tcp + 4, cookie);
+	bytes_put_32(tcp + 8, plain ? next : cookie);
 	turn(m, p, tcp, 0, before, 0);
 }

@@ -131,6 +131,7 @@ static enum model_fate icmp(struct model_packet *p, uint32_t at, uint32_t end)
 	if (fate != MODEL_NEXT)
 		return fate;
 	p->headers_bytes = at + 8;
+	p->echo = type == (p->ipv6 ? 128 : 8) && p->frame->bytes[at + 1] == 0;
 	if (p->fragment)
 		return MODEL_NEXT;
 	if (p->ipv6 ? type >= 1 && type <= 4 : type == 3 || type == 11 || type == 12)

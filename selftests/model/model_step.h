@@ -21,6 +21,11 @@ enum model_fate model_response_answer(struct model *m, struct model_packet *p);
 /* The backend that a connection id names; 0: none, it is the ring's to say. Counts what it met. */
 uint32_t model_quic(struct model *m, const struct model_packet *p);
 enum model_fate model_vip(struct model *m, struct model_packet *p);
+/* Does the vip that fragments to the packet's address go to answer echo requests? */
+bool model_vip_echoes(const struct model_policy *policy, const struct model_packet *p);
+/* Answers of the edge itself: to an echo request, and to what is too big for its backend. */
+enum model_fate model_echo(struct model *m, struct model_packet *p);
+enum model_fate model_mtu(struct model *m, struct model_packet *p);
 /* Lower the segment size of a SYN to what its backend says. */
 void model_mss(struct model_packet *p);
 /* The backend of a packet whose slot is that; key: of its flow, fragments without ports. */

@@ -24,8 +24,7 @@ static void run(struct fuzz_options *o, struct fuzz_result *r)
 }
 
 /*
- * LIMIT_CONTENDED takes two CPUs, INTERNAL maps that are too small, LIMIT_CONCURRENT sockets; nat: test_nat,
- * ECHO: test_vip_echo.
+ * LIMIT_CONTENDED takes two CPUs, INTERNAL maps that are too small, LIMIT_CONCURRENT sockets; nat: test_nat.
  */
 static void expect_all_reached(const struct fuzz_result *r)
 {
@@ -33,13 +32,14 @@ static void expect_all_reached(const struct fuzz_result *r)
 
 	for (i = 1; i < DROP_REASON_COUNT; i++) {
 		if (i != DROP_LIMIT_CONTENDED && i != DROP_INTERNAL && i != DROP_LIMIT_CONCURRENT &&
-		    (i < DROP_NAT_NO_FLOW || i > DROP_ECHO) && r->dropped[i] < 20)
+		    (i < DROP_NAT_NO_FLOW || i > DROP_NAT_SHAPE) && r->dropped[i] < 20)
 			fail_msg("drop reason %u was met %llu times", i,
 				 (unsigned long long)r->dropped[i]);
 	}
 	for (i = STATS_PASS; i < STATS_ACTIONS; i++)
 		assert_true(r->action[i] > 100);
 	assert_true(r->marked > 100);
+	assert_true(r->echoed > 20 && r->too_big > 10);
 	assert_true(r->captured > 100 && r->sampled > 10000);
 	assert_true(r->admitted > 1000 && r->would_drop > 1000);
 	for (i = 1; i < GUARD_COUNT_COUNT; i++)
@@ -146,8 +146,10 @@ PLANTED(4, a_refill_that_loses_nanoseconds_is_found)
 PLANTED(5, fragments_that_meet_two_backends_are_found)
 PLANTED(6, an_mtu_that_counts_the_link_header_is_found)
 PLANTED(7, an_acknowledgement_that_proves_its_source_is_found)
-PLANTED(10, fragments_that_are_no_answers_are_found)
-PLANTED(11, marks_for_who_does_not_understand_are_found)
+PLANTED(20, fragments_that_are_no_answers_are_found)
+PLANTED(21, marks_for_who_does_not_understand_are_found)
+PLANTED(10, an_echo_whose_checksum_does_not_carry_is_found)
+PLANTED(11, an_answer_to_a_fragment_is_found)
 PLANTED(8, a_drop_remembered_across_a_change_is_found)
 PLANTED(9, a_drop_remembered_past_its_end_is_found)
 
@@ -165,6 +167,8 @@ int main(void)
 		cmocka_unit_test(fragments_that_meet_two_backends_are_found),
 		cmocka_unit_test(an_mtu_that_counts_the_link_header_is_found),
 		cmocka_unit_test(an_acknowledgement_that_proves_its_source_is_found),
+		cmocka_unit_test(an_echo_whose_checksum_does_not_carry_is_found),
+		cmocka_unit_test(an_answer_to_a_fragment_is_found),
 		cmocka_unit_test(fragments_that_are_no_answers_are_found),
 		cmocka_unit_test(marks_for_who_does_not_understand_are_found),
 		cmocka_unit_test(a_drop_remembered_across_a_change_is_found),

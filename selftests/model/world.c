@@ -353,7 +353,8 @@ static void vips(struct draw *d, struct model_policy *w)
 			.ring_size = sizes[draw(d, 4)],
 			.service = (uint16_t)draw(d, LIMIT_SERVICES),
 			.flags = (uint16_t)((key.proto == 17 && draw(d, 2) ? VIP_QUIC : 0) |
-					    (draw_one_in(d, 4) ? VIP_CLIENT : 0)),
+					    (draw_one_in(d, 4) ? VIP_CLIENT : 0) |
+					    (draw(d, 3) ? VIP_ECHO : 0)),
 			.hash_seed = { draw_64(d), draw_64(d) }
 		};
 		w->n_vip++;
@@ -391,9 +392,9 @@ void world_wide(struct draw *d, struct model_policy *w)
 	uint32_t i, k;
 
 	w->has_wide = !draw_one_in(d, 4);
-	for (w->n_wide = 0, i = draw(d, MODEL_WIDE + 1); i; i--) {
+	for (w->n_wide = 0, i = draw(d, 4) ? MODEL_WIDE : draw(d, MODEL_WIDE); i; i--) {
 		bool ipv6 = draw(d, 2);
-		uint32_t len = draw(d, 2) ? 128 : ipv6 ? 16 + draw(d, 112) : 96 + 8 + draw(d, 24);
+		uint32_t len = draw(d, 4) ? 128 : ipv6 ? 16 + draw(d, 112) : 96 + 8 + draw(d, 24);
 		struct vip_wide_key key = { .len_bits = VIP_WIDE_PROTO_BITS + len,
 					    .proto = draw(d, 2) ? 6 : 17 };
 
@@ -409,10 +410,11 @@ void world_wide(struct draw *d, struct model_policy *w)
 
 void world_make(struct draw *d, uint64_t now_ns, struct model_policy *ret)
 {
-	bool unknown_l4_drop = ret->unknown_l4_drop; /* fixed when the program is loaded */
+	const struct model_policy fixed = { .unknown_l4_drop = ret->unknown_l4_drop,
+					    .echo_per_s = ret->echo_per_s,
+					    .too_big_per_s = ret->too_big_per_s };
 
-	memset(ret, 0, sizeof(*ret));
-	ret->unknown_l4_drop = unknown_l4_drop;
+	*ret = fixed;
 	lists(d, ret);
 	world_verdicts(d, now_ns, ret);
 	limits(d, ret);
