@@ -257,7 +257,7 @@ static void test_more_than_255_limits_are_refused(void **state)
 #define BYTES(burst)	 "bytes: {rate: 1MB/s, burst: " burst "}"
 
 /* A merged packet that is larger than the burst passes never, and nothing says so but its sender. */
-static void test_a_burst_below_a_merged_packet_is_warned_of(void **state)
+static void test_what_is_seldom_meant_is_warned_of(void **state)
 {
 	static const struct {
 		const char *yaml;
@@ -287,6 +287,10 @@ static void test_a_burst_below_a_merged_packet_is_warned_of(void **state)
 		  0, 0, NULL },
 		{ "limits: [{name: a, direction: egress, sources: [10.0.0.0/8], "
 		  "packets: {rate: 1/s, burst: 1}}]",
+		  0, 0, NULL },
+		{ "limits:\n- {name: a, packets: {rate: 1/s}}", 2, 3, "no packet meets it" },
+		{ "limits: [{name: a, packets: {rate: 1/s}}]\n"
+		  "vips: [{name: v, address: 203.0.113.1, port: 80, limit: a}]",
 		  0, 0, NULL },
 	};
 	struct conf_errors *warnings = calloc(1, sizeof(*warnings));
@@ -343,7 +347,7 @@ int main(void)
 		cmocka_unit_test(test_what_a_limit_selects_is_read),
 		cmocka_unit_test(test_limits_are_read_back_from_a_dump),
 		cmocka_unit_test(test_more_than_255_limits_are_refused),
-		cmocka_unit_test(test_a_burst_below_a_merged_packet_is_warned_of),
+		cmocka_unit_test(test_what_is_seldom_meant_is_warned_of),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "conf_rate.h"
+#include "limit_compile.h"
 
 /*
  * Where packets are met merged: what goes out is cut behind us (TSO), and TC and generic XDP sit
@@ -44,6 +45,11 @@ static void warn_limits(const struct conf *conf, struct conf_errors *warnings)
 		const struct conf_limit *limit = &conf->limits[i];
 		const char *where = merged_where(conf, limit);
 
+		if (limit_compile_selector(conf, limit) == LIMIT_TO_NOTHING)
+			conf_errors_add(warnings, limit->place.line, limit->place.column,
+					"limits[%s]: no packet meets it; for everybody write "
+					"sources: [0.0.0.0/0, \"::/0\"]",
+					limit->name ? limit->name : "?");
 		if (!where)
 			continue;
 		warn_burst(limit, &limit->unit[LIMIT_BYTES], "bytes.burst", where, warnings);
