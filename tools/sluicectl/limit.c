@@ -21,6 +21,9 @@ void print_limits(json_t *data, FILE *out)
 		{ "BYTES", "bytes.rate" },
 		{ "CONNECTIONS", "connections.rate" },
 		{ "CONCURRENT", "concurrent.max" },
+		{ "TOTAL_P", "total.packets.rate" },
+		{ "TOTAL_B", "total.bytes.rate" },
+		{ "TOTAL_C", "total.connections.rate" },
 		{ "DRY_RUN", "dry_run" },
 		{ "ADMITTED", "admitted_packets" },
 		{ "DROPPED_P", "packets.dropped_packets" },
@@ -30,7 +33,7 @@ void print_limits(json_t *data, FILE *out)
 		{ 0 },
 	};
 
-	table_print(data, columns, out);
+	table_print_used(data, columns, out);
 }
 
 static void print_unit(json_t *data, const char *unit, FILE *out)
@@ -41,10 +44,13 @@ static void print_unit(json_t *data, const char *unit, FILE *out)
 
 	if (!u)
 		return;
-	fprintf(out, "%-12s %s burst %s (realised %s/s), dropped %s packets", unit,
-		table_cell(u, "rate", a, sizeof(a)), table_cell(u, "burst", b, sizeof(b)),
-		table_cell(u, "realised_per_s", c, sizeof(c)),
-		table_cell(u, "dropped_packets", d, sizeof(d)));
+	if (json_object_get(u, "rate"))
+		fprintf(out, "%-12s %s burst %s (realised %s/s)", unit,
+			table_cell(u, "rate", a, sizeof(a)), table_cell(u, "burst", b, sizeof(b)),
+			table_cell(u, "realised_per_s", c, sizeof(c)));
+	else
+		fprintf(out, "%-12s by the total", unit);
+	fprintf(out, ", dropped %s packets", table_cell(u, "dropped_packets", d, sizeof(d)));
 	fprintf(out, ", would drop %s\n", table_cell(u, "would_drop_packets", a, sizeof(a)));
 	if (left)
 		fprintf(out, "%-12s %s left, the next passes in %s ms\n", "",

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "table.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,7 +47,8 @@ const char *table_cell(const json_t *row, const char *path, char *buf, size_t bu
 	if (json_is_integer(value))
 		snprintf(buf, buf_bytes, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
 	else if (json_is_real(value))
-		snprintf(buf, buf_bytes, "%.6g", json_real_value(value));
+		snprintf(buf, buf_bytes, json_real_value(value) < 1e6 ? "%.6g" : "%.0f",
+			 json_real_value(value));
 	else if (json_is_boolean(value))
 		snprintf(buf, buf_bytes, "%s", json_is_true(value) ? "yes" : "no");
 	else if (json_is_array(value))
@@ -56,28 +58,67 @@ const char *table_cell(const json_t *row, const char *path, char *buf, size_t bu
 	return buf;
 }
 
-void table_print(const json_t *rows, const struct table_column *columns, FILE *out)
+/* The widest cell of the column, with its title; 0: no row has it. */
+static int width_of(const json_t *rows, const struct table_column *column)
 {
-	int width[TABLE_COLUMNS_MAX] = { 0 };
+	int width = (int)strlen(column->title);
+	bool is_used = false;
 	char buf[512];
 	json_t *row;
-	size_t n, i;
+	size_t i;
 
-	for (n = 0; n < TABLE_COLUMNS_MAX && columns[n].title; n++)
-		width[n] = (int)strlen(columns[n].title);
 	json_array_foreach(rows, i, row) {
-		for (size_t c = 0; c < n; c++) {
-			int len = (int)strlen(table_cell(row, columns[c].path, buf, sizeof(buf)));
+		const char *text = table_cell(row, column->path, buf, sizeof(buf));
 
-			width[c] = len > width[c] ? len : width[c];
-		}
+		if ((int)strlen(text) > width)
+			width = (int)strlen(text);
+		is_used |= strcmp(text, "-") != 0;
 	}
-	for (size_t c = 0; c < n; c++)
-		fprintf(out, c + 1 < n ? "%-*s  " : "%-.*s\n", c + 1 < n ? width[c] : 512,
-			columns[c].title);
-	json_array_foreach(rows, i, row) {
-		for (size_t c = 0; c < n; c++)
-			fprintf(out, c + 1 < n ? "%-*s  " : "%-.*s\n", c + 1 < n ? width[c] : 512,
-				table_cell(row, columns[c].path, buf, sizeof(buf)));
+	return is_used ? width : 0;
+}
+
+/* A row, or without one the titles. */
+static void print_row(const json_t *row, const struct table_column *columns, const int *width,
+		      size_t last, FILE *out)
+{
+	char buf[512];
+
+	for (size_t c = 0; c <= last; c++) {
+		const char *text =
+			row ? table_cell(row, columns[c].path, buf, sizeof(buf)) : columns[c].title;
+
+		if (width[c])
+			fprintf(out, c < last ? "%-*s  " : "%-.*s\n", c < last ? width[c] : 512,
+				text);
 	}
+}
+
+static void print_table(const json_t *rows, const struct table_column *columns, bool all, FILE *out)
+{
+	int width[TABLE_COLUMNS_MAX] = { 0 };
+	size_t last = 0, i;
+	json_t *row;
+
+	for (i = 0; columns[i].title; i++) {
+		if (i == TABLE_COLUMNS_MAX)
+			abort();
+		width[i] = width_of(rows, &columns[i]);
+		if (!width[i] && all)
+			width[i] = (int)strlen(columns[i].title);
+		if (width[i])
+			last = i;
+	}
+	print_row(NULL, columns, width, last, out);
+	json_array_foreach(rows, i, row)
+		print_row(row, columns, width, last, out);
+}
+
+void table_print(const json_t *rows, const struct table_column *columns, FILE *out)
+{
+	print_table(rows, columns, true, out);
+}
+
+void table_print_used(const json_t *rows, const struct table_column *columns, FILE *out)
+{
+	print_table(rows, columns, json_array_size(rows) == 0, out);
 }

@@ -24,20 +24,28 @@ static double realised_per_s(const struct gcra_rate *rate)
 	return cost > 0 ? (double)GCRA_FP_PER_S / cost : 0;
 }
 
-static json_t *limit_unit_json(const struct conf_rate *conf, const struct gcra_rate *rate,
+/* What was refused of a unit, by each source's rate or by the total over all; NULL: it has neither. */
+static json_t *limit_unit_json(const struct conf_limit *limit, const struct gcra_rate *rate,
 			       const struct stats_limit *stats, enum limit_unit unit)
 {
+	const struct conf_rate *each = &limit->unit[unit];
+	json_t *row;
 	char text[64] = "";
 
-	if (conf->count == 0)
+	if (!each->count && !limit->total[unit].count)
 		return NULL;
-	conf_rate_format(conf, text, sizeof(text));
-	return json_pack("{s:s,s:I,s:f,s:I,s:I,s:I,s:I}", "rate", text, "burst",
-			 (json_int_t)conf->burst, "realised_per_s", realised_per_s(rate),
-			 "dropped_packets", (json_int_t)stats->dropped[unit].packets,
-			 "dropped_bytes", (json_int_t)stats->dropped[unit].bytes,
-			 "would_drop_packets", (json_int_t)stats->would_drop[unit].packets,
-			 "would_drop_bytes", (json_int_t)stats->would_drop[unit].bytes);
+	row = json_pack("{s:I,s:I,s:I,s:I}", "dropped_packets",
+			(json_int_t)stats->dropped[unit].packets, "dropped_bytes",
+			(json_int_t)stats->dropped[unit].bytes, "would_drop_packets",
+			(json_int_t)stats->would_drop[unit].packets, "would_drop_bytes",
+			(json_int_t)stats->would_drop[unit].bytes);
+	if (!row || !each->count)
+		return row;
+	conf_rate_format(each, text, sizeof(text));
+	json_object_set_new(row, "rate", json_string(text));
+	json_object_set_new(row, "burst", json_integer((json_int_t)each->burst));
+	json_object_set_new(row, "realised_per_s", json_real(realised_per_s(rate)));
+	return row;
 }
 
 static json_t *sources_json(const struct conf_limit *limit)
@@ -148,7 +156,7 @@ static json_t *limit_json(struct dataplane *dp, const struct conf *conf,
 	json_object_set_new(row, "admitted_bytes", json_integer((json_int_t)stats.admitted.bytes));
 	json_object_set_new(row, "marked_packets", json_integer((json_int_t)stats.marked.packets));
 	for (enum limit_unit u = LIMIT_PACKETS; u < LIMIT_UNITS; u++) {
-		json_t *unit = limit_unit_json(&limit->unit[u], &rates.unit[u], &stats, u);
+		json_t *unit = limit_unit_json(limit, &rates.unit[u], &stats, u);
 
 		if (unit)
 			json_object_set_new(row, limit_unit_name(u), unit);
