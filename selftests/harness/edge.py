@@ -118,6 +118,20 @@ def listens(lab, node, port, address=""):
     return f"{address.join('[]') if ':' in address else address}:{port} " in lab.run(node, "ss", "-Htln").stdout
 
 
+def starved_s(agent):
+    """
+    How long the agent's processes have waited for a CPU, and this machine for those below it (steal). Promises of
+    time assume that it need not wait: by what this has grown meanwhile a test allows for the other load of its machine.
+    """
+    ns = 0
+    for pid in agent.pids():
+        with open(f"/proc/{pid}/schedstat", encoding="ascii") as f:
+            ns += int(f.read().split()[1])
+    with open("/proc/stat", encoding="ascii") as f:
+        steal = int(f.readline().split()[8])
+    return ns / 1e9 + steal / os.sysconf("SC_CLK_TCK")
+
+
 def certificate(folder, *names):
     """A self-signed pair for the names; returns the paths of chain and key."""
     chain, key = os.path.join(folder, names[0] + ".crt"), os.path.join(folder, names[0] + ".key")

@@ -1,21 +1,24 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""A backend whose health can be told: backend.py STATE_FILE CHAIN KEY.
+"""A backend whose health can be told: backend.py STATE_FILE CHAIN KEY [ADDRESS].
 
-The state file holds words: an HTTP status, or "mute" (TCP is accepted, nothing is answered). Listens for
-HTTP on 8080, HTTPS on 8443, answers to "ping" on UDP 7007 and to DNS questions on UDP 5300. Datagrams to
-5353 are counted; SIGTERM prints {"last": seconds of CLOCK_MONOTONIC, "n": count}.
+The state file holds words: an HTTP status, or "mute" (TCP is accepted, nothing is answered). Listens for HTTP on
+8080 and HTTPS on 8443, where Host and the server name of TLS have to be web.internal; answers to "ping" on UDP 7007
+and to DNS questions on UDP 5300. Datagrams to 5353 are counted; SIGTERM prints {"last": seconds of CLOCK_MONOTONIC,
+"n": count}.
 """
 import http.server
 import json
 import signal
 import socket
+import socketserver
 import ssl
 import sys
 import threading
 import time
 
 STATE, CHAIN, KEY = sys.argv[1:4]
+ADDRESS = (sys.argv + [""])[4]  # else all of them
 count = {"n": 0, "last": 0.0}
 
 
@@ -33,6 +36,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             time.sleep(5)
         body = b"all is ok here\n"
         good = self.path == "/healthz" and self.headers["Host"].split(":")[0] == "web.internal"
+        good = good and getattr(self.connection, "sni", "web.internal") == "web.internal"
         self.send_response(int(words[0]) if good else 404)
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
@@ -47,6 +51,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 class Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
     allow_reuse_address = True
+    server_bind = socketserver.TCPServer.server_bind  # without asking the name of its address
 
     def handle_error(self, *_):
         pass
@@ -56,12 +61,13 @@ class TlsServer(Server):
     def finish_request(self, request, address):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(CHAIN, KEY)
+        context.sni_callback = lambda connection, name, _: setattr(connection, "sni", name)
         super().finish_request(context.wrap_socket(request, server_side=True), address)
 
 
 def udp(port, answer):
     s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    s.bind(("", port))
+    s.bind((ADDRESS, port))
     while True:
         data, peer = s.recvfrom(2048)
         reply = answer(data)
@@ -81,7 +87,7 @@ def note(_):
 
 # No thread takes it but the one that waits for it, below: a handler might wait for the end of a sleep.
 signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
-for target in (Server(("", 8080), Handler).serve_forever, TlsServer(("", 8443), Handler).serve_forever,
+for target in (Server((ADDRESS, 8080), Handler).serve_forever, TlsServer((ADDRESS, 8443), Handler).serve_forever,
                lambda: udp(7007, lambda d: b"pong" if d == b"ping" and state()[0] == "200" else None),
                lambda: udp(5300, dns), lambda: udp(5353, note)):
     threading.Thread(target=target, daemon=True).start()
