@@ -356,6 +356,8 @@ static void test_icmp_error(struct plane *p, const void *row)
 
 static void test_elsewhere(struct plane *p, const void *row)
 {
+	struct packet_spec tagged = tcp;
+	struct packet in, out;
 	struct backend b;
 	uint32_t id = 1;
 
@@ -369,6 +371,13 @@ static void test_elsewhere(struct plane *p, const void *row)
 	/* IPv6 is not put into IPv4: the agent configures none such, and none leaves. */
 	assert_int_equal(plane_run_spec(p, &tcp_v6), PLANE_DROP);
 	assert_int_equal(plane_drops(p, DROP_ENCAP).packets, 1);
+	if (p->hook == PLANE_TC) /* where tags are beside the packet */
+		return;
+	tagged.tags = 2;
+	packet_build(&tagged, &in);
+	assert_int_equal(plane_run(p, &in, &out), PLANE_REDIRECT);
+	assert_memory_equal(out.bytes + 12, in.bytes + 12, in.l3 - 12);
+	check_outer(&shapes[0], out.bytes + in.l3, in.len - in.l3);
 }
 
 int main(void)

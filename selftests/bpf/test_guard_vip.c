@@ -260,6 +260,35 @@ static void test_hysteresis(struct plane *p, const void *row)
 	assert_int_equal(syns_of_a_second(p, VIP4, 90), 0);
 }
 
+/* Others shipped a counter that also counted who only asked whether there is a flood. */
+static void test_only_syns_count(struct plane *p, const void *row)
+{
+	struct guard g = {
+		.mode = GUARD_AUTO, .on_per_s = 100, .off_per_s = 90, .hold_ns = 5 * PLANE_SECOND
+	};
+	struct guard_segment syn = guard_lab_syn(CLIENT4, VIP4, 80), other;
+	uint32_t turn, i;
+
+	(void)row;
+	open_vips(p);
+	guard_lab_set(p, VIP, &g);
+	for (turn = 0; turn < 2; turn++) { /* off, then on */
+		uint32_t sent = turn ? 100 : 50;
+
+		*p->now_ns += PLANE_SECOND;
+		for (i = 0; i < sent; i++)
+			guard_lab_send(p, &syn, NULL);
+		assert_int_equal(guard_lab_get(p, VIP).syns, sent);
+		for (i = 0; i < 300; i++) {
+			other = guard_lab_bare(syn, i & 1 ? TCP_ACK_FLAG : TCP_RST, i, i);
+			other.spec.sport = (uint16_t)(1000 + i);
+			guard_lab_send(p, &other, NULL);
+		}
+		assert_int_equal(guard_lab_get(p, VIP).syns, sent);
+		assert_int_equal(guard_lab_get(p, VIP).turns, turn);
+	}
+}
+
 static void test_per_vip(struct plane *p, const void *row)
 {
 	struct guard g = {
@@ -293,6 +322,7 @@ int main(void)
 	TABLE(test_other, others);
 	plane_case_add("allowed and proven sources are left alone", test_exempt);
 	plane_case_add("the rate of SYNs turns it on, and off with hysteresis", test_hysteresis);
+	plane_case_add("only SYNs count, not who asks whether it is on", test_only_syns_count);
 	plane_case_add("each vip has a guard of its own", test_per_vip);
 	return plane_case_run("guard_vip");
 }

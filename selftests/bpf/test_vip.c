@@ -96,14 +96,51 @@ static void test_rewrite(struct plane *p, const void *row)
 	assert_memory_equal(out.bytes + 12, in.bytes + 12, in.len - 12);
 }
 
+/* With the tags that it came with. */
 static void test_other_device(struct plane *p, const void *row)
 {
+	struct packet_spec specs[] = { tcp, tcp_v6 };
+	struct packet in, out;
+	uint32_t i;
+
 	(void)row;
 	balance(p, 1);
 	plane_backend(p, 1, PLANE_ELSEWHERE, MTU);
-	assert_int_equal(plane_run_spec(p, &tcp), PLANE_REDIRECT);
-	assert_int_equal(plane_run_spec(p, &tcp_v6), PLANE_REDIRECT);
-	assert_int_equal(plane_actions(p, STATS_FORWARD).packets, 2);
+	for (i = 0; i < 6; i++) {
+		specs[i / 3].tags = i % 3;
+		packet_build(&specs[i / 3], &in);
+		assert_int_equal(plane_run(p, &in, &out), PLANE_REDIRECT);
+		assert_int_equal(out.len, in.len);
+		assert_memory_equal(out.bytes + 12, in.bytes + 12, in.len - 12);
+	}
+	assert_int_equal(plane_actions(p, STATS_FORWARD).packets, 6);
+}
+
+/* Nothing that a packet has around or between its headers leads it past its vip, or to another backend. */
+static void test_shapes(struct plane *p, const void *row)
+{
+	struct packet_spec v4 = tcp, v6 = tcp_v6;
+	uint32_t i, want, want_v6;
+
+	(void)row;
+	balance(p, 8);
+	for (i = 0; i < 32; i++) {
+		v4 = tcp;
+		v6 = tcp_v6;
+		v4.sport = v6.sport = (uint16_t)(4000 + i);
+		want = backend_of(p, &v4);
+		want_v6 = backend_of(p, &v6);
+		assert_true(want && want_v6);
+		v4.tags = v6.tags = 1 + i % 2;
+		v4.option_bytes = i % 3 ? 24 : 40;
+		v4.tcp_option_bytes = v6.tcp_option_bytes = 20;
+		assert_int_equal(backend_of(p, &v4), want);
+		v6.hop_options = i % 2;
+		v6.ext[0] = PROTO_DEST_OPTIONS;
+		v6.ext[1] = PROTO_ROUTING;
+		v6.ext[2] = PROTO_FRAGMENT; /* of a whole packet */
+		assert_int_equal(backend_of(p, &v6), want_v6);
+	}
 }
 
 static void test_not_a_vip(struct plane *p, const void *row)
@@ -458,6 +495,7 @@ int main(void)
 {
 	plane_case_add("a packet gets the backend's address and nothing else", test_rewrite);
 	plane_case_add("a backend behind another device is redirected to", test_other_device);
+	plane_case_add("tags, options and extension headers lead to the same backend", test_shapes);
 	plane_case_add("what is not to a vip goes to the host", test_not_a_vip);
 	plane_case_add("flows are spread evenly", test_distribution);
 	plane_case_add("a flow's backend can be computed", test_same_as_computed);

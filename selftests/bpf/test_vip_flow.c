@@ -102,6 +102,16 @@ static struct stats_flow counts(const struct plane *p)
 	return s;
 }
 
+/* What counts towards the bound of a second. */
+static uint32_t counted(const struct plane *p, uint32_t kind)
+{
+	struct vip_window w;
+	uint32_t vip = 1;
+
+	assert_int_equal(bpf_map_lookup_elem(plane_map(p, "vip_window"), &vip, &w), 0);
+	return (uint32_t)w.meter[kind].notes;
+}
+
 static void test_no_window(struct plane *p, const void *row)
 {
 	uint16_t i;
@@ -145,6 +155,9 @@ static void test_two_changes(struct plane *p, const void *row)
 	assert_int_equal(backend_of(p, from(ack, 6, TCP_ACK)), C);
 	assert_int_equal(backend_of(p, from(ack, 7, TCP_SYN)), C);
 	assert_int_equal(notes(p), 3);
+	/* Who followed a note, or needed none, has not been counted. */
+	assert_int_equal(counted(p, VIP_FLOW_SYN), 2);
+	assert_int_equal(counted(p, VIP_FLOW_OTHER), 1);
 }
 
 static void test_reset(struct plane *p, const void *row)
