@@ -50,6 +50,9 @@ const volatile __u32 limit_concurrent_sets = 8192;
 const volatile bool guard_own = true;
 const volatile bool guard_vips = true;
 
+/* The kernel has ciphers for programs (6.10): encrypted connection ids of QUIC can be read. */
+const volatile bool quic_encryption = false;
+
 /* Odd and secret: who could know it could make sources that share a slot of the drop cache. */
 const volatile __u64 drop_cache_factor = 0x9e3779b97f4a7c15;
 

@@ -259,6 +259,10 @@ enum bpf_adj_room_mode {
 	BPF_ADJ_ROOM_MAC = 1,
 };
 
+struct bpf_dynptr {
+	__u64 __opaque[2];
+};
+
 struct ethhdr {
 	unsigned char h_dest[6];
 	unsigned char h_source[6];

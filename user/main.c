@@ -15,6 +15,7 @@
 #include "agent/acl_source.h"
 #include "agent/host_files.h"
 #include "agent/pem.h"
+#include "agent/quic_secret.h"
 #include "base/cleanup.h"
 #include "conf/conf.h"
 #include "conf/conf_warn.h"
@@ -169,6 +170,7 @@ static void check_host(const struct conf *conf, struct conf_errors *errors, void
 	check_accounts(&conf->agent, check, errors);
 	check_bpffs(conf, check, errors);
 	pem_check(conf, &source, errors);
+	quic_secret_check(conf, &source, errors);
 	acl_source_check(conf, errors);
 	supervisor_health_check(conf, errors);
 	conf_errors_sort(errors);

@@ -11,6 +11,7 @@
 #include "../lib/proto.h"
 #include "../explain.h"
 #include "../pipeline.h"
+#include "quic_decrypt.h"
 #include "sluice/abi/quic.h"
 
 #define QUIC_LONG 0x80
@@ -54,6 +55,7 @@ static __always_inline bool quic_read(FRAME_CONTEXT *ctx, const struct pkt_facts
 				      struct quic_server *ret)
 {
 	__u32 at = p->header_bytes, end = p->l2_bytes + p->l3_bytes, id_bytes, cid_bytes, cid_at;
+	__u32 nonce;
 	__u8 head[QUIC_HEAD_BYTES + 1] = {};
 	const struct quic *q = bpf_map_lookup_elem(&quic, &ret->vip_id);
 
@@ -62,11 +64,20 @@ static __always_inline bool quic_read(FRAME_CONTEXT *ctx, const struct pkt_facts
 	cid_at = head[0] & QUIC_LONG ? QUIC_LONG_AT : QUIC_SHORT_AT;
 	ret->config = (head[0] & QUIC_LONG ? head[QUIC_LONG_AT] : head[QUIC_SHORT_AT]) >> 5;
 	id_bytes = q->server_id_bytes[ret->config & (QUIC_CONFIGS - 1)];
-	cid_bytes = 1 + id_bytes + q->nonce_bytes[ret->config & (QUIC_CONFIGS - 1)];
+	nonce = q->nonce_bytes[ret->config & (QUIC_CONFIGS - 1)];
+	cid_bytes = 1 + id_bytes + (nonce & ~(__u32)QUIC_ENCRYPTED);
 	if (id_bytes == 0 || id_bytes > QUIC_SERVER_ID_MAX ||
 	    ((head[0] & QUIC_LONG) && head[QUIC_LONG_AT - 1] != cid_bytes) ||
 	    at + cid_at + cid_bytes > end)
 		return false;
+	if (nonce & QUIC_ENCRYPTED) {
+		struct quic_cid cid = { .at = at + cid_at + 1,
+					.body_bytes = cid_bytes - 1,
+					.id_bytes = id_bytes,
+					.key = quic_key_index(ret->vip_id, ret->config) };
+
+		return !quic_decrypt(ctx, &cid, ret);
+	}
 	/* Once more for the verifier of 6.1, which learns nothing from "not 0": from 1 to 16. */
 	id_bytes--;
 	barrier_var(id_bytes);

@@ -50,6 +50,9 @@ struct plane_settings {
 	uint32_t planted;     /* a bug of planted.bpf.c, PLANE_XDP only, or planted_egress.bpf.c */
 };
 
+/* Has the kernel ciphers for programs? The programs are loaded with them where it has. */
+bool plane_encrypts(void);
+
 struct plane {
 	enum plane_hook hook;
 	bool planted;

@@ -10,6 +10,7 @@
 
 #include "plane.h"
 #include "plane_pool.h"
+#include "dataplane/quic_key.h"
 #include "planted.skel.h"
 #include "planted_egress.skel.h"
 #include "tc_egress.skel.h"
@@ -45,11 +46,19 @@ static void settle_maps(struct bpf_object *object, const struct plane_settings *
 		(skeleton)->rodata->echo_per_s = (s)->echo_per_s;           \
 		(skeleton)->rodata->guard_own = !(s)->no_cookies;           \
 		(skeleton)->rodata->guard_vips = !(s)->no_cookies;          \
+		(skeleton)->rodata->quic_encryption = plane_encrypts();     \
 		(skeleton)->rodata->vip_syns_per_s = PLANE_SYNS_PER_S;      \
 		(skeleton)->rodata->vip_notes_per_s = PLANE_NOTES_PER_S;    \
 		(skeleton)->rodata->ring_stride = PLANE_RING;               \
 		settle_maps((skeleton)->obj, (s));                          \
 	} while (0)
+
+bool plane_encrypts(void)
+{
+	struct errmsg why;
+
+	return quic_key_kernel_has(&why);
+}
 
 static void open_policy(struct plane *p)
 {

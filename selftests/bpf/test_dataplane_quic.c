@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Server ids of backends, as the maps get them: in line with who is to get packets, over restarts too. */
 #include <bpf/bpf.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
 
 #include "dataplane/dataplane_state.h"
 #include "dataplane/quic_map.h"
+#include "dataplane/vip_state.h"
 #include "vip_lab.h"
 
 static struct conf_quic kinds[] = {
@@ -159,6 +161,64 @@ static void who_goes_takes_it_along(struct vip_lab *w)
 	assert_int_equal(count(w), 0);
 }
 
+/* Nothing of a change is applied where the kernel has no ciphers, and the error says what it takes. */
+static void a_key_needs_a_kernel(struct vip_lab *w)
+{
+	const bool has = w->dp->quic_encryption;
+	struct conf_quic encrypted = kinds[0];
+	struct errmsg err = { "" };
+	uint32_t before = count(w);
+
+	encrypted.key = (char *)(uintptr_t) "/key.pem";
+	encrypted.has_secret = true;
+	w->vip.quic = &encrypted;
+	w->vip.n_backends = 1;
+	w->dp->quic_encryption = false;
+	assert_int_equal(vip_map_apply(w->dp, w->lab->loop, &w->conf, &err), -EOPNOTSUPP);
+	assert_non_null(strstr(err.text, "vips[web].quic.key"));
+	assert_non_null(strstr(err.text, "6.10"));
+	assert_int_equal(count(w), before);
+	w->dp->quic_encryption = has;
+	w->vip.n_backends = VIP_LAB_HOSTS;
+	w->vip.quic = kinds;
+}
+
+/* By the bits of config rotations: ciphers that vip `id` has, as this process knows. */
+static uint8_t ciphers(struct vip_lab *w, uint32_t id)
+{
+	return w->dp->vip->quic_keyed ? w->dp->vip->quic_keyed[id] : 0;
+}
+
+static void ciphers_come_and_go(struct vip_lab *w)
+{
+	struct conf_quic encrypted[2] = { kinds[0], kinds[1] };
+	uint32_t id = vip_map_id(w->dp, "web");
+	struct quic q;
+
+	a_key_needs_a_kernel(w);
+	if (!w->dp->quic_encryption)
+		return;
+	encrypted[0].key = encrypted[1].key = (char *)(uintptr_t) "/key.pem";
+	encrypted[0].has_secret = encrypted[1].has_secret = true;
+	w->vip.quic = encrypted;
+	w->vip.n_quic = 2;
+	vip_lab_apply(w);
+	assert_int_equal(ciphers(w, id), 1U << 0 | 1U << 3);
+	assert_int_equal(bpf_map_lookup_elem(pinned_map_fd(w->dp, "quic"), &id, &q), 0);
+	assert_int_equal(q.nonce_bytes[0], 6 | QUIC_ENCRYPTED);
+	/* Another agent, whose file cannot be read: the cipher that is there stays. */
+	dataplane_close(w->dp);
+	w->dp = lab_dataplane(w->lab, &w->conf_dp);
+	assert_int_equal(dataplane_attach(w->dp, &w->conf_dp), 0);
+	encrypted[0].has_secret = encrypted[1].has_secret = false;
+	w->vip.n_quic = 1;
+	vip_lab_apply(w);
+	assert_int_equal(ciphers(w, id), 1U << 0);
+	w->vip.quic = kinds;
+	vip_lab_apply(w);
+	assert_int_equal(ciphers(w, id), 0);
+}
+
 /* One after the other with one lab: loading the programs is most of what this takes. */
 static void server_ids_are_those_of_who_gets_packets(void **state)
 {
@@ -178,6 +238,8 @@ static void server_ids_are_those_of_who_gets_packets(void **state)
 	assert_int_equal(q.nonce_bytes[0], 6);
 	assert_int_equal(q.server_id_bytes[3], 0);
 	two_kinds_at_once(w);
+	ciphers_come_and_go(w);
+	lab_until(w->lab, vip_lab_all_in_ring, w);
 	drained_ones_keep_theirs(w);
 	who_is_down_has_none(w);
 	drain_all(w);

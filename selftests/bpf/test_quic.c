@@ -13,6 +13,7 @@
 
 #include "lib/proto.h"
 #include "plane_case.h"
+#include "quic_key.skel.h"
 #include "sluice/abi/quic.h"
 
 #define VIP_V4	 "192.0.2.10"
@@ -253,12 +254,165 @@ static void test_backend_gone(struct plane *p, const void *row)
 	assert_int_equal(plane_drops(p, DROP_BACKEND_GONE).packets, 1);
 }
 
+/* draft-ietf-quic-load-balancers-19 B.2; the last three as selftests/harness/quic_lb.py makes them. */
+static const uint8_t key[QUIC_KEY_BYTES] = { 0x8f, 0x95, 0xf0, 0x92, 0x45, 0x76, 0x5f, 0x80,
+					     0x25, 0x69, 0x34, 0xe5, 0x0c, 0x66, 0x20, 0x7f };
+
+/* By configuration; the backend is the configuration and one. */
+static const struct {
+	uint8_t id_bytes, nonce_bytes;
+	uint8_t id[15];
+	uint8_t body[19];
+} vectors[] = {
+	{ 3, 4, { 0xed, 0x79, 0x3a }, { 0x20, 0xb1, 0xd0, 0x7b, 0x35, 0x9d, 0x3c } },
+	{ 10,
+	  5,
+	  { 0xed, 0x79, 0x3a, 0x51, 0xd4, 0x9b, 0x8f, 0x5f, 0xab, 0x65 },
+	  { 0xcc, 0x38, 0x1b, 0xc7, 0x4c, 0xb4, 0xfb, 0xad, 0x28, 0x23, 0xa3, 0xd1, 0xf8, 0xfe,
+	    0xd2 } },
+	{ 8,
+	  8,
+	  { 0xed, 0x79, 0x3a, 0x51, 0xd4, 0x9b, 0x8f, 0x5f },
+	  { 0x4d, 0xd2, 0xd0, 0x5a, 0x7b, 0x0d, 0xe9, 0xb2, 0xb9, 0x90, 0x7a, 0xfb, 0x5e, 0xcf,
+	    0x8c, 0xc3 } },
+	{ 9,
+	  9,
+	  { 0xed, 0x79, 0x3a, 0x51, 0xd4, 0x9b, 0x8f, 0x5f, 0xab },
+	  { 0x57, 0x79, 0xc9, 0xcc, 0x86, 0xbe, 0xb3, 0xa3, 0xa4, 0xa3, 0xca, 0x96, 0xfc, 0xe4,
+	    0xbf, 0xe0, 0xcd, 0xbc } },
+	{ 15,
+	  4,
+	  { [14] = 5 },
+	  { 0x8e, 0x87, 0x87, 0x50, 0x97, 0x24, 0xee, 0x3a, 0xa3, 0x5d, 0x1b, 0xfa, 0x60, 0x2f,
+	    0x8b, 0x08, 0xdb, 0xca, 0xd5 } },
+	{ 1,
+	  18,
+	  { 5 },
+	  { 0x9e, 0xd0, 0xcd, 0x28, 0xb5, 0x8b, 0xb6, 0x5f, 0x11, 0xd9, 0xda, 0x4a, 0x8a, 0x41,
+	    0xc7, 0xaf, 0xca, 0x9d, 0x48 } },
+	{ 12,
+	  4,
+	  { [11] = 5 },
+	  { 0x03, 0x22, 0xfc, 0x85, 0x01, 0x95, 0xcf, 0x7c, 0x7d, 0x7d, 0xf6, 0xee, 0xa6, 0xb5,
+	    0x1c, 0xbe } },
+};
+
+#define VECTORS (sizeof(vectors) / sizeof(vectors[0]))
+
+/* Of the vip's configurations, which are encrypted: NULL removes the ciphers. */
+static void set_key(struct quic_key *programs, const uint8_t *with)
+{
+	struct quic_key_call args = { 0 };
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = &args, .ctx_size_in = sizeof(args));
+	uint32_t config;
+	int fd = bpf_program__fd(with ? programs->progs.quic_key_set
+				      : programs->progs.quic_key_remove);
+
+	for (config = 0; config < VECTORS; config++) {
+		args.index = quic_key_index(1, config);
+		memcpy(args.key, with ? with : key, sizeof(args.key));
+		assert_int_equal(bpf_prog_test_run_opts(fd, &opts), 0);
+		assert_int_equal(opts.retval, 0);
+	}
+}
+
+/* Each connection id in both forms of header, as long as it is or cut by so many bytes. */
+static struct stats_quic send_vectors(struct plane *p, uint32_t cut_bytes, bool routed)
+{
+	struct packet_spec spec = udp;
+	struct stats_quic before, after;
+	uint8_t config, is_long;
+
+	plane_sum(p, "stats_quic", 1, &before, sizeof(before));
+	for (config = 0; config < VECTORS; config++) {
+		uint32_t body_bytes = vectors[config].id_bytes + vectors[config].nonce_bytes;
+
+		for (is_long = 0; is_long < 2; is_long++) {
+			uint8_t bytes[40] = { is_long ? 0xc3 : 0x40,	0, 0, 0, 1,
+					      (uint8_t)(1 + body_bytes) };
+			uint32_t at = is_long ? 6 : 1;
+
+			bytes[at] = (uint8_t)(config << 5 | body_bytes);
+			memcpy(bytes + at + 1, vectors[config].body, body_bytes);
+			spec.payload_bytes = at + 1 + body_bytes - cut_bytes;
+			uint32_t met = backend_of(p, &spec, bytes, spec.payload_bytes);
+
+			if (routed)
+				assert_int_equal(met, config + 1U);
+		}
+	}
+	plane_sum(p, "stats_quic", 1, &after, sizeof(after));
+	return (struct stats_quic) { after.routed - before.routed,
+				     after.unroutable - before.unroutable,
+				     after.unknown - before.unknown };
+}
+
+static void balance_encrypted(struct plane *p)
+{
+	uint32_t vip_id = 1;
+	struct quic q = { .nonce_bytes = { 0 } };
+	uint8_t config;
+
+	balance(p);
+	for (config = 0; config < VECTORS; config++) {
+		q.server_id_bytes[config] = vectors[config].id_bytes;
+		q.nonce_bytes[config] = vectors[config].nonce_bytes | QUIC_ENCRYPTED;
+		put_server(p, config, vectors[config].id, vectors[config].id_bytes, config + 1);
+	}
+	assert_int_equal(bpf_map_update_elem(plane_map(p, "quic"), &vip_id, &q, 0), 0);
+}
+
+static struct quic_key *load_programs(struct plane *p)
+{
+	struct quic_key *programs = quic_key__open();
+
+	assert_non_null(programs);
+	programs->rodata->quic_encryption = true;
+	assert_int_equal(bpf_map__set_pin_path(programs->maps.quic_keys, NULL), 0);
+	assert_int_equal(bpf_map__reuse_fd(programs->maps.quic_keys, plane_map(p, "quic_keys")), 0);
+	assert_int_equal(quic_key__load(programs), 0);
+	return programs;
+}
+
+/* One load of what makes ciphers for all of them. */
+static void test_encrypted(struct plane *p, const void *row)
+{
+	static const uint8_t other[QUIC_KEY_BYTES] = { 1 };
+	const uint64_t all = 2 * VECTORS;
+	struct quic_key *programs;
+	struct stats_quic s;
+
+	(void)row;
+	balance_encrypted(p);
+	s = send_vectors(p, 0, false);
+	assert_int_equal(s.unroutable, all); /* there is no cipher yet, or the kernel has none */
+	if (!plane_encrypts())
+		return;
+	programs = load_programs(p);
+	set_key(programs, key);
+	s = send_vectors(p, 0, true);
+	assert_int_equal(s.routed, all);
+	s = send_vectors(p, 1, false);
+	assert_int_equal(s.unroutable, all);
+	set_key(programs, other);
+	s = send_vectors(p, 0, false);
+	assert_int_equal(s.unknown, all);
+	set_key(programs, key);
+	s = send_vectors(p, 0, true);
+	assert_int_equal(s.routed, all);
+	set_key(programs, NULL);
+	s = send_vectors(p, 0, false);
+	assert_int_equal(s.unroutable, all);
+	quic_key__destroy(programs);
+}
+
 int main(void)
 {
 	plane_case_table(test_choice, cases, sizeof(cases[0]), sizeof(cases) / sizeof(cases[0]));
 	plane_case_add("a vip without it looks at no connection id", test_other_vip);
 	plane_case_add("another vip's server ids are not this one's", test_other_vips_servers);
 	plane_case_add("fragments go where fragments go", test_fragments);
+	plane_case_add("the draft's encrypted ids, with and without their key", test_encrypted);
 	plane_case_add("an id that outlived its backend's record is dropped, and counted",
 		       test_backend_gone);
 	return plane_case_run("quic");

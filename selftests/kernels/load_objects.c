@@ -67,6 +67,15 @@ static bool is_switch(const struct btf *btf, uint32_t type_id)
 	return t && btf_is_int(t) && btf_int_encoding(t) & BTF_INT_BOOL;
 }
 
+/* A switch that says what the kernel has, and this one has not: the loader leaves it off. */
+static bool is_lacking(const struct btf *btf, uint32_t type_id)
+{
+	const struct btf_type *t = btf__type_by_id(btf, type_id);
+
+	return strcmp(btf__name_by_offset(btf, t->name_off), "quic_encryption") == 0 &&
+	       libbpf_find_vmlinux_btf_id("bpf_crypto_decrypt", 0) < 0;
+}
+
 static void switch_all_on(struct bpf_object *obj)
 {
 	const struct btf *btf = bpf_object__btf(obj);
@@ -84,7 +93,8 @@ static void switch_all_on(struct bpf_object *obj)
 	section = btf__type_by_id(btf, (uint32_t)id);
 	var = btf_var_secinfos(section);
 	for (i = 0; i < btf_vlen(section); i++) {
-		if (is_switch(btf, var[i].type) && var[i].offset < size)
+		if (is_switch(btf, var[i].type) && var[i].offset < size &&
+		    !is_lacking(btf, var[i].type))
 			data[var[i].offset] = true;
 	}
 }

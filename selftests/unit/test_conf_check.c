@@ -197,8 +197,8 @@ static const struct marked wrong_kernels[] = {
 
 static const struct marked wrong_quic[] = {
 	{ "vips: [{" VIP ", quic: ^[" QUIC_2_6 "]}]", "set protocol: udp" },
-	{ QUIC(", server_id: 1", "{config_id: 0, server_id_bytes: 2, nonce_bytes: 6, ^key: k}"),
-	  "in plain text only" },
+	{ QUIC(", server_id: 1", "{config_id: 0, server_id_bytes: 2, nonce_bytes: 6, key: ^k}"),
+	  "an absolute path" },
 	{ QUIC(", server_id: 1", "{config_id: ^7, server_id_bytes: 1, nonce_bytes: 4}"),
 	  "from 0 to 6" },
 	{ QUIC(", server_id: 1", "{config_id: 0, server_id_bytes: ^16, nonce_bytes: 4}"),

@@ -82,7 +82,8 @@ void print_vip(json_t *data, FILE *out)
 		{ "SERVER_ID", "server_id" },
 		{ 0 },
 	};
-	static const char *const quic[] = { "quic.routed", "quic.unroutable", "quic.unknown" };
+	static const char *const quic[] = { "quic.encrypted", "quic.routed", "quic.unroutable",
+					    "quic.unknown" };
 	json_t *backends = json_object_get(data, "backends");
 	const bool has_quic = json_object_get(data, "quic") != NULL;
 	char cell[512];

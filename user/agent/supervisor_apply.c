@@ -14,6 +14,7 @@
 #include "net/ipc.h"
 #include "meter_debt.h"
 #include "pem.h"
+#include "quic_secret.h"
 #include "supervisor_state.h"
 
 #define WORKERS_TIMEOUT_MS 5000
@@ -207,12 +208,13 @@ static int change_to(struct supervisor *s, struct conf *conf, bool fresh, bool d
 	ret = supervisor_build(s, conf, fresh, &next, errors, err);
 	if (ret)
 		return ret;
-	if (!tiers && !pem_differ(s->revision, next)) {
+	if (!tiers && !pem_differ(s->revision, next) &&
+	    !quic_secret_differ(s->revision->conf, next->conf)) {
 		revision_free(next);
 		return 0;
 	}
 	if (!tiers && diff)
-		(void)buf_printf(diff, "listeners: files of certificates have changed\n");
+		(void)buf_printf(diff, "files of certificates or keys have changed\n");
 	if (!dry_run)
 		ret = replace(s, next, buf_head(&text), err);
 	if (ret || dry_run) {

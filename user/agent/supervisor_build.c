@@ -7,9 +7,11 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/log.h"
 #include "net/ipc.h"
 #include "http/message.h"
 #include "pem.h"
+#include "quic_secret.h"
 #include "supervisor_state.h"
 
 /* What conf lets a file ask for is what the rooms below can do. */
@@ -79,6 +81,7 @@ void supervisor_check_outside(const struct conf *conf, struct conf_errors *error
 	const struct pem_source source = { open_pem, ctx };
 
 	pem_check(conf, &source, errors);
+	quic_secret_check(conf, &source, errors);
 	supervisor_health_check(conf, errors);
 }
 
@@ -120,6 +123,8 @@ int supervisor_prepare(struct supervisor *s, struct conf *conf, bool fresh, stru
 	code = s->revision ? 0 : tickets_rotate(&r->tickets);
 	if (!code)
 		code = fresh ? pem_load(r, &source, &s->checked, errors) : pem_copy(s->revision, r);
+	if (!code)
+		code = quic_secret_load(conf, fresh ? NULL : s->revision->conf, &source, errors);
 	if (!code && fresh) {
 		supervisor_health_check(conf, errors);
 		code = errors->n ? -EINVAL : 0;
@@ -132,6 +137,15 @@ int supervisor_prepare(struct supervisor *s, struct conf *conf, bool fresh, stru
 	}
 	*ret = r;
 	return 0;
+}
+
+void supervisor_read_keys(struct supervisor *s)
+{
+	const struct pem_source source = { open_pem, s };
+	struct conf_errors errors = { .n = 0 };
+
+	if (quic_secret_load(s->revision->conf, NULL, &source, &errors))
+		log_error("quic.key", LOG_STR("error", errors.n ? errors.error[0].text : ""));
 }
 
 int supervisor_build(struct supervisor *s, struct conf *conf, bool fresh, struct revision **ret,

@@ -212,6 +212,7 @@ static int first_revision(struct supervisor *s, struct revision *kept, struct co
 	buf_init(&lines, 1U << 20);
 	if (kept) {
 		s->revision = kept;
+		supervisor_read_keys(s);
 		return 0;
 	}
 	if (s->storage) /* revisions are counted on: a number in a log means one of them */

@@ -101,6 +101,8 @@ void supervisor_health_stop(struct supervisor *s);
 int supervisor_keep(struct supervisor *s, const char *name, int fd);
 /* Hand the revision to the workers under a new number and wait. Negative errno and *err. */
 int supervisor_publish(struct supervisor *s, struct revision *r, struct errmsg *err);
+/* Keys of connection ids, which a revision that was kept has not. Without them the kernel's stay. */
+void supervisor_read_keys(struct supervisor *s);
 /* As supervisor_build, without the meters, which need the kernel half. */
 int supervisor_prepare(struct supervisor *s, struct conf *conf, bool fresh, struct revision **ret,
 		       struct conf_errors *errors, struct errmsg *err);

@@ -2,6 +2,7 @@
 #include "conf.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "../base/cleanup.h"
 #include "conf_arena.h"
@@ -29,10 +30,22 @@ static struct conf *conf_new(void)
 	return conf;
 }
 
+/* Keys that were read beside it. */
+static void wipe_secrets(struct conf *conf)
+{
+	for (size_t i = 0; conf->vips && i < conf->n_vips; i++) {
+		struct conf_vip *v = &conf->vips[i];
+
+		for (size_t j = 0; v->quic && j < v->n_quic; j++)
+			explicit_bzero(v->quic[j].secret, sizeof(v->quic[j].secret));
+	}
+}
+
 void conf_free(struct conf *conf)
 {
 	if (!conf)
 		return;
+	wipe_secrets(conf);
 	conf_arena_free(conf->arena);
 	free(conf);
 }

@@ -153,10 +153,6 @@ static void unknown_key(struct decode *d, const struct conf_table *table, struct
 		d->errors->suppressed++;
 		return;
 	}
-	if (table->lacks && strcmp(node->key, table->lacks) == 0) {
-		conf_node_fail_key(d->errors, node, "%s", table->lacks_why);
-		return;
-	}
 	nearest = conf_row_nearest(table, node->key);
 	if (nearest) {
 		conf_node_fail_key(d->errors, node, "no such setting; did you mean %s?",

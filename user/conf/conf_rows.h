@@ -99,8 +99,6 @@ struct conf_table {
 	const char *shorthand; /* the row that a lone scalar sets; NULL: it has to be a map */
 	/* Fill what follows from other settings, once the rows are read. */
 	void (*derive)(void *item, const struct conf_node *node);
-	/* A setting that one would look for and that is not there, and why; NULL: none. */
-	const char *lacks, *lacks_why;
 };
 
 extern const struct conf_table conf_table_root;

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "conf_node.h"
 #include "conf_rows.h"
 #include "conf_text.h"
 #include "conf_type.h"
@@ -29,12 +30,23 @@ static const struct conf_row quic_rows[] = {
 	  .min = QUIC_NONCE_MIN,
 	  .max = QUIC_NONCE_MAX,
 	  .help = "Length of what the backend puts behind it. Both together are 19 at most." },
+	{ .name = "key",
+	  CONF_AT(struct conf_quic, key),
+	  .type = &conf_type_path,
+	  .help = "PEM file (QUIC-LB KEY) of the 16 bytes of key that backends encrypt connection ids with; "
+		  "docs/feature/quic.md says how. Linux 6.10 and newer.",
+	  .def_help = "in plain text" },
 };
 
-const struct conf_table conf_table_quic = CONF_TABLE(
-	"quic", quic_rows, struct conf_quic, .lacks = "key",
-	.lacks_why = "connection ids are read in plain text only; remove key, and have backends "
-		     "write server ids as they are");
+static void quic_derive(void *item, const struct conf_node *node)
+{
+	struct conf_quic *quic = item;
+
+	quic->key_place = conf_node_place(node, "key");
+}
+
+const struct conf_table conf_table_quic =
+	CONF_TABLE("quic", quic_rows, struct conf_quic, .derive = quic_derive);
 
 /* id = id * base + digit, over all of its bytes; false: it does not fit. */
 static bool shift_in(uint8_t id[QUIC_SERVER_ID_MAX], uint32_t base, uint32_t digit)

@@ -169,6 +169,11 @@ struct conf_quic {
 	uint8_t config_id; /* config rotation, 0..6 */
 	uint8_t server_id_bytes;
 	uint8_t nonce_bytes;
+	char *key; /* path of the PEM file with the key; NULL: in plain text */
+	struct conf_place key_place;
+	/* What is in the file: by who applies the configuration, wiped when it is freed. */
+	uint8_t secret[QUIC_KEY_BYTES];
+	bool has_secret;
 };
 
 struct conf_backend {

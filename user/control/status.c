@@ -14,7 +14,7 @@
 #include "status.h"
 #include "steer.h"
 
-#define STATUS_MAPS_MAX	    64
+#define STATUS_MAPS_MAX	    80
 #define STATUS_WARNINGS_MAX 128
 #define STATUS_UNUSED_MAX   16 /* backends of one vip that are named */
 

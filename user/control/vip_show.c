@@ -127,19 +127,23 @@ static json_t *server_id_json(const struct conf_backend *b)
 static json_t *quic_json(struct dataplane *dp, const struct conf_vip *vip)
 {
 	struct stats_quic stats = { 0 };
-	json_t *configs = json_array();
+	json_t *configs = json_array(), *encrypted = json_array();
 
 	for (size_t i = 0; i < vip->n_quic; i++) {
 		const struct conf_quic *q = &vip->quic[i];
 
-		json_array_append_new(configs, json_pack("{s:i,s:i,s:i}", "config_id", q->config_id,
-							 "server_id_bytes", q->server_id_bytes,
-							 "nonce_bytes", q->nonce_bytes));
+		if (q->key)
+			json_array_append_new(encrypted, json_integer(q->config_id));
+
+		json_array_append_new(
+			configs, json_pack("{s:i,s:i,s:i,s:b}", "config_id", q->config_id,
+					   "server_id_bytes", q->server_id_bytes, "nonce_bytes",
+					   q->nonce_bytes, "encrypted", q->key != NULL));
 	}
 	quic_map_stats(dp, vip_map_id(dp, vip->name), &stats);
-	return json_pack("{s:o,s:I,s:I,s:I}", "configs", configs, "routed",
-			 (json_int_t)stats.routed, "unroutable", (json_int_t)stats.unroutable,
-			 "unknown", (json_int_t)stats.unknown);
+	return json_pack("{s:o,s:o,s:I,s:I,s:I}", "configs", configs, "encrypted", encrypted,
+			 "routed", (json_int_t)stats.routed, "unroutable",
+			 (json_int_t)stats.unroutable, "unknown", (json_int_t)stats.unknown);
 }
 
 static json_t *backend_json(const struct vip_backend_state *b, const struct health_info *h,

@@ -22,6 +22,7 @@
 #include "pin.h"
 #include "probe_way.h"
 #include "program.h"
+#include "quic_key.h"
 #include "resize.h"
 #include "source_table.h"
 #include "steer_link.h"
@@ -211,6 +212,7 @@ void dataplane_close(struct dataplane *dp)
 		return;
 	explain_stop(dp);
 	probe_way_close(dp);
+	quic_key_close(dp);
 	event_map_stop(dp);
 	capture_map_stop(dp);
 	vip_map_stop(dp);

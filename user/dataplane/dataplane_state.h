@@ -6,7 +6,7 @@
 #include "diagnose.h"
 #include "pinned_map.h"
 
-#define DATAPLANE_MAPS_MAX 64
+#define DATAPLANE_MAPS_MAX 80
 
 struct bpf_object;
 struct capture_map;
@@ -67,6 +67,8 @@ struct dataplane {
 	bool guard_own;		    /* the kernel has what SYN cookies for its listeners need */
 	bool guard_vips;	    /* and what checks for vips need */
 	bool guard_is_used;
+	bool quic_encryption;	     /* the kernel has ciphers for programs */
+	struct bpf_object *quic_key; /* makes them; NULL: no vip has a key */
 	bool guard_own_is_used;
 	uint64_t meters_refused;
 	uint64_t limit_flipped_ns; /* when a limit class was flipped last */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "sluice/abi/limit_concurrent.h"
+#include "sluice/abi/quic.h"
 
 /* What the kernel adds to an entry of a hash or a trie, about (dataplane.md s6). */
 #define ENTRY_OVERHEAD_BYTES 64
@@ -67,6 +68,12 @@ static uint32_t quic_servers(const struct conf_dataplane *conf)
 	return CONF_QUIC_MAX * conf->max_backends;
 }
 
+/* A place for each kind of connection ids that a vip may have. */
+static uint32_t quic_keys(const struct conf_dataplane *conf)
+{
+	return conf->max_vips * QUIC_CONFIGS;
+}
+
 /* Words are configured, sets of them are made. */
 static uint32_t concurrent_sets(const struct conf_dataplane *conf)
 {
@@ -89,6 +96,8 @@ uint32_t map_size_configured(const struct conf_dataplane *conf, const char *map)
 		return conf->max_vips + 2 * LISTENERS_MAX;
 	if (strcmp(map, "quic_servers") == 0)
 		return quic_servers(conf);
+	if (strcmp(map, "quic_keys") == 0)
+		return quic_keys(conf);
 	if (strcmp(map, "nat_tuple") == 0)
 		return 2 * conf->max_nat_flows; /* what its client shows, and what answers do */
 	return strcmp(map, "vip_ring") == 0 ? ring_slots(conf) : 0;
@@ -106,6 +115,8 @@ const char *map_size_setting(const char *map)
 		return "dataplane.max_vips";
 	if (strcmp(map, "quic_servers") == 0)
 		return "dataplane.max_backends";
+	if (strcmp(map, "quic_keys") == 0)
+		return "dataplane.max_vips";
 	if (strcmp(map, "nat_tuple") == 0)
 		return "dataplane.max_nat_flows";
 	return strcmp(map, "vip_ring") == 0 ? "dataplane.max_vips or ring_size" : NULL;

@@ -15,15 +15,18 @@
 #include "pin.h"
 #include "program.h"
 #include "program_object.h"
+#include "quic_key.h"
 #include "steer_link.h"
 
 int program_open(struct dataplane *dp, struct program_set *ret, struct errmsg *err)
 {
+	struct errmsg why;
 	int i, e;
 
 	program_quiet();
 	guard_map_probe(dp);
 	steer_link_probe(dp);
+	dp->quic_encryption = quic_key_kernel_has(&why);
 	program_complaint_clear();
 	e = drop_cache_map_open(dp);
 	if (e)

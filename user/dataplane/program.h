@@ -18,6 +18,7 @@ enum program_object {
 	PROGRAM_XDP_FIXED,   /* for a dispatcher, where the kernel refuses PROGRAM_XDP there */
 	PROGRAM_XDP_EXPLAIN, /* tells what PROGRAM_XDP would do: never attached, loaded when asked */
 	PROGRAM_TC_EXPLAIN,
+	PROGRAM_QUIC_KEY, /* of keys of connection ids: loaded when a vip has one */
 };
 
 struct program_set {

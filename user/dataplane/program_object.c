@@ -16,6 +16,7 @@
 #pragma GCC diagnostic ignored "-Wsign-conversion"
 #include "agent_maps.skel.h"
 #include "limit_concurrent.skel.h"
+#include "quic_key.skel.h"
 #include "sk_lookup.skel.h"
 #include "tc_egress.skel.h"
 #include "tc_explain.skel.h"
@@ -38,6 +39,7 @@ static const struct {
 	[PROGRAM_XDP_FIXED] = { "xdp_ingress", xdp_ingress_fixed__elf_bytes },
 	[PROGRAM_XDP_EXPLAIN] = { "xdp_explain", xdp_explain__elf_bytes },
 	[PROGRAM_TC_EXPLAIN] = { "tc_explain", tc_explain__elf_bytes },
+	[PROGRAM_QUIC_KEY] = { "quic_key", quic_key__elf_bytes },
 };
 
 struct bpf_object *program_object_open(enum program_object which)
@@ -113,6 +115,7 @@ static int set_settings(const struct dataplane *dp, struct bpf_object *obj, stru
 		{ "unknown_l4_drop", &drop, sizeof(drop) },
 		{ "drop_cache_factor", &dp->drop_cache_factor, sizeof(dp->drop_cache_factor) },
 		{ "guard_own", &dp->guard_own, sizeof(dp->guard_own) },
+		{ "quic_encryption", &dp->quic_encryption, sizeof(dp->quic_encryption) },
 		{ "guard_vips", &dp->guard_vips, sizeof(dp->guard_vips) },
 	};
 	size_t i;

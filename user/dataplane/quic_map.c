@@ -12,6 +12,7 @@
 
 #include "base/cleanup.h"
 #include "dataplane_state.h"
+#include "quic_key.h"
 #include "vip_state.h"
 
 void quic_map_compile(const struct conf_vip *v, struct quic *ret)
@@ -19,8 +20,18 @@ void quic_map_compile(const struct conf_vip *v, struct quic *ret)
 	*ret = (struct quic) { .nonce_bytes = { 0 } };
 	for (size_t i = 0; i < v->n_quic; i++) {
 		ret->server_id_bytes[v->quic[i].config_id] = v->quic[i].server_id_bytes;
-		ret->nonce_bytes[v->quic[i].config_id] = v->quic[i].nonce_bytes;
+		ret->nonce_bytes[v->quic[i].config_id] =
+			(uint8_t)(v->quic[i].nonce_bytes | (v->quic[i].key ? QUIC_ENCRYPTED : 0));
 	}
+}
+
+uint8_t quic_map_encrypted(const struct quic *q)
+{
+	unsigned int bits = 0;
+
+	for (unsigned int config = 0; config < QUIC_CONFIGS; config++)
+		bits |= q->nonce_bytes[config] & QUIC_ENCRYPTED ? 1U << config : 0;
+	return (uint8_t)bits;
 }
 
 static struct quic_server key_of(const struct vip_service *s, const struct vip_backend *b,
@@ -124,10 +135,13 @@ static int remove_others(struct vip_map *m)
 	return err;
 }
 
-int quic_map_apply(struct vip_map *m)
+int quic_map_apply(struct vip_map *m, const struct conf *conf)
 {
 	const int fd = pinned_map_fd(m->dp, "quic");
 	int err = remove_others(m);
+
+	if (!err)
+		err = quic_key_apply(m, conf); /* before map quic says that there are any */
 
 	for (size_t i = 0; !err && i < m->n_services; i++) {
 		struct vip_service *s = &m->services[i];
@@ -139,7 +153,7 @@ int quic_map_apply(struct vip_map *m)
 				err = put(m, s, &s->backends[j]);
 		}
 	}
-	return err;
+	return err ? err : quic_key_sweep(m);
 }
 
 bool quic_map_has(const struct vip_map *m, const struct vip_service *s, size_t backend)

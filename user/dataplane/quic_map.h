@@ -8,6 +8,7 @@
 
 #include "sluice/abi/quic.h"
 
+struct conf;
 struct conf_vip;
 struct dataplane;
 struct vip_map;
@@ -15,11 +16,13 @@ struct vip_service;
 
 /* How connection ids of v look, for the service's place in map quic. */
 void quic_map_compile(const struct conf_vip *v, struct quic *ret);
+/* A bit for each config rotation whose connection ids are encrypted. */
+uint8_t quic_map_encrypted(const struct quic *q);
 /*
  * Bring map quic in line with all services, and map quic_servers with those of their backends that are
  * to get packets: with a next hop, and a share of their weight by health checks, drained or not.
  */
-int quic_map_apply(struct vip_map *m);
+int quic_map_apply(struct vip_map *m, const struct conf *conf);
 /* The same of one service's backends, after hops or shares have changed. */
 int quic_map_update(struct vip_map *m, struct vip_service *s);
 /* Does a map that was found say that the backend was up? What rings cannot say of one without slots. */

@@ -337,6 +337,9 @@ static int copy_one(struct dataplane *dp, const struct pinned_map *m)
 		return 0; /* made of the flows */
 	if (strcmp(m->name, "nat_flow") == 0)
 		return nat_map_copy(dp, m, &old);
+	/* Nobody can read a cipher: vip_map_apply makes them anew. */
+	if (strcmp(m->name, "quic_keys") == 0)
+		return 0;
 	/* Elsewhere, a client's credit would be another's: they ask again. */
 	if (strcmp(m->name, "response_credit") == 0)
 		return 0;

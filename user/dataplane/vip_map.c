@@ -18,6 +18,7 @@
 #include "drop_cache_map.h"
 #include "nat_map.h"
 #include "path_mtu_map.h"
+#include "quic_key.h"
 #include "quic_map.h"
 #include "vip_backend.h"
 #include "vip_flow.h"
@@ -240,6 +241,8 @@ static void map_free(struct vip_map *m)
 	free(m->backend_used);
 	free(m->retired);
 	free(m->vip_used);
+	free(m->quic_keyed);
+	free(m->quic_wanted);
 	free(m);
 }
 
@@ -417,7 +420,8 @@ static int apply(struct vip_map *m, const struct conf *conf)
 	if (!err)
 		err = set_empty(m->dp, false);
 	if (!err)
-		err = quic_map_apply(m); /* before records say that connection ids are to be read */
+		err = quic_map_apply(
+			m, conf); /* before records say that connection ids are to be read */
 	if (!err)
 		err = nat_map_apply(m->dp, conf);
 	if (!err)
@@ -443,6 +447,8 @@ int vip_map_apply(struct dataplane *dp, struct loop *loop, const struct conf *co
 	if (e)
 		return errmsg_set(err, e, "cannot open the vips: %s", strerror(-e));
 	e = check(dp->vip, conf, err);
+	if (!e)
+		e = quic_key_check(dp, conf, err);
 	if (e)
 		return e;
 	e = apply(dp->vip, conf);

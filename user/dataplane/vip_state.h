@@ -82,5 +82,6 @@ struct vip_map {
 	struct vip_retired *retired;
 	size_t n_retired, room_retired;
 	uint32_t max_vips;
-	bool *vip_used; /* by id: configured, or retired */
+	bool *vip_used;			   /* by id: configured, or retired */
+	uint8_t *quic_keyed, *quic_wanted; /* by id, a bit per config: ciphers there are; scratch */
 };

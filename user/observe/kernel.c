@@ -12,7 +12,7 @@
 #include "prometheus.h"
 #include "text.h"
 
-#define MAPS_MAX 64
+#define MAPS_MAX 80
 
 #define DROP_LABEL(id, label, doc) label,
 static const char *const drop_labels[] = { DROP_REASONS(DROP_LABEL) };

@@ -19,9 +19,12 @@ sys.path.insert(0, os.environ.get("SLUICE_ROOT", ".") + "/selftests/harness")
 from quic_lb import Config  # noqa: E402
 
 PORT = 443
-# docs/feature/quic.md; a server uses the second once it is told to.
+# docs/feature/quic.md; a server uses another than the first once it is told to.
 CONFIGS = [Config(config_id=0, server_id_bytes=2, nonce_bytes=6),
-           Config(config_id=1, server_id_bytes=3, nonce_bytes=8)]
+           Config(config_id=1, server_id_bytes=3, nonce_bytes=8),
+           # Encrypted: in four passes, of an odd number of bytes, and in one.
+           Config(config_id=2, server_id_bytes=3, nonce_bytes=6, key=bytes(range(16))),
+           Config(config_id=3, server_id_bytes=4, nonce_bytes=12, key=bytes(range(16, 32)))]
 
 
 def sock(address, port=0):
