@@ -20,6 +20,7 @@
 #include "dataplane/acl_map.h"
 #include "dataplane/dataplane_state.h"
 #include "dataplane/link_tc.h"
+#include "dataplane/pin.h"
 #include "dataplane/program.h"
 #include "dataplane/stats_map.h"
 #include "sluice/abi/source.h"
@@ -98,6 +99,9 @@ static void attaches_native_xdp_and_pins_all(void **state)
 	assert_int_equal(d->prog_id, lab_xdp_on("edge0"));
 	assert_true(lab_has_pin(l, "clients") && lab_has_pin(l, "layout"));
 	assert_true(lab_has_pin(l, "link_edge0_xdp") && lab_has_pin(l, "prog_xdp_ingress"));
+	/* No device wants it: it is not even loaded. */
+	assert_int_equal(dp->tc.fd, -1);
+	assert_false(lab_has_pin(l, "prog_tc_ingress"));
 	s.packets = packets_seen(dp) + 10;
 	send_frames(10);
 	lab_until(l, has_seen, &s);
@@ -232,22 +236,37 @@ static void tc_replaces_xdp_and_back(void **state)
 	struct lab *l = *state;
 	struct dataplane *dp = lab_dataplane(l, &c);
 	struct seen s = { dp, 0 };
+	uint32_t id;
 
 	attach(dp, &c);
 	dev.hook = CONF_HOOK_TC;
 	assert_int_equal(attach(dp, &c)->hook, CONF_HOOK_TC);
 	assert_int_equal(lab_xdp_on("edge0"), 0);
+	id = lab_prog_id(l, "prog_tc_ingress");
 	s.packets = packets_seen(dp) + 5;
 	send_frames(5);
 	lab_until(l, has_seen, &s);
 	dataplane_close(dp);
 	dp = lab_dataplane(l, &c);
+	/* In force: the next agent's took its place before a device was asked for. */
+	assert_int_not_equal(lab_prog_id(l, "prog_tc_ingress"), id);
 	assert_true(attach(dp, &c)->adopted);
 	dev.hook = CONF_HOOK_XDP;
 	attach(dp, &c);
 	assert_int_not_equal(lab_xdp_on("edge0"), 0);
 	assert_false(lab_has_pin(l, "link_edge0_tc"));
+	assert_false(lab_has_pin(l, "prog_tc_ingress"));
+	assert_int_equal(dp->tc.fd, -1);
 	dataplane_close(dp);
+}
+
+/* As for the first device that wants it. */
+static void load_tc(struct dataplane *dp)
+{
+	struct errmsg err = { 0 };
+
+	assert_int_equal(program_load_late(dp, PROGRAM_TC, &err), 0);
+	assert_int_equal(pin_replace(dp->dir_fd, PIN_PROG "tc_ingress", dp->tc.fd), 0);
 }
 
 static void without_tcx_a_filter_is_replaced_and_removed(void **state)
@@ -262,6 +281,7 @@ static void without_tcx_a_filter_is_replaced_and_removed(void **state)
 
 	strcpy(d.state.name, "edge0");
 	d.state.ifindex = if_nametoindex("edge0");
+	load_tc(dp);
 	assert_int_equal(link_tc_attach_clsact(dp, &d, LINK_TC_INGRESS, &err), 0);
 	assert_false(d.state.adopted);
 	s.packets = packets_seen(dp) + 5;
@@ -338,15 +358,16 @@ static void without_tcx_egress_is_a_filter_of_its_own(void **state)
 
 	strcpy(d.state.name, "edge0");
 	d.state.ifindex = if_nametoindex("edge0");
-	assert_int_equal(program_load_egress(dp, &err), 0);
+	assert_int_equal(program_load_late(dp, PROGRAM_EGRESS, &err), 0);
 	assert_int_equal(link_tc_attach_clsact(dp, &d, LINK_TC_EGRESS, &err), 0);
 	assert_true(d.state.egress_clsact);
+	load_tc(dp);
 	assert_int_equal(link_tc_attach_clsact(dp, &d, LINK_TC_INGRESS, &err), 0);
 	lab_run("test $(tc filter show dev edge0 egress | grep -c 'handle 0x1 tc_egress') = 1");
 	dataplane_close(dp);
 	/* The next program replaces it. */
 	dp = lab_dataplane(l, &c);
-	assert_int_equal(program_load_egress(dp, &err), 0);
+	assert_int_equal(program_load_late(dp, PROGRAM_EGRESS, &err), 0);
 	assert_int_equal(link_tc_attach_clsact(dp, &d, LINK_TC_EGRESS, &err), 0);
 	lab_run("test $(tc filter show dev edge0 egress | grep -c 'handle 0x1 tc_egress') = 1");
 	assert_int_equal(link_tc_detach_clsact(l->dir_fd, "edge0", LINK_TC_EGRESS), 0);

@@ -92,7 +92,7 @@ static int pin_over_old(struct dataplane *dp, struct errmsg *err)
 	}
 	if (!e)
 		e = pin_replace(dp->dir_fd, PIN_PROG "xdp_ingress", dp->xdp.fd);
-	if (!e)
+	if (!e && dp->tc.fd >= 0)
 		e = pin_replace(dp->dir_fd, PIN_PROG "tc_ingress", dp->tc.fd);
 	if (!e && dp->egress.fd >= 0)
 		e = pin_replace(dp->dir_fd, PIN_PROG "tc_egress", dp->egress.fd);
@@ -196,6 +196,15 @@ int dataplane_open(int dir_fd, const struct conf_dataplane *conf, struct datapla
 	return 0;
 }
 
+static void program_clear(struct program *p)
+{
+	if (p->fd >= 0)
+		close(p->fd);
+	if (p->bss_fd > 0)
+		close(p->bss_fd);
+	*p = (struct program) { .fd = -1 };
+}
+
 static void device_clear(struct device *d)
 {
 	if (d->link_fd >= 0)
@@ -225,18 +234,10 @@ void dataplane_close(struct dataplane *dp)
 		device_clear(&dp->devices[i]);
 	for (i = 0; i < dp->n_maps; i++)
 		pinned_map_close(&dp->maps[i]);
-	if (dp->xdp.fd >= 0)
-		close(dp->xdp.fd);
-	if (dp->tc.fd >= 0)
-		close(dp->tc.fd);
-	if (dp->xdp.bss_fd > 0)
-		close(dp->xdp.bss_fd);
-	if (dp->tc.bss_fd > 0)
-		close(dp->tc.bss_fd);
-	if (dp->egress.fd >= 0)
-		close(dp->egress.fd);
-	if (dp->sk_lookup.fd >= 0)
-		close(dp->sk_lookup.fd);
+	program_clear(&dp->xdp);
+	program_clear(&dp->tc);
+	program_clear(&dp->egress);
+	program_clear(&dp->sk_lookup);
 	if (dp->dir_fd >= 0)
 		close(dp->dir_fd);
 	free(dp->devices);
@@ -303,6 +304,24 @@ void dataplane_libxdp_by(struct dataplane *dp, const struct libxdp_way *way)
 	dp->way = *way;
 }
 
+/* No device has it any more: the next agent need not load it. */
+static void unload(struct dataplane *dp, struct program *program, const char *pin)
+{
+	pin_remove(dp->dir_fd, pin);
+	program_clear(program);
+}
+
+static bool wants_tc(const struct dataplane *dp)
+{
+	size_t i;
+
+	for (i = 0; i < dp->n_devices; i++) {
+		if (dp->devices[i].want.hook == CONF_HOOK_TC)
+			return true;
+	}
+	return false;
+}
+
 int dataplane_attach(struct dataplane *dp, const struct conf_dataplane *conf)
 {
 	int err = set_devices(dp, conf), failed = 0;
@@ -317,17 +336,11 @@ int dataplane_attach(struct dataplane *dp, const struct conf_dataplane *conf)
 		if (device_attach(dp, &dp->devices[i]))
 			failed++;
 	}
+	/* Where XDP could not be attached, what was there before goes on: that may be TC. */
+	if (!failed && !wants_tc(dp))
+		unload(dp, &dp->tc, PIN_PROG "tc_ingress");
 	warning_check(dp);
 	return failed;
-}
-
-/* No device has it any more: the next agent need not load it. */
-static void unload_egress(struct dataplane *dp)
-{
-	pin_remove(dp->dir_fd, PIN_PROG "tc_egress");
-	if (dp->egress.fd >= 0)
-		close(dp->egress.fd);
-	dp->egress = (struct program) { .fd = -1 };
 }
 
 int dataplane_attach_egress(struct dataplane *dp, bool wanted)
@@ -345,7 +358,7 @@ int dataplane_attach_egress(struct dataplane *dp, bool wanted)
 			failed++;
 	}
 	if (!wanted)
-		unload_egress(dp);
+		unload(dp, &dp->egress, PIN_PROG "tc_egress");
 	return failed;
 }
 

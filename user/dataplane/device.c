@@ -123,6 +123,29 @@ static void forget(struct device *d)
 	d->state.prog_id = 0;
 }
 
+/* Most configurations never want it: it is loaded for the first device. Pinned before any link. */
+static int need(struct dataplane *dp, enum program_object which, struct errmsg *err)
+{
+	const struct program *program = which == PROGRAM_TC ? &dp->tc : &dp->egress;
+	const char *pin = which == PROGRAM_TC ? PIN_PROG "tc_ingress" : PIN_PROG "tc_egress";
+	int e;
+
+	if (program->fd >= 0)
+		return 0;
+	e = program_load_late(dp, which, err);
+	if (e)
+		return e;
+	e = pin_replace(dp->dir_fd, pin, program->fd);
+	return e ? errmsg_set(err, e, "cannot pin %s: %s", pin, strerror(-e)) : 0;
+}
+
+static int attach_tc(struct dataplane *dp, struct device *d, struct errmsg *err)
+{
+	int e = need(dp, PROGRAM_TC, err);
+
+	return e ? e : link_tc_attach(dp, d, LINK_TC_INGRESS, err);
+}
+
 int device_attach(struct dataplane *dp, struct device *d)
 {
 	uint32_t ifindex = if_nametoindex(d->state.name);
@@ -139,8 +162,7 @@ int device_attach(struct dataplane *dp, struct device *d)
 			 "there is no device %s; it is attached when it appears", d->state.name);
 		return -ENODEV;
 	}
-	e = d->want.hook == CONF_HOOK_XDP ? attach_xdp(dp, d, &err)
-					  : link_tc_attach(dp, d, LINK_TC_INGRESS, &err);
+	e = d->want.hook == CONF_HOOK_XDP ? attach_xdp(dp, d, &err) : attach_tc(dp, d, &err);
 	if (e) {
 		forget(d);
 		snprintf(d->state.error, sizeof(d->state.error), "%.255s", err.text);
@@ -153,24 +175,10 @@ int device_attach(struct dataplane *dp, struct device *d)
 	return dp->egress_wanted ? device_attach_egress(dp, d) : 0;
 }
 
-/* Most configurations never want it: it is loaded for the first device. Pinned before any link. */
-static int need_egress(struct dataplane *dp, struct errmsg *err)
-{
-	int e;
-
-	if (dp->egress.fd >= 0)
-		return 0;
-	e = program_load_egress(dp, err);
-	if (e)
-		return e;
-	e = pin_replace(dp->dir_fd, PIN_PROG "tc_egress", dp->egress.fd);
-	return e ? errmsg_set(err, e, "cannot pin tc_egress: %s", strerror(-e)) : 0;
-}
-
 int device_attach_egress(struct dataplane *dp, struct device *d)
 {
 	struct errmsg err = { 0 };
-	int e = need_egress(dp, &err);
+	int e = need(dp, PROGRAM_EGRESS, &err);
 
 	if (!e)
 		e = link_tc_attach(dp, d, LINK_TC_EGRESS, &err);

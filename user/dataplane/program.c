@@ -152,14 +152,22 @@ static bool lacks_maps(const struct dataplane *dp)
 	return false;
 }
 
-static int take_egress(struct dataplane *dp, struct bpf_object *obj, struct errmsg *err)
+/* Into dp->tc or dp->egress. */
+static int take_late(struct dataplane *dp, enum program_object which, struct bpf_object *obj,
+		     struct errmsg *err)
 {
+	struct program *program = which == PROGRAM_TC ? &dp->tc : &dp->egress;
 	int e = load_object(dp, obj, err);
 
 	if (e)
 		return e;
-	e = take_program(obj, false, &dp->egress);
-	return e ? errmsg_set(err, e, "cannot read tc_egress: %s", strerror(-e)) : 0;
+	e = take_program(obj, false, program);
+	if (e)
+		return errmsg_set(err, e, "cannot read %s: %s", bpf_object__name(obj),
+				  strerror(-e));
+	if (which == PROGRAM_TC)
+		program->bss_fd = keep_bss(obj);
+	return 0;
 }
 
 /* Maps that only this object has: without it nobody makes them. */
@@ -191,26 +199,24 @@ static int load_sk_lookup(struct dataplane *dp, struct bpf_object *obj, struct e
 int program_load(struct dataplane *dp, struct program_set *set, struct errmsg *err)
 {
 	CLEANUP_FD int egress_fd = pin_get(dp->dir_fd, PIN_PROG "tc_egress");
+	CLEANUP_FD int tc_fd = pin_get(dp->dir_fd, PIN_PROG "tc_ingress");
 	bool frags = false;
 	int e = load_object(dp, set->obj[PROGRAM_AGENT_MAPS], err);
 
 	if (!e)
 		e = load_xdp(dp, set, &frags, err);
-	if (!e)
-		e = load_object(dp, set->obj[PROGRAM_TC], err);
+	/* In force somewhere: to be replaced. Else the first device that wants it loads it. */
+	if (!e && tc_fd >= 0)
+		e = take_late(dp, PROGRAM_TC, set->obj[PROGRAM_TC], err);
 	if (!e && set->obj[PROGRAM_SK_LOOKUP])
 		e = load_sk_lookup(dp, set->obj[PROGRAM_SK_LOOKUP], err);
-	/* In force somewhere: to be replaced. Else the first device that wants it loads it. */
 	if (!e && (egress_fd >= 0 || lacks_maps(dp)))
-		e = take_egress(dp, set->obj[PROGRAM_EGRESS], err);
+		e = take_late(dp, PROGRAM_EGRESS, set->obj[PROGRAM_EGRESS], err);
 	if (e)
 		return e;
 	e = take_program(set->obj[PROGRAM_XDP], frags, &dp->xdp);
-	if (!e)
-		e = take_program(set->obj[PROGRAM_TC], false, &dp->tc);
 	dp->xdp.bss_fd = keep_bss(set->obj[PROGRAM_XDP]);
-	dp->tc.bss_fd = keep_bss(set->obj[PROGRAM_TC]);
-	return e ? errmsg_set(err, e, "cannot read the programs: %s", strerror(-e)) : 0;
+	return e ? errmsg_set(err, e, "cannot read xdp_ingress: %s", strerror(-e)) : 0;
 }
 
 static void close_object(struct bpf_object **obj)
@@ -218,17 +224,18 @@ static void close_object(struct bpf_object **obj)
 	bpf_object__close(*obj);
 }
 
-int program_load_egress(struct dataplane *dp, struct errmsg *err)
+int program_load_late(struct dataplane *dp, enum program_object which, struct errmsg *err)
 {
 	CLEANUP(close_object) struct bpf_object *obj = NULL;
 	int e;
 
 	program_complaint_clear();
-	obj = program_object_open(PROGRAM_EGRESS);
+	obj = program_object_open(which);
 	if (!obj)
-		return errmsg_set(err, -errno, "cannot open tc_egress: %s", program_complaint());
+		return errmsg_set(err, -errno, "cannot open a program of TC: %s",
+				  program_complaint());
 	e = program_object_prepare(dp, obj, err);
-	return e ? e : take_egress(dp, obj, err);
+	return e ? e : take_late(dp, which, obj, err);
 }
 
 int program_load_concurrent(struct dataplane *dp, uint32_t generation, uint64_t netns_cookie,

@@ -30,12 +30,12 @@ void program_quiet(void);
 /* Open all objects and list the maps that they share in dp->maps, with the shapes wanted. */
 int program_open(struct dataplane *dp, struct program_set *ret, struct errmsg *err);
 /*
- * Load them. Maps of dp that have a descriptor are used, the others made; dp->xdp and tc are set,
- * dp->egress if there is one in force, and dp->sk_lookup where the kernel takes it.
+ * Load them. Maps of dp that have a descriptor are used, the others made; dp->xdp is set, dp->tc
+ * and dp->egress if there is one in force, and dp->sk_lookup where the kernel takes it.
  */
 int program_load(struct dataplane *dp, struct program_set *set, struct errmsg *err);
-/* Load the program of the way out, on the maps that are there: dp->egress. */
-int program_load_egress(struct dataplane *dp, struct errmsg *err);
+/* Load PROGRAM_TC or PROGRAM_EGRESS on the maps that are there: dp->tc, dp->egress. */
+int program_load_late(struct dataplane *dp, enum program_object which, struct errmsg *err);
 void program_set_clear(struct program_set *set); /* descriptors in dp stay */
 /* What counts connections, on dp's maps: its descriptor in *ret. */
 int program_load_concurrent(struct dataplane *dp, uint32_t generation, uint64_t netns_cookie,
