@@ -272,8 +272,8 @@ static void test_only_syns_count(struct plane *p, const void *row)
 	(void)row;
 	open_vips(p);
 	guard_lab_set(p, VIP, &g);
-	for (turn = 0; turn < 2; turn++) { /* off, then on */
-		uint32_t sent = turn ? 100 : 50;
+	for (turn = 0; turn < 3; turn++) { /* off, turned on, on */
+		const uint32_t sent = turn == 1 ? 100 : 50;
 
 		*p->now_ns += PLANE_SECOND;
 		for (i = 0; i < sent; i++)
@@ -285,7 +285,7 @@ static void test_only_syns_count(struct plane *p, const void *row)
 			guard_lab_send(p, &other, NULL);
 		}
 		assert_int_equal(guard_lab_get(p, VIP).syns, sent);
-		assert_int_equal(guard_lab_get(p, VIP).turns, turn);
+		assert_int_equal(guard_lab_get(p, VIP).turns, turn > 0);
 	}
 }
 
