@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "explain.h"
 
+#include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <linux/bpf.h>
+#include <net/ethernet.h>
+#include <netinet/ip.h>
+#include <netinet/ip6.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "dataplane_state.h"
 #include "program.h"
-
-/* BPF_PROG_TEST_RUN refuses to make an skb of less than a whole IP header. */
-#define TC_BYTES_MIN 54
 
 struct explain {
 	struct dataplane *dp;
@@ -101,11 +102,28 @@ static int run(struct bpf_object *obj, const struct explain_question *q, struct 
 	return e ? errmsg_set(err, e, "the kernel does not run the packet: %s", strerror(-e)) : 0;
 }
 
+/*
+ * BPF_PROG_TEST_RUN makes no skb of less than a whole header of IP, or of nothing behind the link header;
+ * IPv4 is the shorter one, so that datagrams without data can be asked about.
+ */
+static size_t least_bytes(const struct explain_question *q, bool is_xdp)
+{
+	uint16_t type = 0;
+
+	if (is_xdp || q->bytes < ETHER_HDR_LEN)
+		return EXPLAIN_FRAME_MIN;
+	memcpy(&type, (const uint8_t *)q->frame + offsetof(struct ether_header, ether_type),
+	       sizeof(type));
+	if (ntohs(type) == ETHERTYPE_IPV6)
+		return ETHER_HDR_LEN + sizeof(struct ip6_hdr);
+	return ETHER_HDR_LEN + (ntohs(type) == ETHERTYPE_IP ? sizeof(struct iphdr) : 1);
+}
+
 int explain_run(struct dataplane *dp, struct loop *loop, const struct explain_question *q,
 		struct explain_answer *ret, struct errmsg *err)
 {
 	bool is_xdp = q->device->hook == CONF_HOOK_XDP;
-	size_t least = is_xdp ? EXPLAIN_FRAME_MIN : TC_BYTES_MIN;
+	size_t least = least_bytes(q, is_xdp);
 	struct bpf_object **obj;
 	int e;
 
