@@ -307,9 +307,8 @@ static void a_vip_that_is_gone_is_not_ours_any_more(void **state)
 	assert_int_equal(lab_test_run(w->lab, f.bytes, f.n), XDP_DROP);
 }
 
-static bool has_three_generations(void *ctx)
+static bool has_generations(struct vip_lab *w, uint32_t least)
 {
-	struct vip_lab *w = ctx;
 	struct errmsg err;
 	struct backend b;
 	uint32_t id;
@@ -321,7 +320,73 @@ static bool has_three_generations(void *ctx)
 	id = vip_lab_state(w, 0).id;
 	assert_int_equal(bpf_map_lookup_elem(pinned_map_fd(w->dp, "backends"), &id, &b), 0);
 	assert_true(addr_eq(&b.addr, &w->backend[0].address));
-	return b.generation >= 3;
+	return b.generation >= least;
+}
+
+static bool has_three_generations(void *ctx)
+{
+	return has_generations(ctx, 3);
+}
+
+static bool has_six_generations(void *ctx)
+{
+	return has_generations(ctx, 6);
+}
+
+static bool goes(struct vip_lab *w, uint16_t sport)
+{
+	struct lab_frame f = lab_ipv4("198.51.100.7", VIP_LAB_VIP, 17, sport, VIP_LAB_PORT);
+
+	return lab_test_run(w->lab, f.bytes, f.n) != XDP_DROP;
+}
+
+static bool nothing_begins(void *ctx)
+{
+	static uint16_t sport = 7001; /* of a flow that there is not */
+
+	return !goes(ctx, sport++);
+}
+
+static bool has_ended(void *ctx)
+{
+	return !goes(ctx, 7000);
+}
+
+static void apply_nat(struct vip_lab *w, struct conf_backend *b, size_t n, uint64_t drain_ms)
+{
+	w->vip.mode = BACKEND_NAT;
+	w->vip.drain_ms = drain_ms;
+	w->vip.backends = b;
+	w->vip.n_backends = n;
+	vip_lab_apply(w);
+}
+
+/* Flows of mode nat go on behind their backend's removal, until the drain is over. */
+static void check_leaving(struct vip_lab *w)
+{
+	struct vip_leaving_state l = { 0 };
+
+	w->conf.nat = (struct conf_nat) { .udp_opening_ms = 600000, .udp_established_ms = 600000 };
+	apply_nat(w, &w->backend[1], 1, 600000);
+	lab_until(w->lab, vip_lab_all_in_ring, w);
+	assert_true(goes(w, 7000));
+	apply_nat(w, NULL, 0, 600000);
+	lab_until(w->lab, nothing_begins, w);
+	assert_true(goes(w, 7000));
+	assert_int_equal(vip_map_leaving(w->dp, "web", &l, 1), 1);
+	assert_string_equal(l.name, w->backend[1].name);
+	assert_true(addr_eq(&l.address, &w->backend[1].address));
+	assert_in_range(l.left_ms, 1, 600000);
+	assert_in_range(l.nat.opened - l.nat.ended, 1, l.nat.opened);
+	/* It comes back, and leaves anew. */
+	apply_nat(w, &w->backend[1], 1, 600000);
+	assert_int_equal(vip_map_leaving(w->dp, "web", &l, 1), 0);
+	assert_true(goes(w, 7000));
+	apply_nat(w, NULL, 0, 600000);
+	assert_true(goes(w, 7000));
+	apply_nat(w, NULL, 0, 1);
+	lab_until(w->lab, has_ended, w);
+	assert_int_equal(vip_map_leaving(w->dp, "web", &l, 1), 0);
 }
 
 static void a_recycled_id_has_a_new_generation(void **state)
@@ -331,6 +396,13 @@ static void a_recycled_id_has_a_new_generation(void **state)
 	w->vip.n_backends = 1;
 	vip_lab_apply(w);
 	lab_until(w->lab, has_three_generations, w);
+	check_leaving(w);
+	/* Those that leave make room for others, where ids are short. */
+	w->backend[0].has_mac = true;
+	w->backend[0].mac[0] = 2;
+	apply_nat(w, w->backend, 1, 600000);
+	lab_until(w->lab, has_six_generations, w);
+	assert_true(vip_map_leaving(w->dp, "web", NULL, 0) > 0);
 }
 
 static void too_many_are_refused_and_what_runs_stays(void **state)

@@ -65,6 +65,23 @@ static void print_backend_shares(json_t *backends, FILE *out)
 	table_print(backends, columns, out);
 }
 
+/* Removed, with flows that go on; of mode nat only. */
+static void print_leaving(json_t *leaving, FILE *out)
+{
+	static const struct table_column columns[] = {
+		{ "LEAVING", "name" },
+		{ "ADDRESS", "address" },
+		{ "FLOWS", "flows" },
+		{ "LEFT", "left_s" },
+		{ 0 },
+	};
+
+	if (!json_array_size(leaving))
+		return;
+	fputc('\n', out);
+	table_print(leaving, columns, out);
+}
+
 void print_vip(json_t *data, FILE *out)
 {
 	static const char *const head[] = { "name",	     "address",	       "protocol",
@@ -99,6 +116,7 @@ void print_vip(json_t *data, FILE *out)
 		fputc('\n', out);
 		table_print(backends, ids, out);
 	}
+	print_leaving(json_object_get(data, "leaving"), out);
 	if (*json_string_value(json_object_get(data, "health")))
 		print_backend_probes(backends, out);
 }

@@ -171,7 +171,8 @@ static const struct conf_row vip_rows[] = {
 	  .def_help = "5m of TCP, 0s of UDP",
 	  .max = 24ULL * 3600 * 1000,
 	  .help = "For how long after a change of its backends flows of before it are kept where "
-		  "they are; those that send within it stay there for good. 0s: not at all." },
+		  "they are; those that send within it stay there for good. 0s: not at all. Of mode nat: "
+		  "for how long those of a backend that is removed go on." },
 	{ .name = "affinity",
 	  CONF_AT(struct conf_vip, by_client),
 	  .type = &conf_type_word,

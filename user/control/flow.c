@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* flow: those that the kernel translates, and those that windows of vips note. */
 #include "dataplane/flow_list.h"
+#include "dataplane/vip_map.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -92,7 +93,7 @@ static bool has_backend(const struct conf_vip *vip, const char *name)
 }
 
 /* Names that nobody has are mistakes, and no reason to say that there are no flows. */
-static int parse_names(struct control_request *r, struct flow_filter *ret)
+static int parse_names(struct control_request *r, struct dataplane *dp, struct flow_filter *ret)
 {
 	const struct conf *conf = supervisor_conf(r->s);
 	json_t *set = request_set(r);
@@ -106,7 +107,7 @@ static int parse_names(struct control_request *r, struct flow_filter *ret)
 	for (size_t i = 0; ret->backend && i < conf->n_vips && !known; i++)
 		known = (!ret->vip || !strcmp(conf->vips[i].name, ret->vip)) &&
 			has_backend(&conf->vips[i], ret->backend);
-	if (!ret->backend || known)
+	if (!ret->backend || known || vip_map_leaves(dp, ret->vip, ret->backend))
 		return 0;
 	return ret->vip ? errmsg_set(&r->err, -ENOENT,
 				     "vip %s has no backend '%.64s'; see sluicectl backend list %s",
@@ -149,7 +150,7 @@ int control_flow(struct control_request *r)
 	if (!err)
 		err = parse_rows(r, &page.max);
 	if (!err)
-		err = parse_names(r, &filter);
+		err = parse_names(r, dp, &filter);
 	if (!err)
 		err = parse_client(r, &client, &filter);
 	if (err)

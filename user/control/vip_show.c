@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/addr.h"
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "conf/vip_place.h"
 #include "dataplane/quic_map.h"
@@ -194,6 +195,29 @@ static json_t *backends_json(const struct control_request *r, const struct conf_
 	return list;
 }
 
+/* Those that were removed and still have flows. */
+static void add_leaving(json_t *o, struct dataplane *dp, const struct conf_vip *vip)
+{
+	const size_t n = vip_map_leaving(dp, vip->name, NULL, 0);
+	CLEANUP_FREE struct vip_leaving_state *rows = calloc(n + 1, sizeof(*rows));
+	json_t *list = json_array();
+	char text[ADDR_TEXT_MAX];
+
+	if (rows)
+		vip_map_leaving(dp, vip->name, rows, n);
+	for (size_t i = 0; rows && i < n; i++) {
+		const struct stats_nat *s = &rows[i].nat;
+
+		json_array_append_new(
+			list,
+			json_pack("{s:s,s:s,s:I,s:I}", "name", rows[i].name, "address",
+				  addr_format(&rows[i].address, text), "flows",
+				  (json_int_t)(s->opened > s->ended ? s->opened - s->ended : 0),
+				  "left_s", (json_int_t)((rows[i].left_ms + 999) / 1000)));
+	}
+	json_object_set_new(o, "leaving", list);
+}
+
 /* What a change of its ring keeps, and for how long yet. */
 static void add_flows(json_t *o, struct dataplane *dp, const struct conf_vip *vip)
 {
@@ -204,6 +228,8 @@ static void add_flows(json_t *o, struct dataplane *dp, const struct conf_vip *vi
 	json_object_set_new(o, "window_open", json_boolean(flow.is_open));
 	json_object_set_new(o, "window_left_ms", json_integer((json_int_t)flow.left_ms));
 	json_object_set_new(o, "flows_noted", json_integer(flow.flows));
+	if (vip->mode == BACKEND_NAT)
+		add_leaving(o, dp, vip);
 }
 
 int vip_show(struct control_request *r, struct dataplane *dp, const struct conf_vip *vip)

@@ -11,6 +11,7 @@
 #include "dataplane_state.h"
 #include "nat_map.h"
 #include "vip_flow.h"
+#include "vip_leaving.h"
 #include "vip_state.h"
 
 struct reading {
@@ -72,7 +73,7 @@ static int on_nat(const struct nat_flow *f, void *ctx)
 		.answer = f->answer,
 		.phase = f->phase,
 		.vip = vip_name(r, f->vip_id),
-		.backend = p ? p->backend->conf.name : "",
+		.backend = p ? p->backend->conf.name : vip_leaving_name(r->m, f->backend_id),
 		.backend_address = f->answer.src,
 		.left_ns = less(f->until_ns, r->now_ns),
 		.idle_ns = less(timeout_ns, less(f->until_ns, r->now_ns)),

@@ -112,13 +112,13 @@ bool vip_flow_is_busy(const struct vip_map *m)
 {
 	size_t i;
 
-	for (i = 0; i < m->n_services; i++) {
+	for (i = 0; i < m->n_services && !m->n_leaving; i++) {
 		const struct vip_service *s = &m->services[i];
 
 		if (s->window_open || s->window_over || has_drain(m, s, UINT64_MAX))
 			return true;
 	}
-	return false;
+	return m->n_leaving > 0;
 }
 
 /* A drain that was begun while the window was open, or prolonged. */

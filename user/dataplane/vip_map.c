@@ -23,6 +23,7 @@
 #include "vip_backend.h"
 #include "vip_flow.h"
 #include "vip_id.h"
+#include "vip_leaving.h"
 #include "vip_map.h"
 #include "vip_ring.h"
 #include "vip_service.h"
@@ -40,9 +41,7 @@ static uint64_t now_ms(void)
 
 static struct vip_service *find_name(struct dataplane *dp, const char *name)
 {
-	size_t i;
-
-	for (i = 0; dp->vip && i < dp->vip->n_services; i++) {
+	for (size_t i = 0; dp->vip && i < dp->vip->n_services; i++) {
 		if (strcmp(dp->vip->services[i].name, name) == 0)
 			return &dp->vip->services[i];
 	}
@@ -77,9 +76,7 @@ static bool is_needed(const struct vip_map *m, uint32_t backend_id)
 /* Are all rings what they should be, and the ones of before out of use? */
 static bool is_settled(const struct vip_map *m, uint64_t now)
 {
-	size_t i;
-
-	for (i = 0; i < m->n_services; i++) {
+	for (size_t i = 0; i < m->n_services; i++) {
 		const struct vip_service *s = &m->services[i];
 
 		if (s->dirty || (s->flipped_ms && now - s->flipped_ms < VIP_GRACE_MS))
@@ -198,11 +195,13 @@ static void on_path_timer(struct timer *t)
 static void on_flow_timer(struct timer *t)
 {
 	struct vip_map *m = container_of(t, struct vip_map, flow_timer);
-	size_t i;
+	uint32_t id;
 
-	for (i = 0; i < m->n_services; i++)
+	for (size_t i = 0; i < m->n_services; i++)
 		m->services[i].dirty =
 			m->services[i].dirty || vip_flow_drain_ended(m, &m->services[i]);
+	while ((id = vip_leaving_due(m, now_ms())))
+		retire(m, false, id);
 	vip_flow_tick(m);
 	update_rings(m);
 }
@@ -240,6 +239,7 @@ static void map_free(struct vip_map *m)
 	free(m->table);
 	free(m->backend_used);
 	free(m->retired);
+	free(m->leaving);
 	free(m->vip_used);
 	free(m->quic_keyed);
 	free(m->quic_wanted);
@@ -299,7 +299,8 @@ static int retire_backends(struct vip_map *m)
 	int err = 0;
 
 	for (id = 1; !err && id < m->max_backends; id++) {
-		if ((m->table[id].flags & BACKEND_READY) && !m->backend_used[id])
+		if ((m->table[id].flags & BACKEND_READY) && !m->backend_used[id] &&
+		    !vip_leaving_has(m, id))
 			err = retire(m, false, id);
 	}
 	return err;
@@ -403,20 +404,22 @@ static int apply(struct vip_map *m, const struct conf *conf)
 	CLEANUP(vip_pinned_clear) struct vip_pinned pinned = { 0 };
 	struct vip_service *services = NULL, *old = m->services;
 	size_t n_old = m->n_services;
-	struct vip_index index = { 0 };
+	struct vip_index index = { 0 }, was = m->index;
 	int err = vip_pinned_read(m, &pinned);
 
 	if (!err)
 		err = vip_service_build(m, conf, &pinned, &services, &index);
 	if (err)
 		return err;
-	vip_index_clear(&m->index);
 	m->index = index;
 	m->services = services;
 	m->n_services = conf->n_vips;
+	err = vip_leaving_apply(m, &was);
+	vip_index_clear(&was);
 	unwatch_others(m, old, n_old);
 	vip_service_free(old, n_old);
-	err = watch_all(m);
+	if (!err)
+		err = watch_all(m);
 	if (!err)
 		err = set_empty(m->dp, false);
 	if (!err)

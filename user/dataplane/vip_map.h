@@ -25,6 +25,14 @@ struct vip_backend_state {
 	struct stats_nat nat;	       /* its flows */
 };
 
+/* Of mode nat: removed, with flows that go on for a while. */
+struct vip_leaving_state {
+	const char *name; /* ours, until the next vip_map_apply; "": an agent before us knew it */
+	struct addr address;
+	uint64_t left_ms;
+	struct stats_nat nat;
+};
+
 /* Before programs that trust vip_state look at it: an agent that knew nothing of it may have run. */
 int vip_map_open(struct dataplane *dp);
 /*
@@ -61,3 +69,8 @@ int vip_map_stats(struct dataplane *dp, uint32_t vip_id, struct stats_vip *ret);
 /* Fill up to max rows for the vip; how many there are. */
 size_t vip_map_backends(struct dataplane *dp, const char *vip, struct vip_backend_state *ret,
 			size_t max);
+/* Does one of that name leave the vip; NULL: any? */
+bool vip_map_leaves(struct dataplane *dp, const char *vip, const char *name);
+/* The same of those that leave it (vip_leaving.h). */
+size_t vip_map_leaving(struct dataplane *dp, const char *vip, struct vip_leaving_state *ret,
+		       size_t max);

@@ -13,6 +13,7 @@
 #include "quic_map.h"
 #include "vip_backend.h"
 #include "vip_id.h"
+#include "vip_leaving.h"
 #include "vip_ring.h"
 #include "vip_service.h"
 #include "vip_state.h"
@@ -280,12 +281,15 @@ static int assign_id(struct vip_map *m, const struct vip_service *s, struct vip_
 {
 	int err = f->heap ? 0 : vip_id_collect(m, f);
 	uint32_t id = err ? 0 : vip_id_take(m, f);
-	const struct backend *was = &m->table[id];
+	const struct backend *was;
 
+	if (!err && !id)
+		id = vip_leaving_give(m, clock_now_ns() / NS_PER_MS);
 	if (!err && !id)
 		err = -ENOSPC;
 	if (err)
 		return err;
+	was = &m->table[id];
 	if (was->generation && was->vip_id < m->max_vips)
 		r->ids[id] = r->vips[was->vip_id] = true;
 	return vip_backend_assign(m, s, b, id);

@@ -54,6 +54,14 @@ struct vip_service {
 	bool *noted;	/* by slot, while notes are counted */
 };
 
+/* A backend that was removed, and has its flows until then: vip_leaving.h. */
+struct vip_leaving {
+	uint32_t id;
+	uint64_t since_ms, until_ms;
+	uint64_t drain_ms; /* of its vip, when it was looked at last */
+	char name[CONF_NAME_MAX + 1];
+};
+
 /* An id that packets in flight may still use. */
 struct vip_retired {
 	bool is_vip;
@@ -81,6 +89,8 @@ struct vip_map {
 	uint32_t max_backends;
 	struct vip_retired *retired;
 	size_t n_retired, room_retired;
+	struct vip_leaving *leaving;
+	size_t n_leaving, room_leaving;
 	uint32_t max_vips;
 	bool *vip_used;			   /* by id: configured, or retired */
 	uint8_t *quic_keyed, *quic_wanted; /* by id, a bit per config: ciphers there are; scratch */

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "vip_leaving.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "dataplane_state.h"
+#include "nat_map.h"
+#include "vip_state.h"
+
+/* At a time, of all vips; more go at once. */
+#define LEAVING_MAX 1024
+
+/* Rings have been without it for that long before another may have its id. */
+#define GIVE_AFTER_MS 100
+
+static struct vip_leaving *find(const struct vip_map *m, uint32_t id)
+{
+	for (size_t i = 0; i < m->n_leaving; i++)
+		if (m->leaving[i].id == id)
+			return &m->leaving[i];
+	return NULL;
+}
+
+static void drop(struct vip_map *m, struct vip_leaving *l)
+{
+	*l = m->leaving[--m->n_leaving];
+}
+
+/* Services of mode nat by vip id, whose removed backends keep their flows for a while. */
+static const struct vip_service **by_id(const struct vip_map *m)
+{
+	const struct vip_service **ret = calloc(m->max_vips, sizeof(struct vip_service *));
+
+	for (size_t i = 0; ret && i < m->n_services; i++) {
+		const struct vip_service *s = &m->services[i];
+
+		if (s->mode == BACKEND_NAT && s->drain_ms)
+			ret[s->rec.id] = s;
+	}
+	return ret;
+}
+
+/* The service whose flows it has, though it is in none; NULL: it is not so. */
+static const struct vip_service *left(const struct vip_map *m, const struct vip_service **services,
+				      uint32_t id)
+{
+	const struct backend *t = &m->table[id];
+
+	if (m->backend_used[id] || t->mode != BACKEND_NAT || t->vip_id >= m->max_vips ||
+	    (t->flags & (BACKEND_READY | BACKEND_DEAD)) != BACKEND_READY)
+		return NULL;
+	return services[t->vip_id];
+}
+
+static int add(struct vip_map *m, const struct vip_service *s, const struct vip_place *was,
+	       uint32_t id)
+{
+	const uint64_t now = clock_now_ns() / NS_PER_MS, now_s = clock_wall_ns() / NS_PER_S;
+	const uint64_t by_s = was ? was->backend->conf.drain_by : 0;
+	struct vip_leaving *l;
+
+	if (m->n_leaving == LEAVING_MAX || (by_s && by_s <= now_s))
+		return 0;
+	if (m->n_leaving == m->room_leaving) {
+		const size_t room = m->room_leaving ? m->room_leaving * 2 : 16;
+
+		l = realloc(m->leaving, room * sizeof(*l));
+		if (!l)
+			return -ENOMEM;
+		m->leaving = l;
+		m->room_leaving = room;
+	}
+	l = &m->leaving[m->n_leaving++];
+	*l = (struct vip_leaving) { .id = id,
+				    .since_ms = now,
+				    .drain_ms = s->drain_ms,
+				    .until_ms = now + (by_s > now_s ? (by_s - now_s) * 1000
+								    : s->drain_ms) };
+	snprintf(l->name, sizeof(l->name), "%s", was ? was->backend->conf.name : "");
+	log_info("backend.leaving", LOG_STR("vip", s->name), LOG_STR("backend", l->name),
+		 LOG_U64("left_ms", l->until_ms - now));
+	return 0;
+}
+
+/* A drain that is shorter by now is so for them as well. */
+static void keep(struct vip_leaving *l, const struct vip_service *s, uint64_t now_ms)
+{
+	if (l->until_ms > now_ms + s->drain_ms && s->drain_ms != l->drain_ms)
+		l->until_ms = now_ms + s->drain_ms;
+	l->drain_ms = s->drain_ms;
+}
+
+int vip_leaving_apply(struct vip_map *m, const struct vip_index *was)
+{
+	CLEANUP_FREE const struct vip_service **services = by_id(m);
+	const uint64_t now = clock_now_ns() / NS_PER_MS;
+	int err = services ? 0 : -ENOMEM;
+
+	for (size_t i = m->n_leaving; i-- > 0;) {
+		struct vip_leaving *l = &m->leaving[i];
+		const struct vip_service *s = err ? NULL : left(m, services, l->id);
+
+		if (s)
+			keep(l, s, now);
+		else
+			drop(m, l);
+	}
+	for (uint32_t id = 1; !err && id < m->max_backends; id++) {
+		const struct vip_service *s = left(m, services, id);
+
+		if (s && !find(m, id))
+			err = add(m, s, vip_index_id(was, id), id);
+	}
+	return err;
+}
+
+bool vip_leaving_has(const struct vip_map *m, uint32_t id)
+{
+	return find(m, id) != NULL;
+}
+
+const char *vip_leaving_name(const struct vip_map *m, uint32_t id)
+{
+	const struct vip_leaving *l = find(m, id);
+
+	return l ? l->name : "";
+}
+
+uint32_t vip_leaving_due(struct vip_map *m, uint64_t now_ms)
+{
+	for (size_t i = 0; i < m->n_leaving; i++) {
+		const uint32_t id = m->leaving[i].id;
+
+		if (m->leaving[i].until_ms > now_ms)
+			continue;
+		log_info("backend.left", LOG_STR("backend", m->leaving[i].name));
+		drop(m, &m->leaving[i]);
+		return id;
+	}
+	return 0;
+}
+
+uint32_t vip_leaving_give(struct vip_map *m, uint64_t now_ms)
+{
+	struct vip_leaving *first = NULL;
+	uint32_t id;
+
+	for (size_t i = 0; i < m->n_leaving; i++) {
+		struct vip_leaving *l = &m->leaving[i];
+
+		if (now_ms - l->since_ms >= GIVE_AFTER_MS && !m->backend_used[l->id] &&
+		    (!first || l->until_ms < first->until_ms))
+			first = l;
+	}
+	if (!first)
+		return 0;
+	id = first->id;
+	drop(m, first);
+	return id;
+}
+
+bool vip_map_leaves(struct dataplane *dp, const char *vip, const char *name)
+{
+	const uint32_t vip_id = vip ? vip_map_id(dp, vip) : 0;
+
+	for (size_t i = 0; dp->vip && i < dp->vip->n_leaving; i++) {
+		const struct vip_leaving *l = &dp->vip->leaving[i];
+
+		if (strcmp(l->name, name) == 0 && (!vip || dp->vip->table[l->id].vip_id == vip_id))
+			return true;
+	}
+	return false;
+}
+
+size_t vip_map_leaving(struct dataplane *dp, const char *vip, struct vip_leaving_state *ret,
+		       size_t max)
+{
+	const uint64_t now = clock_now_ns() / NS_PER_MS;
+	const uint32_t vip_id = vip_map_id(dp, vip);
+	size_t n = 0;
+
+	for (size_t i = 0; vip_id && i < dp->vip->n_leaving; i++) {
+		const struct vip_leaving *l = &dp->vip->leaving[i];
+
+		if (dp->vip->table[l->id].vip_id != vip_id)
+			continue;
+		if (n < max) {
+			ret[n] = (struct vip_leaving_state) {
+				.name = l->name,
+				.address = dp->vip->table[l->id].addr,
+				.left_ms = l->until_ms > now ? l->until_ms - now : 0,
+			};
+			(void)nat_map_stats(dp, l->id, &ret[n].nat);
+		}
+		n++;
+	}
+	return n;
+}
