@@ -39,17 +39,6 @@ static double clock_ns(clockid_t clock)
 	return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
 }
 
-/* Run a packet once; what came of it replaces it. */
-static uint32_t run_once(const struct subject *s, struct frame *packet)
-{
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = packet->bytes, .data_size_in = packet->n,
-		    .data_out = packet->bytes, .data_size_out = sizeof(packet->bytes));
-
-	if (bpf_prog_test_run_opts(s->prog_fd, &opts))
-		fill_die(s->name);
-	return opts.retval;
-}
-
 static double measure(const struct subject *s, uint32_t repeat, bool check)
 {
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = s->packet.bytes,
@@ -73,7 +62,7 @@ static void renew_cookie(struct subject *s)
 	const struct subject *made = subject_named("syncookie-made");
 	struct frame answer = made->packet;
 
-	if (run_once(made, &answer) != made->expect) {
+	if (subject_run(made->prog_fd, made->name, &answer) != made->expect) {
 		fprintf(stderr, "bench_dataplane: no SYN cookie was made\n");
 		exit(1);
 	}
@@ -140,11 +129,13 @@ static void prepare(struct subject *s)
 	uint32_t many = s->sources > s->flows ? s->sources : s->flows;
 	struct frame syn;
 
+	if (s->shows)
+		subject_begin_nat(s);
 	subject_put_front(s);
 	/* Acknowledgements are only looked at once a SYN has found the guard on. */
 	if (s->frame == FRAME_THIRD) {
 		frame_build(FRAME_SYN_HOST, 0, &syn);
-		run_once(s, &syn);
+		subject_run(s->prog_fd, s->name, &syn);
 	}
 	before_run(s);
 	/* A limit that refuses needs its burst spent first; caches and rows are warmed too. */

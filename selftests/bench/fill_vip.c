@@ -10,16 +10,20 @@
 
 #include "fill.h"
 #include "frame.h"
+#include "sluice/abi/nat.h"
 #include "sluice/abi/vip.h"
 #include "vary.h"
 
-#define MODES	 (BACKEND_GUE + 1)
+#define MODES	 (BACKEND_NAT + 1)
 #define EACH	 (2 * MODES) /* vips of each mode and family */
 #define MTU	 1500
 #define GUE_PORT 6080
 
-static const char *const by_vip[] = { "vips", "stats_vip", "stats_guard", "guards" };
-static const char *const by_backend[] = { "backends", "stats_backend" };
+#define NAT_FLOWS      1024 /* as many as the map has without another size */
+#define NAT_TIMEOUT_NS 3600000000000ULL
+
+static const char *const by_vip[] = { "vips", "stats_vip", "stats_guard", "guards", "nat_vip" };
+static const char *const by_backend[] = { "backends", "stats_backend", "stats_nat" };
 
 static uint32_t vips_of(uint32_t n)
 {
@@ -42,8 +46,8 @@ void fill_vip_size(struct bpf_object *obj, uint32_t n)
 {
 	static const char *const ring[] = { "vip_ring" };
 
-	size_all(obj, by_vip, 4, vips_of(n));
-	size_all(obj, by_backend, 2, vips_of(n) * FILL_VIP_BACKENDS + 1);
+	size_all(obj, by_vip, 5, vips_of(n));
+	size_all(obj, by_backend, 3, vips_of(n) * FILL_VIP_BACKENDS + 1);
 	size_all(obj, ring, 1, vips_of(n) * 2 * FILL_VIP_STRIDE);
 }
 
@@ -77,7 +81,7 @@ static uint32_t outer_bytes(enum backend_mode mode, bool is_v6)
 {
 	uint32_t ip = is_v6 ? BACKEND_OUTER_V6 : BACKEND_OUTER_V4;
 
-	if (mode == BACKEND_L2)
+	if (mode == BACKEND_L2 || mode == BACKEND_NAT)
 		return 0;
 	return mode == BACKEND_GUE ? ip + BACKEND_OUTER_UDP : ip;
 }
@@ -88,7 +92,7 @@ static void put_backends(int fd, uint32_t id, enum backend_mode mode, bool is_v6
 	uint32_t i, at;
 
 	b.mtu = (__u16)(MTU - outer_bytes(mode, is_v6));
-	b.port = __builtin_bswap16(GUE_PORT);
+	b.port = mode == BACKEND_GUE ? __builtin_bswap16(GUE_PORT) : 0;
 	b.source = is_v6 ? v6(0x20000) : v4(0x0b000001);
 	for (i = 0; i < FILL_VIP_BACKENDS; i++) {
 		at = id * FILL_VIP_BACKENDS + i;
@@ -105,12 +109,16 @@ static void put_vip(struct bpf_object *obj, char *rings, uint32_t id, const stru
 	struct vip vip = { .id = id,
 			   .ring_size = FILL_VIP_STRIDE,
 			   .service = FILL_SERVICE,
+			   .flags = mode == BACKEND_NAT ? VIP_NAT : 0,
 			   .hash_seed = { id, 2 } };
+	struct nat_vip nat = { .n_sources = 1, .source = { is_v6 ? v6(0x20000) : v4(0x0b000001) } };
 	char *ring = rings + (size_t)id * 2 * FILL_VIP_STRIDE * VIP_RING_ELEMENT_BYTES;
 	uint32_t slot, at;
 
 	if (bpf_map_update_elem(map_of(obj, "vips"), &key, &vip, BPF_ANY))
 		fill_die("vips");
+	if (mode == BACKEND_NAT && bpf_map_update_elem(map_of(obj, "nat_vip"), &id, &nat, BPF_ANY))
+		fill_die("nat_vip");
 	for (slot = 0; slot < FILL_VIP_STRIDE; slot++) {
 		at = id * FILL_VIP_BACKENDS + vary_source(slot + id) % FILL_VIP_BACKENDS;
 		memcpy(ring + slot * VIP_RING_ELEMENT_BYTES, &at, sizeof(at));
@@ -140,4 +148,15 @@ void fill_vips(struct bpf_object *obj, uint32_t n)
 		put_vip(obj, rings, id++, &a, BACKEND_L2, false);
 	}
 	munmap(rings, bytes);
+}
+
+void fill_nat(struct bpf_object *obj)
+{
+	struct nat_state state = { .is_on = 1, .max_flows = NAT_FLOWS, .max_young = NAT_FLOWS };
+	uint32_t zero = 0, i;
+
+	for (i = 0; i < NAT_TIMEOUTS; i++)
+		state.timeout_ns[i] = NAT_TIMEOUT_NS;
+	if (bpf_map_update_elem(map_of(obj, "nat_state"), &zero, &state, BPF_ANY))
+		fill_die("nat_state");
 }

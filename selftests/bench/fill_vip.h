@@ -16,3 +16,5 @@
 /* Before the program is loaded. */
 void fill_vip_size(struct bpf_object *obj, uint32_t n);
 void fill_vips(struct bpf_object *obj, uint32_t n);
+/* Flows are translated, and any packet may be of one. */
+void fill_nat(struct bpf_object *obj);

@@ -48,11 +48,13 @@ int flows(struct xdp_md *ctx)
 	if (flows_plan.grows && bpf_xdp_adjust_head(ctx, (int)bytes - (int)flows_plan.bytes))
 		return XDP_ABORTED;
 	to = (void *)(long)ctx->data;
-	if ((void *)(to + FLOWS_WORDS) > (void *)(long)ctx->data_end)
+	if ((void *)(to + flows_plan.words) > (void *)(long)ctx->data_end)
 		return XDP_ABORTED;
 #pragma unroll
-	for (i = 0; i < FLOWS_WORDS; i++)
-		to[i] = flows_plan.frame[i];
+	for (i = 0; i < FLOWS_WORDS_MAX; i++) {
+		if (i < flows_plan.words)
+			to[i] = flows_plan.frame[i];
+	}
 	if (flows_plan.mask)
 		flows_vary((void *)to + sizeof(struct ethhdr));
 	bpf_tail_call(ctx, &flows_next, 0);

@@ -4,11 +4,12 @@
 
 #include <linux/types.h>
 
-/* Of 8 bytes: the headers that a program changes, up to IPv6's addresses and TCP's ports. */
-#define FLOWS_WORDS 7
+/* Of 8 bytes: the headers that a program changes, up to the checksum of TCP over IPv6. */
+#define FLOWS_WORDS_MAX 9
 
 struct flows_plan {
-	__u64 frame[FLOWS_WORDS];
+	__u64 frame[FLOWS_WORDS_MAX];
+	__u32 words;	  /* of these */
 	__u32 bytes;	  /* of the whole packet */
 	__u32 grows;	  /* take back what was put in front of it */
 	__u32 mask;	  /* flows, less one; 0: one */

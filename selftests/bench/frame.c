@@ -5,22 +5,23 @@
 #include <stdbool.h>
 #include <string.h>
 
-#define PROTO_AT    23
-#define TCP_AT	    34
-#define SEQUENCE_AT (TCP_AT + 4)
-#define ACKNOWLEDGE (TCP_AT + 8)
-#define OFFSET_AT   (TCP_AT + 12)
-#define FLAGS_AT    (TCP_AT + 13)
-#define OPTIONS_AT  (TCP_AT + 20)
-#define ADDRESS_END 34 /* of the IPv4 address that it is to */
-#define V6_END	    54
-#define ICMP_AT	    34
-#define V6_ICMP_AT  54
-#define ERROR_BYTES (ICMP_AT + 8 + 20 + 8) /* at least so much is quoted */
-#define V6_ERROR    (V6_ICMP_AT + 8 + 40 + 8)
-#define SYN_BYTES   80
-#define NUMBER	    0x01020304U /* the client's first */
-#define SYN	    0x02
+#define ETHER_TYPE_AT 12
+#define PROTO_AT      23
+#define TCP_AT	      34
+#define SEQUENCE_AT   (TCP_AT + 4)
+#define ACKNOWLEDGE   (TCP_AT + 8)
+#define OFFSET_AT     (TCP_AT + 12)
+#define FLAGS_AT      (TCP_AT + 13)
+#define OPTIONS_AT    (TCP_AT + 20)
+#define ADDRESS_END   34 /* of the IPv4 address that it is to */
+#define V6_END	      54
+#define ICMP_AT	      34
+#define V6_ICMP_AT    54
+#define V6_FLAGS_AT   (V6_END + 13)
+#define ERROR_BYTES   (ICMP_AT + 8 + 20 + 8) /* at least so much is quoted */
+#define V6_ERROR      (V6_ICMP_AT + 8 + 40 + 8)
+#define SYN_BYTES     80
+#define NUMBER	      0x01020304U /* the client's first */
 
 /* ACK, 198.51.100.7:4000 to 192.0.2.10:80. */
 static const uint8_t ack[60] = {
@@ -66,20 +67,49 @@ static void make_syn(struct frame *f)
 	put32(&f->bytes[SEQUENCE_AT], NUMBER);
 	put32(&f->bytes[ACKNOWLEDGE], 0);
 	f->bytes[OFFSET_AT] = (20 + sizeof(options)) / 4 << 4;
-	f->bytes[FLAGS_AT] = SYN;
+	f->bytes[FLAGS_AT] = FRAME_SYN;
 	memcpy(&f->bytes[OPTIONS_AT], options, sizeof(options));
+}
+
+static void swap(uint8_t *a, uint8_t *b, size_t n)
+{
+	uint8_t was[16];
+
+	memcpy(was, a, n);
+	memcpy(a, b, n);
+	memcpy(b, was, n);
 }
 
 static void turn(struct frame *f)
 {
-	uint8_t address[4], port[2];
+	swap(&f->bytes[FRAME_SOURCE_AT], &f->bytes[FRAME_CLIENT_AT], 4);
+	swap(&f->bytes[TCP_AT], &f->bytes[TCP_AT + 2], 2);
+}
 
-	memcpy(address, &f->bytes[FRAME_SOURCE_AT], 4);
-	memcpy(&f->bytes[FRAME_SOURCE_AT], &f->bytes[FRAME_CLIENT_AT], 4);
-	memcpy(&f->bytes[FRAME_CLIENT_AT], address, 4);
-	memcpy(port, &f->bytes[TCP_AT], 2);
-	memcpy(&f->bytes[TCP_AT], &f->bytes[TCP_AT + 2], 2);
-	memcpy(&f->bytes[TCP_AT + 2], port, 2);
+static void turn_v6(struct frame *f)
+{
+	swap(&f->bytes[FRAME_V6_AT], &f->bytes[FRAME_V6_AT + 16], 16);
+	swap(&f->bytes[V6_END], &f->bytes[V6_END + 2], 2);
+}
+
+static bool is_v6(const struct frame *f)
+{
+	return f->bytes[ETHER_TYPE_AT] == v6[ETHER_TYPE_AT];
+}
+
+void frame_set_flags(struct frame *f, uint8_t tcp_flags)
+{
+	f->bytes[is_v6(f) ? V6_FLAGS_AT : FLAGS_AT] = tcp_flags;
+}
+
+void frame_turn(struct frame *f, uint8_t tcp_flags)
+{
+	swap(f->bytes, f->bytes + 6, 6);
+	if (is_v6(f))
+		turn_v6(f);
+	else
+		turn(f);
+	frame_set_flags(f, tcp_flags);
 }
 
 /* An error's sender has the packet's source address, here the client's. */
@@ -120,9 +150,9 @@ static void make_v6(struct frame *f, bool error)
 
 static void to_vip(struct frame *f, enum frame_kind kind, uint8_t vip)
 {
-	const bool is_v6 = kind == FRAME_V6 || kind == FRAME_V6_ERROR;
+	const bool v6_kind = kind == FRAME_V6 || kind == FRAME_V6_ERROR;
 
-	f->bytes[(is_v6 ? V6_END : ADDRESS_END) - 1] += vip;
+	f->bytes[(v6_kind ? V6_END : ADDRESS_END) - 1] += vip;
 	if (kind == FRAME_ERROR) /* it is the quoted packet's source */
 		f->bytes[ICMP_AT + 8 + 15] += vip;
 	if (kind == FRAME_V6_ERROR)

@@ -22,6 +22,9 @@ enum frame_kind {
 	FRAME_V6_ERROR, /* ICMPv6, the same */
 };
 
+#define FRAME_SYN      0x02
+#define FRAME_ACK_FLAG 0x10
+
 struct frame {
 	uint8_t bytes[112];
 	uint32_t n;
@@ -29,6 +32,9 @@ struct frame {
 
 /* vip: so many addresses behind that of the first one, of either family. */
 void frame_build(enum frame_kind kind, uint8_t vip, struct frame *ret);
+/* The way back of a TCP packet, with those flags instead of its own. */
+void frame_turn(struct frame *f, uint8_t tcp_flags);
+void frame_set_flags(struct frame *f, uint8_t tcp_flags);
 /* The sequence number of the answer to a SYN, and the acknowledgement of it. */
 uint32_t frame_cookie(const struct frame *answer);
 void frame_set_cookie(struct frame *third, uint32_t cookie);

@@ -17,14 +17,15 @@
 #include "dataplane/vip_state.h"
 #include "fill.h"
 
-#define BACKENDS  10000
-#define EACH	  100 /* of a vip, but where one vip has all */
-#define VIPS	  (BACKENDS / EACH)
-#define ROOM_VIPS (2 * VIPS)
-#define ROOM	  (4 * BACKENDS) /* ids of those that were are free a while after */
-#define RING	  65537
-#define RUNS_MAX  99
-#define WAIT_S	  60
+#define BACKENDS   10000
+#define EACH	   100 /* of a vip, but where one vip has all */
+#define VIPS	   (BACKENDS / EACH)
+#define ROOM_VIPS  (2 * VIPS)
+#define ROOM	   (4 * BACKENDS) /* ids of those that were are free a while after */
+#define ROOM_FLOWS 65536
+#define RING	   65537
+#define RUNS_MAX   99
+#define WAIT_S	   60
 
 #define DEVICE "scale0"
 
@@ -107,6 +108,8 @@ static void open_all(void)
 					     .max_verdicts = 1024,
 					     .max_vips = ROOM_VIPS,
 					     .max_backends = ROOM,
+					     .max_flows = ROOM_FLOWS,
+					     .max_nat_flows = ROOM_FLOWS,
 					     .max_meters = 256,
 					     .ring_size = RING };
 	struct errmsg err = { 0 };
@@ -276,6 +279,8 @@ static void memory(void)
 {
 	static const char *const of_vip[] = { "vips", "stats_vip", "guards", "stats_guard", NULL };
 	static const char *const of_ring[] = { "vip_ring", NULL };
+	static const char *const of_window[] = { "vip_flow", NULL };
+	static const char *const of_nat[] = { "nat_flow", "nat_tuple", NULL };
 	static const char *const of_backend[] = { "backends", "stats_backend", NULL };
 	double bytes = bytes_of(of_vip, ROOM_VIPS);
 
@@ -284,6 +289,10 @@ static void memory(void)
 	report("bytes-vip-slot", "bytes", &bytes, 1);
 	bytes = bytes_of(of_backend, ROOM);
 	report("bytes-backend", "bytes", &bytes, 1);
+	bytes = bytes_of(of_window, ROOM_FLOWS);
+	report("bytes-flow-window", "bytes", &bytes, 1);
+	bytes = bytes_of(of_nat, ROOM_FLOWS);
+	report("bytes-flow-nat", "bytes", &bytes, 1);
 }
 
 void scale_report(FILE *json, int runs)

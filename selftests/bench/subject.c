@@ -112,6 +112,8 @@ static void fill(struct bpf_object *obj, const struct subject *s)
 		fill_verdicts(obj, s->verdicts, s->verdicts);
 	if (s->verdict)
 		fill_verdict_of(obj, client_of(s));
+	if (s->nat)
+		fill_nat(obj);
 	if (s->vips)
 		fill_vips(obj, s->vips);
 	else if (s->vip)

@@ -28,6 +28,13 @@ enum subject_program {
 	SUBJECT_EGRESS,
 };
 
+/* Of a flow that is translated. */
+enum subject_nat {
+	SUBJECT_NAT_NONE,
+	SUBJECT_NAT_CLIENT,
+	SUBJECT_NAT_ANSWER,
+};
+
 struct subject {
 	const char *name;
 	enum subject_program program;
@@ -58,6 +65,9 @@ struct subject {
 	uint32_t to_vips;  /* of `vips` they are to */
 	bool one_source;   /* they differ in their ports alone */
 
+	bool nat;		/* addresses may be translated: its vip of mode nat has flows */
+	enum subject_nat shows; /* of mode nat: whose packets are run */
+
 	int own_fd;  /* its program */
 	int prog_fd; /* what is run */
 	struct frame packet;
@@ -73,5 +83,9 @@ struct subject *subject_named(const char *name);
 const struct subject *subject_empty(const struct subject *s);
 /* Load its program and fill its maps. What fails ends the program, by name. */
 void subject_load(struct subject *s);
+/* Run a packet once by a program of that name; what came of it replaces it. What it returned. */
+uint32_t subject_run(int prog_fd, const char *name, struct frame *packet);
+/* Once all are loaded: a flow that is translated, as which its packet goes on. */
+void subject_begin_nat(struct subject *s);
 /* Once all are loaded: what runs before it, and has it run. */
 void subject_put_front(struct subject *s);

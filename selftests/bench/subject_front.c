@@ -47,7 +47,9 @@ static void put_again(struct subject *s)
 static void put_flows(struct subject *s)
 {
 	struct flows *flows = flows__open();
+	const uint32_t words = s->packet.n / sizeof(__u64);
 	struct flows_plan plan = {
+		.words = words < FLOWS_WORDS_MAX ? words : FLOWS_WORDS_MAX,
 		.bytes = s->packet.n,
 		.grows = 1,
 		.mask = s->flows ? s->flows - 1 : 0,
