@@ -47,7 +47,7 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, SOURCE_V6_BUCKETS);
+	__uint(max_entries, SOURCE_V6_WORDS);
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, __u32);
 	__type(value, __u64);
@@ -113,21 +113,22 @@ static __always_inline void acl_v6_key(const struct addr *source, __u64 mask, __
 	ret->len_bits = len_bits;
 }
 
-/* The longest of the lengths that may cover the source, until one does: at most 65 look-ups. */
-__noinline int acl_answer_v6(const struct addr *source)
+static __always_inline __u64 acl_v6_word(__u32 at)
+{
+	const __u64 *word = bpf_map_lookup_elem(&source_v6_lengths, &at);
+
+	return word ? *(const volatile __u64 *)word : 0;
+}
+
+/* The longest of the lengths that may cover the source, until one does: at most 64 look-ups. */
+__noinline int acl_ask_v6(const struct addr *source, __u64 lengths)
 {
 	struct source_v6_key key = {};
 	struct source_v6_answer *a;
-	__u64 *word, lengths;
-	__u32 bucket, i;
+	__u32 i;
 
 	if (!source) /* never; a global function's argument may be, for the verifier */
 		return SOURCE_NONE;
-	bucket = source_v6_bucket(source->w[0]);
-	word = bpf_map_lookup_elem(&source_v6_lengths, &bucket);
-	if (!word)
-		return SOURCE_NONE;
-	lengths = *(volatile __u64 *)word;
 	for (i = 0; i < CLIENT_UNIT_BITS_V6 && lengths; i++) {
 		__u32 bit = acl_highest_bit(lengths);
 
@@ -137,9 +138,15 @@ __noinline int acl_answer_v6(const struct addr *source)
 			return *(volatile __u32 *)&a->answer;
 		lengths &= ~(1ULL << (bit & 63));
 	}
-	acl_v6_key(source, 0, 0, &key);
-	a = bpf_map_lookup_elem(&source_v6, &key);
-	return a ? *(volatile __u32 *)&a->answer : SOURCE_NONE;
+	return (int)acl_v6_word(SOURCE_V6_BUCKETS);
+}
+
+/* Most sources are in no prefix of any list, and need no call. */
+static __always_inline __u32 acl_answer_v6(const struct addr *source)
+{
+	__u64 lengths = acl_v6_word(source_v6_bucket(source->w[0]));
+
+	return lengths ? (__u32)acl_ask_v6(source, lengths) : (__u32)acl_v6_word(SOURCE_V6_BUCKETS);
 }
 
 /* Note what the lists say of the source; is it denied? */

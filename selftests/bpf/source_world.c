@@ -42,11 +42,11 @@ struct source_world *source_world_open(uint32_t max)
 				   sizeof(struct source_group), max, BPF_F_NO_PREALLOC);
 	w->maps.v6_fd = make_map(BPF_MAP_TYPE_HASH, "source_v6", sizeof(struct source_v6_key),
 				 sizeof(struct source_v6_answer), max, BPF_F_NO_PREALLOC);
-	w->maps.v6_lengths_fd = make_map(BPF_MAP_TYPE_ARRAY, "source_v6_len", 4, 8,
-					 SOURCE_V6_BUCKETS, BPF_F_MMAPABLE);
+	w->maps.v6_lengths_fd = make_map(BPF_MAP_TYPE_ARRAY, "source_v6_len", 4, 8, SOURCE_V6_WORDS,
+					 BPF_F_MMAPABLE);
 	w->v4 = mmap(NULL, 1 << 24, PROT_READ, MAP_SHARED, w->maps.v4_fd, 0);
 	w->lengths =
-		mmap(NULL, SOURCE_V6_BUCKETS * 8, PROT_READ, MAP_SHARED, w->maps.v6_lengths_fd, 0);
+		mmap(NULL, SOURCE_V6_WORDS * 8, PROT_READ, MAP_SHARED, w->maps.v6_lengths_fd, 0);
 	assert_true(w->v4 != MAP_FAILED && w->lengths != MAP_FAILED);
 	assert_int_equal(source_table_open(&w->maps, &w->t), 0);
 	return w;
@@ -56,7 +56,7 @@ void source_world_close(struct source_world *w)
 {
 	source_table_close(w->t);
 	munmap((void *)(uintptr_t)w->v4, 1 << 24);
-	munmap((void *)(uintptr_t)w->lengths, SOURCE_V6_BUCKETS * 8);
+	munmap((void *)(uintptr_t)w->lengths, SOURCE_V6_WORDS * 8);
 	close(w->maps.v4_fd);
 	close(w->maps.split_fd);
 	close(w->maps.long_fd);
@@ -115,16 +115,16 @@ static uint8_t look_up_v6(const struct source_world *w, const struct addr *a)
 	struct source_v6_answer answer;
 	uint32_t len;
 
-	for (len = 64; len <= 64; len--) {
+	for (len = 64; len; len--) {
 		struct addr masked = addr_mask(a, len);
 		struct source_v6_key key = { { masked.w[0], masked.w[1] }, len };
 
-		if (len && !(lengths >> (len - 1) & 1))
+		if (!(lengths >> (len - 1) & 1))
 			continue;
 		if (!bpf_map_lookup_elem(w->maps.v6_fd, &key, &answer))
 			return (uint8_t)answer.answer;
 	}
-	return SOURCE_NONE;
+	return (uint8_t)__atomic_load_n(&w->lengths[SOURCE_V6_BUCKETS], __ATOMIC_ACQUIRE);
 }
 
 uint8_t source_world_look_up(const struct source_world *w, const struct addr *a)

@@ -62,7 +62,7 @@ size_t limit_memory(const struct conf_dataplane *conf, unsigned int cpus, struct
 		{ "source_split", acl, hash_bytes(acl, SPLIT_BYTES) },
 		{ "source_long", acl, 2 * acl * TRIE_NODE_BYTES },
 		{ "source_v6", acl, hash_bytes(acl, V6_BYTES) },
-		{ "source_v6_lengths", SOURCE_V6_BUCKETS, SOURCE_V6_BUCKETS * sizeof(uint64_t) },
+		{ "source_v6_lengths", SOURCE_V6_WORDS, SOURCE_V6_WORDS * sizeof(uint64_t) },
 		{ "verdict_source", verdicts,
 		  hash_all_bytes(verdicts, sizeof(struct verdict_key), sizeof(struct verdict)) },
 		{ "verdict_flow", verdicts,

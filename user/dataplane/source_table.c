@@ -17,7 +17,7 @@
 #define PAUSE_NS (10 * NS_PER_MS)
 
 #define V4_BYTES	 ((size_t)SOURCE_LINES * sizeof(struct source_line))
-#define V6_LENGTHS_BYTES ((size_t)SOURCE_V6_BUCKETS * sizeof(uint64_t))
+#define V6_LENGTHS_BYTES ((size_t)SOURCE_V6_WORDS * sizeof(uint64_t))
 
 #define CHANGE_SINGLY_MAX 8 /* prefixes; each may wait for a pause */
 
@@ -84,7 +84,8 @@ static bool is_empty(int fd)
 static bool is_fresh(const struct source_table *t)
 {
 	return is_empty(t->maps.split_fd) && is_empty(t->maps.long_fd) && is_empty(t->maps.v6_fd) &&
-	       !t->v4[0] && !memcmp(t->v4, t->v4 + 1, V4_BYTES - 1);
+	       !t->v6_lengths[SOURCE_V6_BUCKETS] && !t->v4[0] &&
+	       !memcmp(t->v4, t->v4 + 1, V4_BYTES - 1);
 }
 
 static void close_table(struct source_table **t)

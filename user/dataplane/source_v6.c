@@ -135,6 +135,13 @@ static int know(struct source_table *t)
 		return 0;
 	source_nets_clear(&t->v6);
 	err = pinned_map_read(t->maps.v6_fd, (void **)&keys, (void **)&values, &n);
+	if (!err && t->v6_lengths[SOURCE_V6_BUCKETS]) {
+		const struct source_net all = {
+			.tag = (uint8_t)t->v6_lengths[SOURCE_V6_BUCKETS],
+		};
+
+		err = source_nets_push(&t->v6, &all);
+	}
 	for (i = 0; !err && i < n; i++) {
 		struct source_net net = { .len = (uint8_t)keys[i].len_bits,
 					  .tag = (uint8_t)values[i].answer };
@@ -338,6 +345,26 @@ static int lengths_after(struct source_table *t, const struct source_v6_plan *pl
 	return 0;
 }
 
+/* What ::/0 says is a word, and no entry. */
+static int put(const struct source_table *t, struct map_batch *b, const struct source_net *net)
+{
+	const struct source_v6_key key = key_of(net);
+	const struct source_v6_answer value = { net->tag };
+
+	if (net->len)
+		return map_batch_put(b, &key, &value);
+	__atomic_store_n(&t->v6_lengths[SOURCE_V6_BUCKETS], net->tag, __ATOMIC_RELEASE);
+	return 0;
+}
+
+static int drop(const struct source_table *t, struct map_batch *b, const struct source_v6_key *key)
+{
+	if (key->len_bits)
+		return map_batch_put(b, key, NULL);
+	__atomic_store_n(&t->v6_lengths[SOURCE_V6_BUCKETS], SOURCE_NONE, __ATOMIC_RELEASE);
+	return 0;
+}
+
 static int write_level(const struct source_table *t, const struct source_v6_plan *plan,
 		       uint8_t level)
 {
@@ -348,11 +375,9 @@ static int write_level(const struct source_table *t, const struct source_v6_plan
 
 	for (i = 0; !err && i < plan->n_changes; i++) {
 		const struct v6_change *c = &plan->changes[i];
-		struct source_v6_key key = key_of(&c->net);
-		struct source_v6_answer value = { c->net.tag };
 
 		if (c->kind != CHANGE_DELETE && c->level == level)
-			err = map_batch_put(&b, &key, &value);
+			err = put(t, &b, &c->net);
 	}
 	return err ? err : map_batch_flush(&b);
 }
@@ -382,7 +407,7 @@ static int delete_old(const struct source_table *t, const struct source_v6_plan 
 			keys[at[c->net.len]++] = key_of(&c->net);
 	}
 	for (i = 0; !err && i < n; i++)
-		err = map_batch_put(&b, &keys[i], NULL);
+		err = drop(t, &b, &keys[i]);
 	return err ? err : map_batch_flush(&b);
 }
 

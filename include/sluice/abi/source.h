@@ -47,10 +47,10 @@ struct source_group {
 };
 ABI_SIZE(struct source_group, 4);
 
-/* Map `source_v6` (hash): prefixes of at most /64, host bits zero; value struct source_v6_answer. */
+/* Map `source_v6` (hash): prefixes of /1 to /64, host bits zero; value struct source_v6_answer. */
 struct source_v6_key {
 	__be32 w[2];
-	__u32 len_bits; /* 0..64 */
+	__u32 len_bits; /* 1..64 */
 };
 ABI_SIZE(struct source_v6_key, 12);
 
@@ -62,9 +62,11 @@ ABI_SIZE(struct source_v6_answer, 4);
 /*
  * Map `source_v6_lengths` (array of u64, memory-mapped): bit l - 1 of the word of an address's first
  * 32 bits (source_v6_bucket) is set if a prefix of length l, 1..64, may cover it. Bits too many cost
- * a look-up; a bit too few loses a prefix. Length 0 is asked always, last.
+ * a look-up; a bit too few loses a prefix. The word behind those is the answer where no prefix has one,
+ * that of ::/0: most sources need nothing else.
  */
 #define SOURCE_V6_BUCKETS 65536
+#define SOURCE_V6_WORDS	  (SOURCE_V6_BUCKETS + 1)
 
 static inline __u32 source_v6_bucket(__be32 first)
 {
