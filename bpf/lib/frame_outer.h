@@ -7,6 +7,8 @@
 #include <vmlinux.h>
 #include <bpf/bpf_helpers.h>
 
+#include "sluice/abi/vip.h"
+
 /* Ethernet and two VLAN tags, and then some; the parser takes no more, and all IP is as long. */
 #define FRAME_LINK_MAX 24
 
@@ -16,7 +18,10 @@ struct frame_outer_v4 {
 };
 
 struct frame_outer_v6 {
-	struct ipv6hdr ip;
+	union {
+		struct ipv6hdr ip;
+		__be32 first; /* version, traffic class and flow label */
+	};
 	struct udphdr udp;
 };
 
@@ -31,6 +36,17 @@ struct frame_outer {
 		__u8 bytes[sizeof(struct frame_outer_v6)];
 	};
 };
+
+_Static_assert(__builtin_offsetof(struct backend, src_mac) ==
+		       __builtin_offsetof(struct backend, dst_mac) + 6,
+	       "as in a link header");
+
+/* The link's addresses on the way to a backend, as they are in its record: by words. */
+static __always_inline void frame_link_to(struct ethhdr *link, const struct backend *b)
+{
+	__builtin_memcpy(__builtin_assume_aligned(link, 4), __builtin_assume_aligned(b->dst_mac, 4),
+			 12);
+}
 
 static __always_inline __u32 frame_outer_bytes(const struct frame_outer *o)
 {

@@ -134,11 +134,7 @@ static __always_inline void encap_v6_make(struct frame_outer_v6 *o, const struct
 {
 	__u32 udp_bytes = b->mode == BACKEND_GUE ? BACKEND_OUTER_UDP : 0;
 
-	o->ip.version = 6;
-	o->ip.priority = in->traffic_class >> 4;
-	o->ip.flow_lbl[0] = in->traffic_class << 4;
-	o->ip.flow_lbl[1] = p->flow_bits >> 8;
-	o->ip.flow_lbl[2] = (__u8)p->flow_bits;
+	o->first = bpf_htonl(6U << 28 | (__u32)in->traffic_class << 20 | p->flow_bits);
 	o->ip.payload_len = encap_length(in->bytes + udp_bytes);
 	o->ip.nexthdr = udp_bytes ? PROTO_UDP : in->v6 ? PROTO_IPV6 : PROTO_IPIP;
 	o->ip.hop_limit = ENCAP_TTL;
@@ -157,8 +153,7 @@ __noinline int encap_push(FRAME_CONTEXT *ctx, struct pkt_facts *p, struct backen
 		return STAGE_DROP;
 	if (!encap_read(ctx, p, &inner))
 		return STAGE_DROP;
-	__builtin_memcpy(o.link.h_dest, b->dst_mac, sizeof(o.link.h_dest));
-	__builtin_memcpy(o.link.h_source, b->src_mac, sizeof(o.link.h_source));
+	frame_link_to(&o.link, b);
 	o.has_udp = b->mode == BACKEND_GUE;
 	o.v6 = !address_is_mapped(&b->addr);
 	o.link.h_proto = o.v6 ? bpf_htons(ETHER_IPV6) : bpf_htons(ETHER_IPV4);

@@ -91,7 +91,7 @@ static __always_inline enum drop_reason limit_meet(struct pkt *p, __u32 classes)
 	if (classes == 0)
 		return DROP_NONE;
 	reason = classes == 1 ? limit_one(p) : limit_several(p);
-	lacks = explaining ? 0 : limit_lacks_proof(&p->facts);
+	lacks = explaining || !(p->flags & PKT_SHARES) ? 0 : limit_lacks_proof(&p->facts);
 	if (lacks)
 		limit_prove(p, lacks & (LIMIT_CLASSES - 1), lacks & LIMIT_LACKS_REFUSED);
 	return reason;

@@ -192,6 +192,8 @@ __noinline int limit_scope_act(struct pkt_facts *p, __u32 n, __u32 act)
 	if (!class || !limit_scope_find(p, id, class, &s))
 		return DROP_NONE;
 	answer->is_exact = s.is_exact;
+	if (!s.is_exact)
+		p->flags |= PKT_SHARES;
 	if (act & LIMIT_ACT_ASK) {
 		reason = limit_answer(answer, &s, limit_peek(&s));
 		if (answer->is_total && !explaining)

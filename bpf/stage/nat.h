@@ -50,8 +50,7 @@ __noinline int nat_send(FRAME_CONTEXT *ctx, struct pkt_facts *p, struct backend 
 		return STAGE_DROP;
 	if (nat_translate(ctx, p, p->nat_slot - 1, false))
 		return STAGE_DROP;
-	__builtin_memcpy(link.h_dest, b->dst_mac, sizeof(link.h_dest));
-	__builtin_memcpy(link.h_source, b->src_mac, sizeof(link.h_source));
+	frame_link_to(&link, b);
 	if (frame_put_link(ctx, &link))
 		return STAGE_DROP;
 	p->egress_ifindex = b->ifindex;
