@@ -12,7 +12,7 @@
 #define NAT_PORT_PROBES 16
 
 /* A flow that goes on is written once in that time. */
-#define NAT_REFRESH_NS 1000000000LL
+#define NAT_REFRESH_NS 1000000000ULL
 
 static __always_inline __u64 nat_timeout(const struct nat_state *state, __u32 proto, __u32 phase)
 {
@@ -35,17 +35,20 @@ static __always_inline void nat_count(__u32 backend_id, __u32 reason)
 }
 
 /*
- * One of this CPU's ports, so that CPUs do not meet; at random, since a port that can be guessed helps
- * who forges answers (RFC 6056).
+ * One of this CPU's ports, so that CPUs do not meet, at one of n addresses. By a number that begins at
+ * random, since a port that can be guessed helps who forges answers (RFC 6056); all ports of an address
+ * come before the next: numbers that chose both alike would leave out most pairs.
  */
-static __always_inline __be16 nat_port(__u32 start, __u32 i)
+static __always_inline void nat_choose(struct nat_flow *f, const struct nat_vip *vip, __u32 n,
+				       __u32 number)
 {
 	__u32 cpus = nat_cpus ? nat_cpus : 1, share = NAT_PORTS / cpus;
-	__u32 cpu = bpf_get_smp_processor_id() % cpus;
+	__u32 cpu = bpf_get_smp_processor_id() % cpus, port = 0;
 
-	if (!share)
-		return 0;
-	return bpf_htons((__u16)(NAT_PORT_FIRST + cpu * share + (start + i) % share));
+	if (share)
+		port = NAT_PORT_FIRST + cpu * share + number % share;
+	f->answer.dst = vip->source[(share ? number / share : 0) % n & (NAT_SOURCES_MAX - 1)];
+	f->answer.dport = bpf_htons((__u16)port);
 }
 
 /*
@@ -86,10 +89,8 @@ __noinline int nat_claim_answer(__u32 slot, __u64 now)
 		return DROP_INTERNAL;
 	n = vip->n_sources;
 	for (i = 0; i < NAT_PORT_PROBES; i++) {
-		if (n) {
-			f->answer.dst = vip->source[(start + i) % n & (NAT_SOURCES_MAX - 1)];
-			f->answer.dport = nat_port(start, i);
-		}
+		if (n)
+			nat_choose(f, vip, n, start + i);
 		/* Of its 64 bits kernels before 6.4 set the lower 32. */
 		err = (int)bpf_map_update_elem(&nat_tuple, &f->answer, &ref, BPF_NOEXIST);
 		if (err != -17) /* EEXIST */

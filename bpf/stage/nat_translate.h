@@ -37,9 +37,12 @@ __noinline int nat_touch(struct pkt_facts *p, __u32 slot, __u32 is_back, __u32 t
 	next = nat_phase_next(phase, is_back, p->proto == PROTO_TCP, (__u8)tcp_flags);
 	now = pkt_now_coarse(p);
 	until = now + nat_timeout(state, p->proto, next);
-	if (next == phase && (__s64)(until - f->until_ns) < NAT_REFRESH_NS)
+	/* Earlier than it was, too: where timeouts are shorter now. */
+	if (next == phase && until - f->until_ns + NAT_REFRESH_NS < 2 * NAT_REFRESH_NS)
 		return 0;
-	if (next != phase && nat_phase_swap(f, phase, next) && next == NAT_ESTABLISHED)
+	/* The client went on after an answer, be it to end the flow. */
+	if (next != phase && nat_phase_swap(f, phase, next) && next >= NAT_ESTABLISHED &&
+	    next != NAT_CLOSED)
 		nat_grow_up(f);
 	f->until_ns = until;
 	return 1;

@@ -34,7 +34,8 @@ static bool is_alike(const struct plane_settings *a, const struct plane_settings
 	return a->unknown_l4_drop == b->unknown_l4_drop && a->events_per_s == b->events_per_s &&
 	       a->real_clock == b->real_clock && a->no_top == b->no_top &&
 	       a->planted == b->planted && a->too_big_per_s == b->too_big_per_s &&
-	       a->echo_per_s == b->echo_per_s && a->no_cookies == b->no_cookies;
+	       a->echo_per_s == b->echo_per_s && a->nat_cpus == b->nat_cpus &&
+	       a->no_cookies == b->no_cookies;
 }
 
 /* Where an LRU map puts what is new depends on what was in it: those that are small begin anew. */

@@ -23,9 +23,19 @@ static __always_inline __sum16 planted_csum(__sum16 check, __be16 was, __be16 is
 	return csum_replace_16(check, was, is);
 }
 
+/* 12: a UDP checksum of 0 is translated as any other is. */
+static __always_inline long planted_adjust_l4(FRAME_CONTEXT *ctx, __u32 at, __u64 addresses,
+					      __u64 ports, bool udp)
+{
+	return frame_adjust_l4(ctx, at, addresses, ports, udp && planted != 12);
+}
+
 #define csum_replace_16 planted_csum
 #include "stage/vip_echo.h"
 #undef csum_replace_16
+#define frame_adjust_l4 planted_adjust_l4
+#include "stage/nat_rewrite.h"
+#undef frame_adjust_l4
 
 #include "stage/mtu.h"
 #include "stage/encap.h"

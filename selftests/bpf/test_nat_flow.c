@@ -28,6 +28,7 @@ static const struct life lives[] = {
 	{ "TCP that the client did not confirm is opening", "Ss", 60 },
 	{ "TCP that the client confirmed is established", "SsA", 7440 },
 	{ "TCP whose client ended is closing", "SsAaF", 240 },
+	{ "TCP whose client ended with its first word is closing", "SsF", 240 },
 	{ "TCP whose backend ended is closing", "SsAf", 240 },
 	{ "TCP of which both ended is closed", "SsAFf", 10 },
 	{ "TCP of which both ended, the backend first, is closed", "SsAfF", 10 },
@@ -205,6 +206,62 @@ static void test_exhausted(struct plane *p, const void *row)
 	assert_int_equal(plane_run_spec(p, &spec), nat_lab_sent(p));
 }
 
+/* A client that ends the flow when he first goes on has gone on: the flow is young no more. */
+static void test_ends_at_once(struct plane *p, const void *row)
+{
+	struct nat_state state;
+	struct packet out;
+
+	(void)row;
+	nat_lab_open(p, false);
+	play(p, PORT, "Ss", &out);
+	nat_lab_state(p, &state);
+	assert_int_equal(state.young, 1);
+	assert_int_equal(client(p, PORT, TCP_FIN_FLAG | TCP_ACK_FLAG, NULL), nat_lab_sent(p));
+	nat_lab_state(p, &state);
+	assert_int_equal(state.young, 0);
+}
+
+/* Timeouts that are shorter are those of old flows, too, from their next packet. */
+static void test_shorter(struct plane *p, const void *row)
+{
+	struct nat_state state;
+	struct packet out;
+
+	(void)row;
+	nat_lab_open(p, false);
+	play(p, PORT, "SsA", &out);
+	nat_lab_state(p, &state);
+	state.timeout_ns[NAT_TIMEOUT_TCP_ESTABLISHED] = 100 * PLANE_SECOND;
+	nat_lab_state_set(p, &state);
+	assert_int_equal(client(p, PORT, TCP_ACK_FLAG, NULL), nat_lab_sent(p));
+	*p->now_ns += 99 * PLANE_SECOND;
+	assert_int_equal(backend(p, &out, TCP_ACK_FLAG), nat_lab_sent(p));
+	*p->now_ns += 100 * PLANE_SECOND;
+	assert_int_equal(backend(p, &out, TCP_ACK_FLAG), PLANE_PASS);
+}
+
+/* Of two addresses each has all ports: odd and even ones, seen in 200 flows but for once in 10^24. */
+static void test_addresses(struct plane *p, const void *row)
+{
+	const struct nat_vip v = { .n_sources = 2,
+				   .source = { packet_addr(NAT_EDGE_4), packet_addr("10.1.0.2") } };
+	uint32_t seen[2][2] = { { 0 } }, id = 1, i;
+	struct nat_lab_tuple t;
+	struct packet out;
+
+	(void)row;
+	nat_lab_open(p, false);
+	assert_int_equal(bpf_map_update_elem(plane_map(p, "nat_vip"), &id, &v, BPF_ANY), 0);
+	for (i = 0; i < 200; i++) {
+		play(p, PORT, "SR", &out);
+		nat_lab_tuple(&out, false, &t);
+		seen[nat_lab_is(&t.src, NAT_EDGE_4)][t.sport & 1]++;
+	}
+	for (i = 0; i < 4; i++)
+		assert_true(seen[i / 2][i % 2] > 0);
+}
+
 /* A backend that failed, or whose drain is over, ends its flows. */
 static void test_dead(struct plane *p, const void *row)
 {
@@ -371,6 +428,9 @@ int main(void)
 	plane_case_add("packets hold a flow; who is closed may begin anew", test_held);
 	plane_case_add("a flood has its share of the slots, and is forgotten", test_flood);
 	plane_case_add("flows that answers could not tell apart are refused", test_exhausted);
+	plane_case_add("a client that ends the flow at once has proven it", test_ends_at_once);
+	plane_case_add("shorter timeouts hold from the next packet on", test_shorter);
+	plane_case_add("two addresses have twice the ports", test_addresses);
 	plane_case_add("flows end with their backend", test_dead);
 	plane_case_table(test_concurrent, counts, sizeof(counts[0]),
 			 sizeof(counts) / sizeof(counts[0]));

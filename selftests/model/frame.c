@@ -97,6 +97,7 @@ static void udp(struct draw *d, struct frame *f, uint32_t payload_bytes)
 	memcpy(at, &sport, 2);
 	memcpy(at + 2, &dport, 2);
 	put16(at + 4, 8 + payload_bytes);
+	put16(at + 6, draw(d, 2) ? draw(d, 65536) : 0);
 }
 
 /* A packet's network and transport header, as an error quotes them: 8 bytes of the latter, or so. */

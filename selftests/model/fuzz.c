@@ -143,6 +143,19 @@ static void close_lanes(struct worker *w)
 	}
 }
 
+static void add_up_nat(struct fuzz_result *r, const struct lane *l)
+{
+	uint32_t i, word;
+
+	for (i = 0; i < MODEL_BACKENDS; i++) {
+		const __u64 *now = (const __u64 *)&l->model.counters.nat[i];
+		const __u64 *begin = (const __u64 *)&l->begin.nat[i];
+
+		for (word = 0; word < sizeof(r->nat) / 8; word++)
+			((__u64 *)&r->nat)[word] += now[word] - begin[word];
+	}
+}
+
 /* What the round's packets met. */
 static void add_up(struct fuzz_result *r, const struct lane *l)
 {
@@ -168,6 +181,8 @@ static void add_up(struct fuzz_result *r, const struct lane *l)
 	r->captured += l->captures_seen;
 	r->echoed += l->echoed;
 	r->too_big += l->too_big;
+	r->nat_errors += l->nat_errors;
+	add_up_nat(r, l);
 	r->sampled += l->samples_seen;
 	for (i = 0; i < MODEL_VIPS * GUARD_COUNT_COUNT; i++)
 		r->guarded[i / MODEL_VIPS] += c->guard[i % MODEL_VIPS].packets[i / MODEL_VIPS] -

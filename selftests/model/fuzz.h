@@ -4,6 +4,7 @@
 
 #include "bpf/plane.h"
 #include "sluice/abi/guard.h"
+#include "sluice/abi/nat.h"
 
 struct fuzz_options {
 	uint64_t seed;	  /* of the first round */
@@ -23,6 +24,8 @@ struct fuzz_result {
 	uint64_t admitted, would_drop; /* by limit classes */
 	uint64_t marked;	       /* on the way out */
 	uint64_t echoed, too_big;      /* answered so */
+	struct stats_nat nat;	       /* over all backends */
+	uint64_t nat_errors;	       /* translated */
 	uint64_t captured, sampled;    /* packets of captures, samples of heavy hitters */
 	uint64_t guarded[GUARD_COUNT_COUNT];
 	uint64_t quic[3]; /* routed, unroutable, unknown */

@@ -85,6 +85,12 @@ static void print_reached(const struct fuzz_result *r)
 	       (unsigned long long)r->action[STATS_EGRESS_DROP], (unsigned long long)r->marked);
 	printf("answered: echo %llu, too big %llu\n", (unsigned long long)r->echoed,
 	       (unsigned long long)r->too_big);
+	printf("nat: opened %llu, ended %llu, expired %llu, exhausted %llu, full %llu, answers %llu,"
+	       " errors %llu\n",
+	       (unsigned long long)r->nat.opened, (unsigned long long)r->nat.ended,
+	       (unsigned long long)r->nat.expired, (unsigned long long)r->nat.exhausted,
+	       (unsigned long long)r->nat.full, (unsigned long long)r->nat.answer_packets,
+	       (unsigned long long)r->nat_errors);
 	printf("captured %llu, samples of heavy hitters compared %llu\n",
 	       (unsigned long long)r->captured, (unsigned long long)r->sampled);
 	printf("quic: routed %llu, unroutable %llu, unknown %llu\n", (unsigned long long)r->quic[0],

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,6 +84,7 @@ bool lane_run(struct lane *l, struct lane_packet *p)
 	}
 	l->model.kernel.sent = out;
 	l->model.kernel.sent_bytes = opts.data_size_out;
+	l->model.kernel.cpu = (uint32_t)sched_getcpu();
 	fate = p->egress ? model_run_egress(&l->model, &f, &want) : model_run(&l->model, &f, &want);
 	if (!compare(l, xdp, &want, fate, opts.retval, out, opts.data_size_out))
 		return false;
@@ -90,6 +92,9 @@ bool lane_run(struct lane *l, struct lane_packet *p)
 		return false;
 	if (!lane_explain_check(l, &want, fate, opts.retval, out, opts.data_size_out))
 		return false;
+	if (fate == MODEL_TX && want.nat)
+		lane_nat_sent(l, &want);
+	l->nat_errors += fate == MODEL_TX && want.nat && want.quotes;
 	l->echoed += fate == MODEL_REPLY && want.echo;
 	l->too_big += fate == MODEL_REPLY && want.reason == DROP_TOO_BIG;
 	return !want.guard.replied || lane_guard_replied(l, &want);
@@ -130,6 +135,7 @@ void lane_read_counters(const struct lane *l, struct model_counters *ret)
 	sum_all(l, "stats_guard", MODEL_VIPS, sizeof(struct stats_guard) / 8,
 		(uint64_t *)ret->guard);
 	sum_all(l, "stats_quic", MODEL_VIPS, sizeof(struct stats_quic) / 8, (uint64_t *)ret->quic);
+	sum_all(l, "stats_nat", MODEL_BACKENDS, sizeof(struct stats_nat) / 8, (uint64_t *)ret->nat);
 }
 
 /* Where in which counters; all of them are words. */
@@ -154,6 +160,7 @@ static void say_counter(struct lane *l, const struct model_counters *found)
 		{ "stats_response", offsetof(struct model_counters, response),
 		  sizeof(want->response) },
 		{ "stats_quic", offsetof(struct model_counters, quic), sizeof(want->quic[0]) },
+		{ "stats_nat", offsetof(struct model_counters, nat), sizeof(want->nat[0]) },
 	};
 	size_t i, k;
 
@@ -276,7 +283,7 @@ bool lane_check_state(struct lane *l)
 				return false;
 		}
 	}
-	return check_clients(l) && check_answers(l) && check_verdicts(l) && lane_guard_check(l) &&
-	       lane_flow_check(l) && lane_egress_check(l) && lane_capture_check(l) &&
-	       (!l->has_top || lane_top_check(l));
+	return check_clients(l) && check_answers(l) && lane_nat_check(l) && check_verdicts(l) &&
+	       lane_guard_check(l) && lane_flow_check(l) && lane_egress_check(l) &&
+	       lane_capture_check(l) && (!l->has_top || lane_top_check(l));
 }

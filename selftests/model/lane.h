@@ -9,6 +9,7 @@
 #include "bpf/plane_explain.h"
 #include "frame.h"
 #include "model.h"
+#include "sluice/abi/limit_concurrent.h"
 
 #define LANE_RING_STRIDE PLANE_RING
 #define LANE_REPLIES	 16
@@ -19,6 +20,16 @@
 struct lane_reply {
 	struct model_cookie made;
 	uint32_t l3_at, len;
+	uint8_t bytes[256];
+};
+
+#define LANE_SENT 32
+
+/* A packet that went on translated. */
+struct lane_sent {
+	uint32_t l3_at, l4_at, len;
+	bool ipv6;
+	uint8_t proto;
 	uint8_t bytes[256];
 };
 
@@ -55,6 +66,11 @@ struct lane {
 	struct cookie_check *cookies; /* asks the kernel about cookies */
 	struct lane_reply reply[LANE_REPLIES];
 	uint32_t n_reply; /* so far; the last LANE_REPLIES are kept */
+	struct nat_state *nat_state;
+	struct nat_flow *nat_flow;
+	struct limit_concurrent_set *concurrent;
+	struct lane_sent sent[LANE_SENT];
+	uint32_t n_sent; /* of the round, as n_reply */
 	struct model_counters
 		begin;	   /* what the round began with: counters are only ever added to */
 	uint32_t n_client; /* of the model's, those that map `clients` was told */
@@ -62,6 +78,7 @@ struct lane {
 	/* Of the round: compared packets of captures, samples of heavy hitters. */
 	uint64_t captures_seen, samples_seen;
 	uint64_t echoed, too_big; /* of the round, too: answered so */
+	uint64_t nat_errors;	  /* translated */
 	uint32_t cpus;
 	bool has_top;	/* else the drop cache answers more: samples go past it */
 	char said[256]; /* what differs, once something does */

@@ -46,6 +46,14 @@ bool lane_capture_check(struct lane *l);
 /* A packet came in: false if what was captured of it is not what the model says. */
 bool lane_capture_ran(struct lane *l, const struct model_packet *p);
 
+void lane_nat_open(struct lane *l);
+void lane_nat_close(struct lane *l);
+void lane_nat_forget(struct lane *l);
+void lane_nat_write(struct lane *l);
+bool lane_nat_check(struct lane *l);
+/* It went on translated: whoever it went to may answer. */
+void lane_nat_sent(struct lane *l, const struct model_packet *p);
+
 void lane_top_forget(struct lane *l);
 bool lane_top_check(struct lane *l);
 

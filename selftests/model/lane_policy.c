@@ -37,6 +37,7 @@ void lane_open(struct lane *l, enum plane_hook hook, bool unknown_l4_drop, uint3
 {
 	struct plane_settings settings = { .unknown_l4_drop = unknown_l4_drop,
 					   .events_per_s = 100,
+					   .nat_cpus = PLANE_NAT_CPUS,
 					   .echo_per_s = unknown_l4_drop ? 1000 : 4,
 					   .too_big_per_s = unknown_l4_drop ? 4 : 1000,
 					   .no_top = unknown_l4_drop,
@@ -59,6 +60,7 @@ void lane_open(struct lane *l, enum plane_hook hook, bool unknown_l4_drop, uint3
 	l->filter = lane_map_memory(l, "verdict_filter", sizeof(*l->filter));
 	lane_guard_open(l);
 	lane_flow_open(l);
+	lane_nat_open(l);
 	lane_egress_open(l, &settings);
 	lane_capture_open(l);
 	lane_explain_open(l, &settings);
@@ -76,6 +78,7 @@ void lane_close(struct lane *l)
 	lane_unmap(l->filter, sizeof(*l->filter));
 	lane_guard_close(l);
 	lane_flow_close(l);
+	lane_nat_close(l);
 	lane_egress_close(l);
 	lane_capture_close(l);
 	lane_explain_close(l);
@@ -198,6 +201,7 @@ void lane_write(struct lane *l)
 	write_quic(l);
 	lane_guard_write(l);
 	lane_egress_write(l);
+	lane_nat_write(l);
 	lane_capture_write(l);
 	for (; l->n_client < s->n_client; l->n_client++)
 		lane_put(l, "clients", &s->client[l->n_client].key, &s->client[l->n_client].client);
@@ -229,6 +233,7 @@ static void forget(struct lane *l)
 	memset(l->filter, 0, sizeof(*l->filter));
 	lane_guard_forget(l);
 	lane_flow_forget(l);
+	lane_nat_forget(l);
 	lane_egress_forget(l);
 	lane_capture_forget(l);
 	lane_top_forget(l);
@@ -241,6 +246,7 @@ void lane_begin(struct lane *l)
 	forget(l);
 	l->carry.id = 0;
 	l->captures_seen = l->samples_seen = l->echoed = l->too_big = 0;
+	l->nat_errors = 0;
 	memcpy(l->ports, l->model.policy.ports, PORTS_BYTES);
 	*l->amplifier = l->model.policy.amplifier;
 	write_lists(l);

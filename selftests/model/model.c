@@ -99,6 +99,8 @@ static enum model_fate decide(struct model *m, struct model_packet *p)
 	if (fate == MODEL_NEXT)
 		fate = model_verdict(&m->policy, p);
 	if (fate == MODEL_NEXT)
+		fate = model_nat_back(m, p);
+	if (fate == MODEL_NEXT)
 		fate = model_vip_find(&m->policy, p);
 	if (fate == MODEL_NEXT)
 		fate = model_guard(m, p);
@@ -109,14 +111,16 @@ static enum model_fate decide(struct model *m, struct model_packet *p)
 		fate = model_echo(m, p);
 	}
 	if (fate == MODEL_NEXT)
+		fate = model_nat_find(m, p);
+	if (fate == MODEL_NEXT)
 		fate = model_vip(m, p);
 	if (fate == MODEL_NEXT)
 		fate = model_mtu(m, p);
 	if (fate == MODEL_NEXT) {
 		model_mss(p);
-		fate = model_encap(p);
+		fate = model_nat(m, p);
 	}
-	return fate;
+	return fate == MODEL_NEXT ? model_encap(p) : fate;
 }
 
 enum model_fate model_run(struct model *m, struct model_frame *frame, struct model_packet *ret)

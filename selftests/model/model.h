@@ -14,6 +14,7 @@
 
 #include "model_flow.h"
 #include "model_guard.h"
+#include "model_nat.h"
 #include "model_response.h"
 #include "model_top.h"
 #include "sluice/abi/client.h"
@@ -95,6 +96,7 @@ struct model_policy {
 	struct guard guard[MODEL_VIPS]; /* by vip id, 0: listeners; mode to options */
 	struct model_host host;
 	struct model_response_policy response;
+	struct model_nat_policy nat;
 	struct capture capture; /* until when, what, and at what rate */
 };
 
@@ -113,6 +115,7 @@ struct model_state {
 	struct model_guard_state guard[MODEL_VIPS];
 	uint64_t credit[MODEL_CREDITS]; /* for answers */
 	struct model_flow_state flow;
+	struct model_nat_state nat;
 	struct vip_flow_meter flow_meter[MODEL_VIPS][VIP_FLOW_KINDS];
 	struct model_top_table top[TOP_TABLES];
 	struct model_capture_state capture;
@@ -130,6 +133,7 @@ struct model_counters {
 	struct stats_flow flow[MODEL_VIPS];
 	struct stats_response response;
 	struct stats_quic quic[MODEL_VIPS];
+	struct stats_nat nat[MODEL_BACKENDS];
 };
 
 struct model {
@@ -160,7 +164,7 @@ enum model_outcome { MODEL_UNASKED, MODEL_ADMITTED, MODEL_REFUSED, MODEL_WOULD_R
 struct model_limit {
 	uint32_t id; /* 0: none */
 	enum model_outcome outcome;
-	enum limit_unit unit;
+	uint32_t unit; /* enum limit_unit, or limit_refusal */
 	bool by_total, by_own_meter;
 	bool near; /* it admitted, and of a bucket not much is left */
 };
@@ -186,7 +190,9 @@ struct model_packet {
 	uint32_t backend_id;
 	uint32_t flow_bits; /* of the hash that chose it */
 	uint32_t egress_ifindex;
-	uint8_t link[12]; /* of what is sent on: to whom, and from whom */
+	uint8_t link[12];	    /* of what is sent on: to whom, and from whom */
+	struct model_nat_flow *nat; /* its flow, if it is translated */
+	bool nat_begins;	    /* or was to be one */
 	struct model_guard guard;
 	bool captured;
 	uint32_t capture_class;

@@ -7,6 +7,7 @@
 
 #include "sluice/abi/addr.h"
 #include "sluice/abi/guard.h"
+#include "sluice/abi/nat.h"
 
 #define MODEL_LISTENERS 2
 #define MODEL_LOCALS	4
@@ -32,6 +33,9 @@ struct model_kernel {
 	void *ctx;
 	const uint8_t *sent;
 	uint32_t sent_bytes;
+	const struct nat_flow
+		*nat_flow; /* the program's, behind the packet: what it left to chance */
+	uint32_t cpu;
 };
 
 /* What packets change of a guard; the rest is policy. */

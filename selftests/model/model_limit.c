@@ -128,7 +128,7 @@ static bool total_refuses(const struct scope *s, uint32_t unit)
 static void refuse(const struct scope *s, uint32_t unit, bool by_total)
 {
 	s->limit->outcome = s->rates->flags & LIMIT_DRY_RUN ? MODEL_WOULD_REFUSE : MODEL_REFUSED;
-	s->limit->unit = (enum limit_unit)unit;
+	s->limit->unit = unit;
 	s->limit->by_total = by_total;
 }
 

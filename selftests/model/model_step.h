@@ -31,6 +31,10 @@ void model_mss(struct model_packet *p);
 /* The backend of a packet whose slot is that; key: of its flow, fragments without ports. */
 uint32_t model_flow_choose(struct model *m, const struct model_packet *p,
 			   const struct flow_key *key, const struct vip_slot *slot);
+/* An answer of a translated flow; a client's packet of one; its way to the backend. */
+enum model_fate model_nat_back(struct model *m, struct model_packet *p);
+enum model_fate model_nat_find(struct model *m, struct model_packet *p);
+enum model_fate model_nat(struct model *m, struct model_packet *p);
 /* What the mode of the packet's backend makes of it; frame has room for it. */
 enum model_fate model_encap(struct model_packet *p);
 

@@ -89,6 +89,8 @@ enum model_fate model_vip(struct model *m, struct model_packet *p)
 
 	if (!p->vip)
 		return MODEL_PASS;
+	if (p->backend) /* of a flow that is translated */
+		return MODEL_NEXT;
 	if (p->fragment)
 		flow.sport = flow.dport = 0;
 	slot = flow_hash_vip_slot(&flow, p->vip);

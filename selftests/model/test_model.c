@@ -23,16 +23,14 @@ static void run(struct fuzz_options *o, struct fuzz_result *r)
 	fuzz_run(o, r);
 }
 
-/*
- * LIMIT_CONTENDED takes two CPUs, INTERNAL maps that are too small, LIMIT_CONCURRENT sockets; nat: test_nat.
- */
+/* LIMIT_CONTENDED takes two CPUs, INTERNAL maps that are too small; of ports four are easily used up. */
 static void expect_all_reached(const struct fuzz_result *r)
 {
 	uint32_t i;
 
 	for (i = 1; i < DROP_REASON_COUNT; i++) {
 		if (i != DROP_LIMIT_CONTENDED && i != DROP_INTERNAL && i != DROP_LIMIT_CONCURRENT &&
-		    (i < DROP_NAT_NO_FLOW || i > DROP_NAT_SHAPE) && r->dropped[i] < 20)
+		    i != DROP_NAT_EXHAUSTED && r->dropped[i] < 20)
 			fail_msg("drop reason %u was met %llu times", i,
 				 (unsigned long long)r->dropped[i]);
 	}
@@ -40,6 +38,8 @@ static void expect_all_reached(const struct fuzz_result *r)
 		assert_true(r->action[i] > 100);
 	assert_true(r->marked > 100);
 	assert_true(r->echoed > 20 && r->too_big > 10);
+	assert_true(r->nat.opened > 200 && r->nat.ended > 200 && r->nat.answer_packets > 200);
+	assert_true(r->nat_errors > 100);
 	assert_true(r->captured > 100 && r->sampled > 10000);
 	assert_true(r->admitted > 1000 && r->would_drop > 1000);
 	for (i = 1; i < GUARD_COUNT_COUNT; i++)
@@ -106,11 +106,11 @@ static bool is_found_again(uint32_t planted, uint64_t seed)
 	o.seed = first.seed;
 	o.packets = first.nth;
 	run(&o, &again);
-	if (!again.failed)
+	/* Answers of translated flows have the port that the program drew: then not these very bytes. */
+	if (!again.failed || again.nth != first.nth || strcmp(again.hex, first.hex) != 0)
 		return false;
-	assert_int_equal(again.nth, first.nth);
-	assert_string_equal(again.hex, first.hex);
-	assert_string_equal(again.said, first.said);
+	if (strcmp(again.said, first.said) != 0)
+		return false;
 	o.packets = first.nth - 1;
 	run(&o, &again);
 	assert_false(again.failed);
@@ -119,7 +119,8 @@ static bool is_found_again(uint32_t planted, uint64_t seed)
 
 /*
  * Which packets are sampled for the heavy hitters is the kernel's own chance, and a sample goes past
- * the drop cache: a bug in that may stay unseen the second time, though not with seed after seed.
+ * the drop cache: a bug in that may stay unseen the second time, though not with seed after seed. So are
+ * slots and ports of translated flows.
  */
 static void a_planted_bug_is_found(uint32_t planted)
 {
@@ -150,6 +151,7 @@ PLANTED(20, fragments_that_are_no_answers_are_found)
 PLANTED(21, marks_for_who_does_not_understand_are_found)
 PLANTED(10, an_echo_whose_checksum_does_not_carry_is_found)
 PLANTED(11, an_answer_to_a_fragment_is_found)
+PLANTED(12, a_checksum_that_is_none_and_is_translated_is_found)
 PLANTED(8, a_drop_remembered_across_a_change_is_found)
 PLANTED(9, a_drop_remembered_past_its_end_is_found)
 
@@ -169,6 +171,7 @@ int main(void)
 		cmocka_unit_test(an_acknowledgement_that_proves_its_source_is_found),
 		cmocka_unit_test(an_echo_whose_checksum_does_not_carry_is_found),
 		cmocka_unit_test(an_answer_to_a_fragment_is_found),
+		cmocka_unit_test(a_checksum_that_is_none_and_is_translated_is_found),
 		cmocka_unit_test(fragments_that_are_no_answers_are_found),
 		cmocka_unit_test(marks_for_who_does_not_understand_are_found),
 		cmocka_unit_test(a_drop_remembered_across_a_change_is_found),

@@ -72,6 +72,8 @@ static void answer(struct draw *d, const struct lane *l, struct frame *f)
 
 void trace_next(struct draw *d, const struct lane *l, struct lane_packet *p)
 {
+	const struct model_nat_policy *nat = &l->model.policy.nat;
+
 	pass_time(d, p);
 	p->segments = 0;
 	p->segment_bytes = 0;
@@ -80,14 +82,25 @@ void trace_next(struct draw *d, const struct lane *l, struct lane_packet *p)
 		answer(d, l, &p->frame);
 		return;
 	}
+	if (draw_one_in(d, 6) && l->n_sent) {
+		trace_nat(d, l, &p->frame);
+		if (draw_one_in(d, 8))
+			frame_mutate(d, &p->frame);
+		return;
+	}
 	if (draw_one_in(d, 10)) {
 		p->segments = draw(d, draw(d, 2) ? 65 : 2);
 		p->segment_bytes = 1 + draw(d, 1500);
 	}
 	frame_make(d, &p->frame);
+	/* More of the family that is translated, where one is. */
+	if (nat->is_on && p->frame.ipv6 != nat->ipv6 && draw(d, 2))
+		frame_make(d, &p->frame);
 	p->egress = draw_one_in(d, 4) && l->has_out;
 	if (p->egress && draw(d, 16)) /* or on its way through */
 		frame_turn(&p->frame);
+	if (!p->egress && nat->is_on && draw(d, 4))
+		trace_nat_aim(d, l, &p->frame);
 	if (draw_one_in(d, 3))
 		frame_mutate(d, &p->frame);
 }

@@ -199,6 +199,7 @@ void world_rates(struct draw *d, struct limit_rates *r)
 	uint32_t unit, limited = draw(d, 2) ? 1U << draw(d, 3) : 1 + draw(d, 7);
 
 	memset(r, 0, sizeof(*r));
+	r->concurrent = draw(d, 2) ? 1 + draw(d, 2) : 0;
 	r->flags = (draw_one_in(d, 4) ? LIMIT_DRY_RUN : 0) |
 		   (draw_one_in(d, 4) ? LIMIT_PER_PREFIX : 0) |
 		   (draw_one_in(d, 3) ? LIMIT_HAS_TOTAL : 0);
@@ -262,6 +263,7 @@ static void kinds_and_ports(struct draw *d, struct model_policy *w)
 		world_row_key(d, &w->state.key[i]);
 	for (i = 1; i < LIMIT_KINDS; i++)
 		w->state.kind_class[i] = (uint8_t)(draw_one_in(d, 3) ? draw(d, MODEL_CLASSES) : 0);
+	world_row_key(d, &w->state.concurrent_key);
 	w->state.active_key = draw(d, 2);
 	w->state.charge_both = draw_one_in(d, 4);
 	w->state.has_ports = draw(d, 2);
@@ -335,7 +337,7 @@ static void vips(struct draw *d, struct model_policy *w)
 		world_backend(d, &w->backend[i]);
 	for (i = 0; i < MODEL_VIPS * 2; i++)
 		slots(d, w->ring[i / 2][i % 2]);
-	for (w->n_vip = 0, i = draw(d, MODEL_VIP_KEYS); i; i--) {
+	for (w->n_vip = 0, i = draw(d, 2) ? MODEL_VIP_KEYS : draw(d, MODEL_VIP_KEYS); i; i--) {
 		struct vip_key key = { .addr = world_destination(d, draw(d, 2)),
 				       .port = world_dport(d),
 				       .proto = draw(d, 2) ? 6 : 17,
@@ -420,6 +422,7 @@ void world_make(struct draw *d, uint64_t now_ns, struct model_policy *ret)
 	limits(d, ret);
 	kinds_and_ports(d, ret);
 	vips(d, ret);
+	world_nat_make(d, ret);
 	world_wide(d, ret);
 	world_quic_make(d, ret);
 	world_guard_make(d, ret);

@@ -37,7 +37,9 @@ static void change_rates(struct draw *d, struct model_policy *policy, uint32_t i
 void world_change(struct draw *d, uint64_t now_ns, struct model_policy *policy,
 		  struct model_state *state)
 {
-	switch (draw(d, 15)) {
+	struct backend *b;
+
+	switch (draw(d, 16)) {
 	case 0:
 	case 1:
 		change_rates(d, policy, 1 + draw(d, MODEL_CLASSES - 1));
@@ -47,7 +49,9 @@ void world_change(struct draw *d, uint64_t now_ns, struct model_policy *policy,
 		break;
 	case 3:
 		policy->vip[draw(d, MODEL_VIP_KEYS)].ring ^= 1;
-		world_backend(d, &policy->backend[1 + draw(d, MODEL_BACKENDS - 1)]);
+		b = &policy->backend[1 + draw(d, MODEL_BACKENDS - 1)];
+		world_backend(d, b);
+		world_nat_backend(d, policy, b);
 		if (draw(d, 2))
 			world_wide(d, policy);
 		break;
@@ -80,6 +84,9 @@ void world_change(struct draw *d, uint64_t now_ns, struct model_policy *policy,
 		break;
 	case 11:
 		world_quic_make(d, policy);
+		break;
+	case 13:
+		world_nat_change(d, policy);
 		break;
 	case 12:
 		world_ring(d, policy);

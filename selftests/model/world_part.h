@@ -15,6 +15,10 @@ void world_row_key(struct draw *d, struct limit_row_key *key);
 struct limit_set_entry world_set_entry(struct draw *d);
 void world_response_make(struct draw *d, struct model_policy *w);
 void world_capture_make(struct draw *d, uint64_t now_ns, struct model_policy *w);
+void world_nat_make(struct draw *d, struct model_policy *w);
+/* In a world that translates: perhaps by this backend. */
+void world_nat_backend(struct draw *d, const struct model_policy *w, struct backend *b);
+void world_nat_change(struct draw *d, struct model_policy *w);
 void world_quic_make(struct draw *d, struct model_policy *w);
 void world_guard_make(struct draw *d, struct model_policy *w);
 void world_guard_change(struct draw *d, struct model_policy *w);
