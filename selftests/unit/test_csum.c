@@ -75,6 +75,73 @@ static void an_update_equals_recomputation(void **state)
 	}
 }
 
+/* What a translated packet is summed up by: addresses of the pseudo-header, ports, and a word of the rest. */
+struct summed {
+	__be16 src[8], dst[8], sport, dport, rest;
+};
+
+/* As bpf/stage/nat_rewrite.h has it: the changes are summed up first, and told to the checksum at once. */
+static __sum16 rewritten(__sum16 check, const struct summed *from, const struct summed *to)
+{
+	const __be16 *a = (const __be16 *)from, *b = (const __be16 *)to;
+	uint64_t sum = 0;
+	size_t i;
+
+	for (i = 0; i < offsetof(struct summed, rest) / 2; i++)
+		sum += (~a[i] & 0xffff) + (uint64_t)b[i];
+	return csum_fold((~check & 0xffff) + sum);
+}
+
+static __sum16 sum_of(const struct summed *s)
+{
+	return csum_fold(csum_add_bytes(0, s, sizeof(*s)));
+}
+
+/* Each word that translation changes takes all values, on either side of it. */
+static void a_rewrite_is_right_for_every_value_of_every_word(void **state)
+{
+	static const size_t words[] = { 0, 7, 8, 15, 16, 17 };
+	struct summed from, to;
+	uint32_t i, k;
+
+	(void)state;
+	memset(&from, 0x5a, sizeof(from));
+	memset(&to, 0xc3, sizeof(to));
+	to.rest = from.rest;
+	for (k = 0; k < 2 * sizeof(words) / sizeof(words[0]); k++) {
+		__be16 *word = (__be16 *)(k & 1 ? &to : &from) + words[k / 2], was = *word;
+
+		for (i = 0; i < 65536; i++) {
+			*word = (uint16_t)i;
+			if (rewritten(sum_of(&from), &from, &to) != sum_of(&to))
+				fail_msg("word %zu is %#x", words[k / 2], i);
+		}
+		*word = was;
+	}
+}
+
+/* RFC 768: a sum of 0 is sent as 0xffff, and both are as good to who sums up. */
+static void a_rewrite_is_right_for_every_checksum(void **state)
+{
+	struct summed from, to;
+	uint32_t i, n_zero = 0;
+	__sum16 check;
+
+	(void)state;
+	memset(&from, 0x11, sizeof(from));
+	memset(&to, 0xee, sizeof(to));
+	for (i = 0; i < 65536; i++) {
+		from.rest = to.rest = (uint16_t)i;
+		check = sum_of(&from) ? sum_of(&from) : 0xffff;
+		check = rewritten(check, &from, &to);
+		n_zero += check == 0;
+		if (csum_fold(csum_add_bytes(check, &to, sizeof(to))) != 0)
+			fail_msg("%#x", i);
+	}
+	/* 65,535 sums, of which that one has two words. */
+	assert_in_range(n_zero, 1, 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -82,6 +149,8 @@ int main(void)
 		cmocka_unit_test(a_header_with_its_checksum_sums_to_zero),
 		cmocka_unit_test(carries_go_around_the_end_more_than_once),
 		cmocka_unit_test(an_update_equals_recomputation),
+		cmocka_unit_test(a_rewrite_is_right_for_every_value_of_every_word),
+		cmocka_unit_test(a_rewrite_is_right_for_every_checksum),
 	};
 
 	return cmocka_run_group_tests_name("csum", tests, NULL, NULL);
