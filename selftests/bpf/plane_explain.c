@@ -8,8 +8,17 @@
 #include <cmocka.h>
 
 #include "plane_explain.h"
+#include "plane_pool.h"
 #include "tc_explain.skel.h"
 #include "xdp_explain.skel.h"
+
+/* Those of planes that stay: one for each hook and settings. */
+#define KEPT_MAX 8
+static struct {
+	const void *in;
+	struct plane_explain explain;
+} kept[KEPT_MAX];
+static size_t n_kept;
 
 static struct bpf_map *internal_of(const struct bpf_object *object, const char *section)
 {
@@ -36,7 +45,7 @@ static void copy_settings(const struct bpf_object *object, const struct plane *i
 	memcpy(to, from, n);
 }
 
-void plane_explain_open(struct plane_explain *x, const struct plane *in)
+static void load(struct plane_explain *x, const struct plane *in)
 {
 	const void *elf;
 	struct bpf_map *map;
@@ -64,8 +73,31 @@ void plane_explain_open(struct plane_explain *x, const struct plane *in)
 	assert_true(x->trace_fd >= 0);
 }
 
+void plane_explain_open(struct plane_explain *x, const struct plane *in)
+{
+	size_t i;
+
+	for (i = 0; i < n_kept; i++) {
+		if (kept[i].in == in->skeleton) {
+			*x = kept[i].explain;
+			return;
+		}
+	}
+	load(x, in);
+	if (n_kept == KEPT_MAX || !plane_pool_has(in))
+		return;
+	kept[n_kept].in = in->skeleton;
+	kept[n_kept++].explain = *x;
+}
+
 void plane_explain_close(struct plane_explain *x)
 {
+	size_t i;
+
+	for (i = 0; i < n_kept; i++) {
+		if (kept[i].explain.object == x->object)
+			return;
+	}
 	bpf_object__close(x->object);
 	memset(x, 0, sizeof(*x));
 }

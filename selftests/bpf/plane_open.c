@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "plane.h"
+#include "plane_pin.h"
 #include "plane_pool.h"
 #include "dataplane/quic_key.h"
 #include "planted.skel.h"
@@ -102,8 +103,16 @@ static void open_planted(struct plane *p, const struct plane_settings *s)
 	p->too_big_tat = &bug->bss->mtu_answers_tat;
 }
 
+/* A program that another process has loaded, and its maps. */
+static int take_left(const struct plane *p, const struct plane_settings *s)
+{
+	return plane_pool_may_outlive(s) ? plane_pin_take(p->object, plane_hook_name[p->hook]) : -1;
+}
+
 static void load_ingress(struct plane *p, enum plane_hook hook, const struct plane_settings *s)
 {
+	int left = -1;
+
 	memset(p, 0, sizeof(*p));
 	p->hook = hook;
 	p->planted = s->planted && s->planted < PLANE_PLANTED_EGRESS;
@@ -115,10 +124,11 @@ static void load_ingress(struct plane *p, enum plane_hook hook, const struct pla
 
 		assert_non_null(xdp);
 		SETTLE(xdp, s);
-		assert_int_equal(xdp_ingress__load(xdp), 0);
 		p->skeleton = xdp;
 		p->object = xdp->obj;
-		p->prog_fd = bpf_program__fd(xdp->progs.xdp_ingress);
+		left = take_left(p, s);
+		assert_int_equal(xdp_ingress__load(xdp), 0);
+		p->prog_fd = left >= 0 ? left : bpf_program__fd(xdp->progs.xdp_ingress);
 		p->now_ns = &xdp->bss->test_now_ns;
 		p->guard_until_ns = &xdp->bss->guard_until_ns;
 		p->echo_tat = &xdp->bss->vip_echo_tat;
@@ -128,15 +138,20 @@ static void load_ingress(struct plane *p, enum plane_hook hook, const struct pla
 
 		assert_non_null(tc);
 		SETTLE(tc, s);
-		assert_int_equal(tc_ingress__load(tc), 0);
 		p->skeleton = tc;
 		p->object = tc->obj;
-		p->prog_fd = bpf_program__fd(tc->progs.tc_ingress);
+		left = take_left(p, s);
+		assert_int_equal(tc_ingress__load(tc), 0);
+		p->prog_fd = left >= 0 ? left : bpf_program__fd(tc->progs.tc_ingress);
 		p->now_ns = &tc->bss->test_now_ns;
 		p->guard_until_ns = &tc->bss->guard_until_ns;
 		p->echo_tat = &tc->bss->vip_echo_tat;
 		p->too_big_tat = &tc->bss->mtu_answers_tat;
 	}
+	if (left >= 0)
+		plane_pool_empty(p);
+	else if (plane_pool_may_outlive(s))
+		plane_pin_keep(p->object, plane_hook_name[hook]);
 }
 
 void plane_open(struct plane *p, enum plane_hook hook, const struct plane_settings *settings)

@@ -29,6 +29,8 @@ static struct pooled pool[POOL_MAX];
 static size_t n_pooled;
 static bool started;
 
+static const struct plane_settings defaults;
+
 static bool is_alike(const struct plane_settings *a, const struct plane_settings *b)
 {
 	return a->unknown_l4_drop == b->unknown_l4_drop && a->events_per_s == b->events_per_s &&
@@ -42,6 +44,11 @@ static bool is_alike(const struct plane_settings *a, const struct plane_settings
 static bool can_be_shared(const struct plane_settings *s)
 {
 	return started && s->max_clients == 0;
+}
+
+bool plane_pool_may_outlive(const struct plane_settings *s)
+{
+	return can_be_shared(s) && is_alike(s, &defaults);
 }
 
 void plane_pool_start(void)
@@ -151,6 +158,9 @@ static void empty_map(const struct bpf_map *map)
 	}
 }
 
+/* Only written to while there are responses, and the largest that is no memory of ours. */
+#define CREDIT "response_credit"
+
 static bool answers_are_counted(const struct plane *p)
 {
 	struct response_state state;
@@ -172,14 +182,13 @@ static void empty_maps(const struct plane *p, const struct plane *in)
 			empty_internal(map);
 		else if (in && bpf_object__find_map_by_name(in->object, name))
 			continue;
-		else if (strcmp(name, "response_credit") == 0)
+		else if (strcmp(name, CREDIT) == 0)
 			credit = map;
 		else if (strcmp(name, "response_state") != 0)
 			empty_map(map);
 	}
 	if (!credit)
 		return;
-	/* The largest that is no memory of ours: only written to while there are responses. */
 	if (answers_are_counted(p))
 		empty_map(credit);
 	empty_map(bpf_object__find_map_by_name(p->object, "response_state"));
@@ -210,6 +219,23 @@ void plane_pool_put(const struct plane *p, const struct plane_settings *s, const
 		return;
 	pool[n_pooled++] =
 		(struct pooled) { *p, *s, .in = in ? in->skeleton : NULL, .in_use = true };
+}
+
+bool plane_pool_has(const struct plane *p)
+{
+	size_t i;
+
+	for (i = 0; i < n_pooled; i++) {
+		if (pool[i].plane.skeleton == p->skeleton)
+			return true;
+	}
+	return false;
+}
+
+void plane_pool_empty(const struct plane *p)
+{
+	empty_maps(p, NULL);
+	empty_map(bpf_object__find_map_by_name(p->object, CREDIT));
 }
 
 bool plane_pool_give_back(const struct plane *p)

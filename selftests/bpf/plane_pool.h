@@ -21,3 +21,9 @@ bool plane_pool_take(struct plane *p, enum plane_hook hook, const struct plane_s
 void plane_pool_put(const struct plane *p, const struct plane_settings *s, const struct plane *in);
 /* False: it is not from here. */
 bool plane_pool_give_back(const struct plane *p);
+/* Is it from here? Then it stays until the process ends. */
+bool plane_pool_has(const struct plane *p);
+/* May another process have it later? Those that most tests want: each that is left keeps its maps. */
+bool plane_pool_may_outlive(const struct plane_settings *s);
+/* Empty the maps of one that another process has left. */
+void plane_pool_empty(const struct plane *p);
