@@ -19,6 +19,7 @@
 
 #include "base/clock.h"
 #include "health/health.h"
+#include "sluice/abi/vip.h"
 
 #define BACKENDS_MAX 3000
 
@@ -482,11 +483,49 @@ static void test_authorities_that_are_not_there_stop_nothing_that_runs(void **st
 	world_free(w);
 }
 
+/* Without a port of its own a check goes where packets come to: in mode nat to the backend's port. */
+static void test_in_mode_nat_the_port_is_that_of_the_backend(void **state)
+{
+	uint16_t ports[2] = { 0, 0 };
+	struct world *w = world_new(2, CONF_HEALTH_TCP, 1); /* where nobody is */
+	int fds[2];
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		fds[i] = open_socket(SOCK_STREAM, &ports[i]);
+		w->backends[i].port = ports[i];
+	}
+	w->vip.mode = BACKEND_NAT;
+	apply(w);
+	pass_ms(w, 3000, 5);
+	assert_int_equal(count_share(w, 100), 2);
+	/* Another port is another place: whether somebody is there is found out. */
+	w->found = 100;
+	w->backends[1].port = 1;
+	apply(w);
+	pass_ms(w, 3500, 5);
+	assert_int_equal(w->share[0], 100);
+	assert_int_equal(w->share[1], 0);
+	/* Other modes leave the port as it is, and check what they name. */
+	w->vip.mode = BACKEND_L2;
+	apply(w);
+	pass_ms(w, 3500, 5);
+	assert_int_equal(count_share(w, 0), 2);
+	w->vip.health.port = ports[0];
+	apply(w);
+	pass_ms(w, 3000, 5);
+	assert_int_equal(count_share(w, 100), 2);
+	close(fds[0]);
+	close(fds[1]);
+	world_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_failed_backend_is_out_within_the_bound),
 		cmocka_unit_test(test_silence_is_a_failure_after_the_timeout),
+		cmocka_unit_test(test_in_mode_nat_the_port_is_that_of_the_backend),
 		cmocka_unit_test(test_a_probe_goes_by_the_way_that_it_is_given),
 		cmocka_unit_test(test_a_loop_that_was_held_up_gives_the_time_back_once),
 		cmocka_unit_test(test_the_first_probes_are_spread),

@@ -254,6 +254,15 @@ static void check_vip_address(const struct conf_vip *vip, struct conf_node *node
 			       v4 ? "/8" : "/16");
 }
 
+/* Has each backend a port of its own, to which its packets come? */
+static bool has_ports(const struct conf_vip *vip)
+{
+	for (size_t i = 0; i < vip->n_backends; i++)
+		if (!vip->backends[i].port)
+			return false;
+	return vip->mode == BACKEND_NAT;
+}
+
 /* A probe goes to one port. */
 static void check_probe_port(const struct conf_vip *vip, struct conf_node *node,
 			     struct conf_errors *errors)
@@ -261,7 +270,7 @@ static void check_probe_port(const struct conf_vip *vip, struct conf_node *node,
 	struct conf_node *health = conf_node_get(node, "health");
 
 	if (vip->health.type != CONF_HEALTH_NONE && !vip->health.port && vip->port_last && health &&
-	    !health->bad)
+	    !health->bad && !has_ports(vip))
 		conf_node_fail(errors, health,
 			       "port is missing: the vip has more than one; say which is probed");
 }

@@ -33,7 +33,8 @@ static const struct conf_row health_rows[] = {
 	  HEALTH(port),
 	  .type = &conf_type_number,
 	  .def = "0",
-	  .help = "Port of the backend that is probed; 0 is the vip's." },
+	  .help = "Port of the backend that is probed; 0 is the vip's, or in mode nat the backend's "
+		  "own." },
 	{ .name = "via",
 	  HEALTH(via),
 	  .type = &conf_type_word,

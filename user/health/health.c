@@ -91,7 +91,8 @@ static void begin(struct health_target *t)
 	t->begun_ms = health_now_ms(h);
 	if (h->events.way && h->events.way(h->events.ctx, t->vip->index, t->index, &way))
 		by = &way;
-	err = health_probe_start(h->loop, t->vip->check, &t->addr, by, on_done, t, &t->probe);
+	err = health_probe_start(h->loop, t->vip->check, &t->addr, t->port, by, on_done, t,
+				 &t->probe);
 	if (!err) {
 		h->n_running++;
 		return;

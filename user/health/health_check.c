@@ -39,12 +39,11 @@ static int fill(const struct conf_health *conf, struct health_check *c)
 	return err;
 }
 
-int health_check_init(const struct conf_health *conf, uint16_t vip_port, struct tls_client *tls,
+int health_check_init(const struct conf_health *conf, struct tls_client *tls,
 		      struct health_check *ret)
 {
 	struct health_check c = {
 		.type = conf->type,
-		.port = conf->port ? conf->port : vip_port,
 		.timeout_ms = conf->timeout_ms,
 		.record = conf->record,
 		.rcode = conf->rcode,
@@ -76,7 +75,7 @@ static bool same_text(const char *a, const char *b)
 
 bool health_check_same(const struct health_check *a, const struct health_check *b)
 {
-	return a->type == b->type && a->port == b->port && a->timeout_ms == b->timeout_ms &&
+	return a->type == b->type && a->timeout_ms == b->timeout_ms &&
 	       same_text(a->host, b->host) && same_text(a->path, b->path) &&
 	       same_text(a->query, b->query) && a->record == b->record && a->rcode == b->rcode &&
 	       memcmp(&a->http, &b->http, sizeof(a->http)) == 0 && a->send_len == b->send_len &&

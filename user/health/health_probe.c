@@ -24,6 +24,7 @@ struct health_probe {
 	struct loop *loop;
 	const struct health_check *check;
 	struct addr addr; /* the backend's */
+	uint16_t port;
 	bool has_way;
 	struct health_way way;
 	health_probe_done *done;
@@ -141,8 +142,8 @@ static int write_request(struct health_probe *p)
 	const bool bracket = strchr(host, ':') && host[0] != '[';
 	int n;
 
-	if (c->port != usual)
-		snprintf(port, sizeof(port), ":%u", c->port);
+	if (p->port != usual)
+		snprintf(port, sizeof(port), ":%u", p->port);
 	n = snprintf(request, sizeof(request),
 		     "GET %s HTTP/1.1\r\nHost: %s%s%s%s\r\nUser-Agent: sluice-health\r\n"
 		     "Accept: */*\r\nConnection: close\r\n\r\n",
@@ -217,7 +218,7 @@ static const struct sock_way *way_of(const struct health_probe *p)
 
 static int start_tcp(struct health_probe *p)
 {
-	int fd = sock_connect_by(target_of(p), p->check->port, way_of(p)), err;
+	int fd = sock_connect_by(target_of(p), p->port, way_of(p)), err;
 	char text[ADDR_TEXT_MAX];
 
 	if (fd < 0)
@@ -292,7 +293,7 @@ static int start_udp(struct health_probe *p)
 			return n;
 		p->query_len = (size_t)n;
 	}
-	p->watch.fd = sock_connect_udp_by(target_of(p), c->port, way_of(p));
+	p->watch.fd = sock_connect_udp_by(target_of(p), p->port, way_of(p));
 	if (p->watch.fd < 0)
 		return p->watch.fd;
 	err = loop_add(p->loop, &p->watch);
@@ -307,8 +308,8 @@ static int start_udp(struct health_probe *p)
 }
 
 int health_probe_start(struct loop *l, const struct health_check *check, const struct addr *addr,
-		       const struct health_way *way, health_probe_done *done, void *ctx,
-		       struct health_probe **ret)
+		       uint16_t port, const struct health_way *way, health_probe_done *done,
+		       void *ctx, struct health_probe **ret)
 {
 	struct health_probe *p = calloc(1, sizeof(*p));
 	int err;
@@ -318,6 +319,7 @@ int health_probe_start(struct loop *l, const struct health_check *check, const s
 	p->loop = l;
 	p->check = check;
 	p->addr = *addr;
+	p->port = port;
 	p->has_way = way != NULL;
 	if (way)
 		p->way = *way;

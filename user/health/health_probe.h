@@ -24,7 +24,6 @@ enum health_result {
 /* What a vip's probes have in common. */
 struct health_check {
 	enum conf_health_type type;
-	uint16_t port;
 	uint64_t timeout_ms;
 	char *host; /* NULL: the backend's address */
 	char *path;
@@ -40,7 +39,7 @@ struct health_check {
 };
 
 /* Of a vip with health checks. Negative errno; *ret is then as it was. tls is its own reference. */
-int health_check_init(const struct conf_health *conf, uint16_t vip_port, struct tls_client *tls,
+int health_check_init(const struct conf_health *conf, struct tls_client *tls,
 		      struct health_check *ret);
 void health_check_clear(struct health_check *c);
 /* Do both ask the same of a backend? Certificates aside. */
@@ -63,7 +62,7 @@ struct health_way {
  * nothing was begun.
  */
 int health_probe_start(struct loop *l, const struct health_check *check, const struct addr *addr,
-		       const struct health_way *way, health_probe_done *done, void *ctx,
-		       struct health_probe **ret);
+		       uint16_t port, const struct health_way *way, health_probe_done *done,
+		       void *ctx, struct health_probe **ret);
 /* Give up: done is not called. */
 void health_probe_cancel(struct health_probe *p);

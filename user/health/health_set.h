@@ -10,6 +10,7 @@ struct health_target {
 	struct health *set;
 	struct health_vip *vip;
 	struct addr addr;
+	uint16_t port;
 	size_t index;  /* in the configuration's backends */
 	bool eligible; /* has weight, and is not drained */
 	bool taken;    /* by the next configuration, while that is built */

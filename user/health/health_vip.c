@@ -8,6 +8,7 @@
 #include "base/addr.h"
 #include "base/cleanup.h"
 #include "health_set.h"
+#include "sluice/abi/vip.h"
 
 #define FIRST_WITHIN_MS 1000 /* a backend that gets nothing is looked at soon */
 
@@ -111,10 +112,23 @@ void health_vip_share(struct health_vip *v, bool all)
 	}
 }
 
-static struct health_target *find_target(struct health_vip *v, const struct addr *a)
+/* Where the backend is probed: where the vip's packets come to it, unless the check says otherwise. */
+static uint16_t port_of(const struct conf_vip *v, const struct conf_backend *b)
+{
+	if (v->health.port)
+		return v->health.port;
+	return v->mode == BACKEND_NAT && b->port ? b->port : v->port;
+}
+
+static bool is_target(const struct health_target *t, const struct addr *a, uint16_t port)
+{
+	return !t->taken && t->port == port && addr_eq(&t->addr, a);
+}
+
+static struct health_target *find_target(struct health_vip *v, const struct addr *a, uint16_t port)
 {
 	for (size_t i = 0; v && i < v->n_targets; i++)
-		if (!v->targets[i]->taken && addr_eq(&v->targets[i]->addr, a))
+		if (is_target(v->targets[i], a, port))
 			return v->targets[i];
 	return NULL;
 }
@@ -126,12 +140,13 @@ static int init_targets(struct health *h, const struct conf_vip *conf, struct he
 	if (!v->targets)
 		return -ENOMEM;
 	for (size_t i = 0; i < conf->n_backends; i++) {
+		const struct addr *a = &conf->backends[i].address;
+		const uint16_t port = port_of(conf, &conf->backends[i]);
 		/* Most lists change little: look in the same place first. */
 		struct health_target *t =
-			old && i < old->n_targets && !old->targets[i]->taken &&
-					addr_eq(&old->targets[i]->addr, &conf->backends[i].address)
+			old && i < old->n_targets && is_target(old->targets[i], a, port)
 				? old->targets[i]
-				: find_target(old, &conf->backends[i].address);
+				: find_target(old, a, port);
 
 		if (t) {
 			t->taken = true;
@@ -140,7 +155,8 @@ static int init_targets(struct health *h, const struct conf_vip *conf, struct he
 			if (!t)
 				return -ENOMEM;
 			t->set = h;
-			t->addr = conf->backends[i].address;
+			t->addr = *a;
+			t->port = port;
 		}
 		v->targets[v->n_targets++] = t;
 	}
@@ -170,7 +186,7 @@ int health_vip_init(struct health *h, const struct conf_vip *conf, size_t index,
 	if (v.blind)
 		errmsg_set(warning, 0, "vip %s: %.300s", conf->name, why.text);
 	if (!err)
-		err = health_check_init(c, conf->port, client, v.check);
+		err = health_check_init(c, client, v.check);
 	tls_client_unref(client);
 	if (!err)
 		err = init_targets(h, conf, old, &v);
