@@ -41,12 +41,12 @@ static __always_inline long nat_quoted_v6(FRAME_CONTEXT *ctx, const struct pkt_f
 	__u32 at = q->ip_at + __builtin_offsetof(struct ipv6hdr, nexthdr);
 	struct nat_part_v6 part;
 
-	if (frame_load(ctx, at, &part, 2) || part.next != p->flow.proto)
+	if (frame_load(ctx, at, &part.at, sizeof(part.at)) || part.at.next != p->flow.proto)
 		return -1;
-	__builtin_memcpy(part.src, &c->dst, sizeof(part.src));
-	__builtin_memcpy(part.dst, &c->src, sizeof(part.dst));
+	part.address[0] = c->dst;
+	part.address[1] = c->src;
 	q->l4_at = q->ip_at + sizeof(struct ipv6hdr);
-	return frame_patch(ctx, at, &part, sizeof(part));
+	return frame_patch(ctx, q->ip_at + NAT_V6_ADDRESS_AT, part.address, sizeof(part.address));
 }
 
 /* Ports, and of UDP the checksum, are within the eight bytes that are always quoted. */

@@ -132,12 +132,15 @@ struct nat_part_v4 {
 	__be32 dst;
 };
 
+/* From the next header on; the addresses are written by words, which they are aligned for. */
 struct nat_part_v6 {
-	__u8 next;
-	__u8 hop;
-	__be32 src[4];
-	__be32 dst[4];
-} __attribute__((packed));
+	struct {
+		__u8 next;
+		__u8 hop;
+	} at;
+	struct addr address[2]; /* from, to */
+};
+#define NAT_V6_ADDRESS_AT (sizeof(struct ipv6hdr) - 2 * sizeof(struct addr))
 
 static __always_inline long nat_ip_v4(FRAME_CONTEXT *ctx, __u32 at, const struct nat_change *c,
 				      const struct addr *src)
@@ -162,15 +165,16 @@ static __always_inline long nat_ip_v4(FRAME_CONTEXT *ctx, __u32 at, const struct
 static __always_inline long nat_ip_v6(FRAME_CONTEXT *ctx, __u32 at, const struct nat_change *c,
 				      const struct addr *src)
 {
+	const __u32 next_at = at + __builtin_offsetof(struct ipv6hdr, nexthdr);
 	struct nat_part_v6 part;
 
-	at += __builtin_offsetof(struct ipv6hdr, nexthdr);
-	if (frame_load(ctx, at, &part, 2))
+	if (frame_load(ctx, next_at, &part.at, sizeof(part.at)))
 		return -1;
-	part.hop--;
-	__builtin_memcpy(part.src, src, sizeof(part.src));
-	__builtin_memcpy(part.dst, &c->dst, sizeof(part.dst));
-	return frame_patch(ctx, at, &part, sizeof(part));
+	part.at.hop--;
+	part.address[0] = *src;
+	part.address[1] = c->dst;
+	return frame_patch(ctx, next_at, &part.at, sizeof(part.at)) ||
+	       frame_patch(ctx, at + NAT_V6_ADDRESS_AT, part.address, sizeof(part.address));
 }
 
 /* The IP header, with that source. */
