@@ -32,6 +32,7 @@
 #define PLANE_CPUS_MAX	  256
 #define PLANE_SECOND	  1000000000ULL
 #define PLANE_NAT_CPUS	  7936 /* of which each has four ports */
+#define PLANE_NAT_USUAL	  124  /* and of these 256 */
 /* Planted bugs: below it those of the way in, from it on those of the way out; 0: as it ships. */
 #define PLANE_PLANTED_EGRESS 20
 
@@ -44,7 +45,7 @@ struct plane_settings {
 	uint32_t events_per_s;
 	uint32_t too_big_per_s; /* 0: what is too big gets no answer */
 	uint32_t echo_per_s;	/* 0: nor does an echo request to a vip */
-	uint32_t nat_cpus;	/* that share the ports of translated flows; 0: one has all */
+	uint32_t nat_cpus;	/* that share the ports of translated flows; 0: as usual */
 	bool real_clock;
 	bool no_top;	 /* it samples every packet at first, and those go past the drop cache */
 	bool no_cookies; /* a kernel without the helpers for SYN cookies */

@@ -37,22 +37,22 @@ static void settle_maps(struct bpf_object *object, const struct plane_settings *
 }
 
 /* The skeletons have the same settings in structs of different names. */
-#define SETTLE(skeleton, s)                                                       \
-	do {                                                                      \
-		(skeleton)->rodata->clock_injected = !(s)->real_clock;            \
-		(skeleton)->rodata->unknown_l4_drop = (s)->unknown_l4_drop;       \
-		(skeleton)->rodata->events_per_s = (s)->events_per_s;             \
-		(skeleton)->rodata->top_enabled = !(s)->no_top;                   \
-		(skeleton)->rodata->too_big_per_s = (s)->too_big_per_s;           \
-		(skeleton)->rodata->echo_per_s = (s)->echo_per_s;                 \
-		(skeleton)->rodata->nat_cpus = (s)->nat_cpus ? (s)->nat_cpus : 1; \
-		(skeleton)->rodata->guard_own = !(s)->no_cookies;                 \
-		(skeleton)->rodata->guard_vips = !(s)->no_cookies;                \
-		(skeleton)->rodata->quic_encryption = plane_encrypts();           \
-		(skeleton)->rodata->vip_syns_per_s = PLANE_SYNS_PER_S;            \
-		(skeleton)->rodata->vip_notes_per_s = PLANE_NOTES_PER_S;          \
-		(skeleton)->rodata->ring_stride = PLANE_RING;                     \
-		settle_maps((skeleton)->obj, (s));                                \
+#define SETTLE(skeleton, s)                                                      \
+	do {                                                                     \
+		(skeleton)->rodata->clock_injected = !(s)->real_clock;           \
+		(skeleton)->rodata->unknown_l4_drop = (s)->unknown_l4_drop;      \
+		(skeleton)->rodata->events_per_s = (s)->events_per_s;            \
+		(skeleton)->rodata->top_enabled = !(s)->no_top;                  \
+		(skeleton)->rodata->too_big_per_s = (s)->too_big_per_s;          \
+		(skeleton)->rodata->echo_per_s = (s)->echo_per_s;                \
+		(skeleton)->rodata->nat_cpus = (s)->nat_cpus ?: PLANE_NAT_USUAL; \
+		(skeleton)->rodata->guard_own = !(s)->no_cookies;                \
+		(skeleton)->rodata->guard_vips = !(s)->no_cookies;               \
+		(skeleton)->rodata->quic_encryption = plane_encrypts();          \
+		(skeleton)->rodata->vip_syns_per_s = PLANE_SYNS_PER_S;           \
+		(skeleton)->rodata->vip_notes_per_s = PLANE_NOTES_PER_S;         \
+		(skeleton)->rodata->ring_stride = PLANE_RING;                    \
+		settle_maps((skeleton)->obj, (s));                               \
 	} while (0)
 
 bool plane_encrypts(void)

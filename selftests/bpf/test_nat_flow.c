@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Flows that are translated: how long they last, how many there may be, and who ends them. */
 #include <arpa/inet.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -262,6 +263,68 @@ static void test_addresses(struct plane *p, const void *row)
 		assert_true(seen[i / 2][i % 2] > 0);
 }
 
+#define PORTS (NAT_PORTS / PLANE_NAT_USUAL) /* of a CPU */
+#define SLOTS 1024			    /* as many as map nat_flow has */
+
+/* Tries that find the last of the ports but for one time in e^300: each looks at 16 of them. */
+#define TRIES_MAX 10000
+
+/* Begin n flows, each from a port of its own; how many there are. */
+static uint64_t begin(struct plane *p, uint16_t *sport, uint64_t n)
+{
+	const uint64_t before = nat_lab_stats(p, false).opened;
+	uint64_t opened = 0;
+
+	for (int i = 0; i < TRIES_MAX && opened < n; i++) {
+		client(p, (*sport)++, TCP_SYN_FLAG, NULL);
+		opened = nat_lab_stats(p, false).opened - before;
+	}
+	return opened;
+}
+
+/* All ports of an address and a CPU are in use: counted with the backend, and over with the flows. */
+static void test_ports(struct plane *p, const void *row)
+{
+	struct packet_spec v6 = nat_lab_spec(true, PROTO_TCP, PORT);
+	cpu_set_t one, all;
+	uint16_t sport = 1024;
+	struct nat_state state;
+	uint64_t exhausted;
+	struct packet out;
+
+	(void)row;
+	/* The ports are those of the CPU that it runs on. */
+	assert_int_equal(sched_getaffinity(0, sizeof(all), &all), 0);
+	CPU_ZERO(&one);
+	CPU_SET((size_t)sched_getcpu(), &one);
+	assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
+	nat_lab_open(p, false);
+	nat_lab_state(p, &state);
+	state.max_flows = state.max_young = SLOTS;
+	nat_lab_state_set(p, &state);
+	play(p, sport++, "SsA", &out);
+	assert_int_equal(begin(p, &sport, PORTS - 1), PORTS - 1);
+	exhausted = nat_lab_stats(p, false).exhausted;
+	for (int i = 0; i < 100; i++)
+		assert_int_equal(client(p, sport++, TCP_SYN_FLAG, NULL), PLANE_DROP);
+	assert_int_equal(nat_lab_stats(p, false).exhausted, exhausted + 100);
+	assert_int_equal(plane_drops(p, DROP_NAT_EXHAUSTED).packets, exhausted + 100);
+	assert_int_equal(nat_lab_stats(p, false).full, 0);
+	/* Those that there are go on, others have ports of their own, and nothing leaked. */
+	assert_int_equal(client(p, 1024, TCP_ACK_FLAG, NULL), nat_lab_sent(p));
+	assert_int_equal(client(p, sport++, 0, NULL), nat_lab_sent(p));
+	assert_int_equal(plane_run_spec(p, &v6), nat_lab_sent(p));
+	assert_int_equal(nat_lab_stats(p, true).exhausted, 0);
+	nat_lab_state(p, &state);
+	assert_int_equal(state.young, PORTS - 1 + 2);
+	/* All were idle for too long, but for the one that stands. */
+	*p->now_ns += 90 * PLANE_SECOND;
+	assert_int_equal(begin(p, &sport, PORTS - 1), PORTS - 1);
+	assert_int_equal(client(p, 1024, TCP_ACK_FLAG, NULL), nat_lab_sent(p));
+	assert_int_equal(client(p, sport++, TCP_SYN_FLAG, NULL), PLANE_DROP);
+	assert_int_equal(sched_setaffinity(0, sizeof(all), &all), 0);
+}
+
 /* A backend that failed, or whose drain is over, ends its flows. */
 static void test_dead(struct plane *p, const void *row)
 {
@@ -431,6 +494,7 @@ int main(void)
 	plane_case_add("a client that ends the flow at once has proven it", test_ends_at_once);
 	plane_case_add("shorter timeouts hold from the next packet on", test_shorter);
 	plane_case_add("two addresses have twice the ports", test_addresses);
+	plane_case_add("ports of a CPU are used up, and free again with their flows", test_ports);
 	plane_case_add("flows end with their backend", test_dead);
 	plane_case_table(test_concurrent, counts, sizeof(counts[0]),
 			 sizeof(counts) / sizeof(counts[0]));
