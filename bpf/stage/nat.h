@@ -11,9 +11,34 @@
 #pragma once
 
 #include "../explain.h"
+#include "mss.h"
 #include "nat_open.h"
 #include "nat_translate.h"
 #include "vip.h"
+
+/*
+ * A SYN-ACK says how much its client may send to the backend: no more than this, which fits there; 0: it is
+ * none, or is left alone. What the client's SYN says to the backend is stage_mss'. Once the client went on,
+ * none is looked for.
+ */
+__noinline int nat_mss(FRAME_CONTEXT *ctx, struct pkt_facts *p, __u32 slot)
+{
+	struct nat_flow *f = bpf_map_lookup_elem(&nat_flow, &slot);
+	struct backend *b;
+	__u32 id, at;
+	__u8 flags;
+
+	if (!p || !f) /* p never; a global function's argument may be, for the verifier */
+		return 0;
+	if (p->proto != PROTO_TCP || !(p->flags & PKT_ACK) || nat_phase_get(f) >= NAT_ESTABLISHED)
+		return 0;
+	id = f->backend_id;
+	b = bpf_map_lookup_elem(&backends, &id);
+	at = b && b->mss ? mss_tcp_at(ctx, p) : 0;
+	if (!at || frame_load(ctx, at + TCP_FLAG_BYTE, &flags, 1) || !(flags & TCP_SYN))
+		return 0;
+	return b->mss;
+}
 
 /* To the client. Checked by the verifier on its own. */
 __noinline int nat_send_back(FRAME_CONTEXT *ctx, struct pkt_facts *p, __u32 slot)
@@ -61,7 +86,7 @@ __noinline int nat_send(FRAME_CONTEXT *ctx, struct pkt_facts *p, struct backend 
 static __always_inline enum stage_result stage_nat_back(struct pkt *p)
 {
 	struct nat_state *state;
-	int at;
+	int at, mss;
 
 	if (!nat_enabled || (p->flags & (PKT_FRAGMENT | PKT_VIPLESS)))
 		return STAGE_NEXT;
@@ -73,6 +98,10 @@ static __always_inline enum stage_result stage_nat_back(struct pkt *p)
 	at = nat_lookup(&p->facts, 1);
 	if (at <= 0)
 		return STAGE_NEXT;
+	/* From here, for 6.1 counts the frames of all that one calls the other. */
+	mss = nat_mss(p->ctx, &p->facts, (__u32)at - 1);
+	if (mss > 0)
+		mss_lower(p->ctx, &p->facts, (__u32)mss);
 	/* It is the last to touch the packet: the verifier is told so. */
 	return nat_send_back(p->ctx, &p->facts, (__u32)at - 1) == STAGE_TX ? STAGE_TX : STAGE_DROP;
 }

@@ -316,6 +316,81 @@ static void test_error_sums(struct plane *p, const void *row)
 	}
 }
 
+/* What a SYN and its SYN-ACK offer, and what becomes of it where so much fits to the backend. */
+struct offer {
+	const char *sentence;
+	bool v6;
+	uint16_t fits, syn, syn_ack; /* 0: no limit, no offer */
+	uint16_t syn_after, syn_ack_after;
+};
+
+static const struct offer offers[] = {
+	{ "both offers of a segment size over IPv4 are lowered", false, 1400, 1460, 1460, 1400,
+	  1400 },
+	{ "both offers of a segment size over IPv6 are lowered", true, 1380, 1440, 8940, 1380,
+	  1380 },
+	{ "offers that fit stay", false, 1400, 536, 1400, 536, 1400 },
+	{ "without an offer in a SYN-ACK there is none behind", false, 1400, 1460, 0, 1400, 0 },
+	{ "without mss_clamp offers stay", false, 0, 1460, 9000, 1460, 9000 },
+};
+
+/* The option behind a NOP, so that it is in two words of the sum, or three NOPs more. */
+static void put_offer(struct packet *p, uint16_t mss, bool v6)
+{
+	const uint8_t option[8] = { 1, 2, 4, (uint8_t)(mss >> 8), (uint8_t)mss, 1, 1, 1 };
+
+	if (mss)
+		memcpy(p->bytes + p->l4 + 20, option, sizeof(option));
+	else
+		memset(p->bytes + p->l4 + 20, 1, sizeof(option));
+	nat_lab_fill_sums(p, v6, PROTO_TCP);
+}
+
+static void check_offer(const struct packet *in, const struct packet *out, uint16_t mss, bool v6)
+{
+	const uint8_t *at = out->bytes + in->l4 + 20;
+	struct packet want = *in;
+
+	assert_int_equal(mss ? at[3] << 8 | at[4] : at[0] << 8 | at[1], mss ? mss : 0x0101);
+	/* But for the offer nothing is otherwise, checksums included. */
+	put_offer(&want, mss, v6);
+	check_rest(&want, out, v6, PROTO_TCP);
+}
+
+static void test_offer(struct plane *p, const void *row)
+{
+	const struct offer *o = row;
+	struct packet_spec spec = nat_lab_spec(o->v6, PROTO_TCP, 4000);
+	struct packet in, out, answer, back;
+	uint32_t id = o->v6 ? 2 : 1;
+	struct backend b;
+
+	nat_lab_open(p, false);
+	assert_int_equal(bpf_map_lookup_elem(plane_map(p, "backends"), &id, &b), 0);
+	b.mss = o->fits;
+	assert_int_equal(bpf_map_update_elem(plane_map(p, "backends"), &id, &b, BPF_ANY), 0);
+	spec.tcp_option_bytes = 8;
+	for (spec.tags = 0; spec.tags <= 2; spec.tags++) {
+		spec.sport = (uint16_t)(4000 + spec.tags);
+		nat_lab_build(&spec, &in);
+		put_offer(&in, o->syn, o->v6);
+		assert_int_equal(plane_run(p, &in, &out), nat_lab_sent(p));
+		check_offer(&in, &out, o->syn_after, o->v6);
+		nat_lab_answer(&out, &spec, &answer);
+		put_offer(&answer, o->syn_ack, o->v6);
+		/* Also the second time. */
+		for (int i = 0; i < 2; i++) {
+			assert_int_equal(plane_run(p, &answer, &back), nat_lab_sent(p));
+			check_offer(&answer, &back, o->syn_ack_after, o->v6);
+		}
+		/* Data is no offer, whatever is in its options. */
+		answer.bytes[answer.l4 + 13] = TCP_ACK_FLAG;
+		put_offer(&answer, 9000, o->v6);
+		assert_int_equal(plane_run(p, &answer, &back), nat_lab_sent(p));
+		check_offer(&answer, &back, 9000, o->v6);
+	}
+}
+
 int main(void)
 {
 	plane_case_table(test_shape, shapes, sizeof(shapes[0]), 8);
@@ -325,5 +400,6 @@ int main(void)
 	plane_case_add("options do not hide the transport header", test_options);
 	plane_case_table(test_error, errors, sizeof(errors[0]), 6);
 	plane_case_add("an error's checksum is right whatever checksum it quotes", test_error_sums);
+	plane_case_table(test_offer, offers, sizeof(offers[0]), sizeof(offers) / sizeof(offers[0]));
 	return plane_case_run("nat");
 }

@@ -2,6 +2,8 @@
 /* The segment size of SYNs, by the text of RFC 9293 s3.2: docs/feature/vip.md. */
 #include "model_bytes.h"
 
+#define TCP_SYN 0x02
+
 /* One word of what a checksum covers becomes another: RFC 1624 s3, equation 3. */
 static void put_word(uint8_t *tcp, uint32_t at, uint8_t high, uint8_t low)
 {
@@ -41,17 +43,30 @@ static uint32_t find(const uint8_t *tcp, uint32_t bytes)
 	return found;
 }
 
-void model_mss(struct model_packet *p)
+/* What a packet offers that has the flag, to that size. */
+static void lower(struct model_packet *p, uint32_t size)
 {
 	const uint8_t *ip = p->frame->bytes + p->l2_bytes;
-	uint32_t ip_bytes = p->ipv6 ? 40 : (ip[0] & 15) * 4U, at, size = p->backend->mss;
+	uint32_t ip_bytes = p->ipv6 ? 40 : (ip[0] & 15) * 4U, at;
 	uint8_t *tcp = p->frame->bytes + p->l2_bytes + ip_bytes;
 
-	if (!p->syn || p->fragment || p->quotes || !size || (p->ipv6 && ip[6] != 6))
+	if (p->fragment || p->quotes || !size || (p->ipv6 && ip[6] != 6) || !(tcp[13] & TCP_SYN))
 		return;
 	at = find(tcp, p->headers_bytes - p->l2_bytes - ip_bytes);
 	if (!at || bytes_16(tcp + at) <= size)
 		return;
 	put_byte(tcp, at, (uint8_t)(size >> 8));
 	put_byte(tcp, at + 1, (uint8_t)size);
+}
+
+void model_mss(struct model_packet *p)
+{
+	if (p->syn)
+		lower(p, p->backend->mss);
+}
+
+void model_mss_back(struct model_packet *p, const struct backend *b)
+{
+	if (p->proto == 6 && p->tcp_ack)
+		lower(p, b->mss);
 }

@@ -156,6 +156,8 @@ enum model_fate model_nat_back(struct model *m, struct model_packet *p)
 	f = of_packet(m, p, true);
 	if (!f)
 		return MODEL_NEXT;
+	if (f->phase < NAT_ESTABLISHED)
+		model_mss_back(p, &m->policy.backend[f->backend_id]);
 	fate = translate(m, p, f, true);
 	if (fate != MODEL_TX)
 		return fate;

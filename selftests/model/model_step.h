@@ -28,6 +28,8 @@ enum model_fate model_echo(struct model *m, struct model_packet *p);
 enum model_fate model_mtu(struct model *m, struct model_packet *p);
 /* Lower the segment size of a SYN to what its backend says. */
 void model_mss(struct model_packet *p);
+/* A backend's answer, that is a SYN-ACK, through here. */
+void model_mss_back(struct model_packet *p, const struct backend *b);
 /* The backend of a packet whose slot is that; key: of its flow, fragments without ports. */
 uint32_t model_flow_choose(struct model *m, const struct model_packet *p,
 			   const struct flow_key *key, const struct vip_slot *slot);

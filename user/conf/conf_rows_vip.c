@@ -135,7 +135,8 @@ static const struct conf_row vip_rows[] = {
 	  .def = "off",
 	  .min = CONF_MSS_MIN,
 	  .help = "The segment size that a SYN to the vip offers is lowered to this many bytes; "
-		  "auto is what fits to the backend, outer headers taken off." },
+		  "auto is what fits to the backend, outer headers taken off. In mode nat that of "
+		  "the SYN-ACK is as well." },
 	{ .name = "limit",
 	  CONF_AT(struct conf_vip, limit),
 	  .type = &conf_type_name,
