@@ -10,6 +10,14 @@
 #include "lib/frame_xdp.h"
 #include "stage/quic_decrypt.h"
 
+/* What quic_keys was before it got another size: for quic_key_copy. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct quic_key);
+} quic_keys_old SEC(".maps");
+
 static __always_inline void put(struct quic_key *to, struct bpf_crypto_ctx *cipher)
 {
 	struct bpf_crypto_ctx *was = bpf_kptr_xchg(&to->cipher, cipher);
@@ -55,6 +63,26 @@ int quic_key_remove(struct quic_key_call *call)
 
 	if (quic_encryption && to)
 		put(to, NULL);
+	return 0;
+}
+
+SEC("syscall")
+int quic_key_copy(struct quic_key_call *call)
+{
+	__u32 index = call->index;
+	struct quic_key *from = bpf_map_lookup_elem(&quic_keys_old, &index);
+	struct quic_key *to = bpf_map_lookup_elem(&quic_keys, &index);
+	struct bpf_crypto_ctx *cipher;
+
+	if (!quic_encryption || !from || !to)
+		return 0;
+	bpf_rcu_read_lock();
+	cipher = from->cipher;
+	if (cipher)
+		cipher = bpf_crypto_ctx_acquire(cipher);
+	bpf_rcu_read_unlock();
+	if (cipher)
+		put(to, cipher);
 	return 0;
 }
 

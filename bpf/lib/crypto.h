@@ -33,6 +33,9 @@ extern struct bpf_crypto_ctx *bpf_crypto_ctx_create(const struct bpf_crypto_para
 						    __u32 params__sz, int *err) __ksym __weak;
 extern struct bpf_crypto_ctx *bpf_crypto_ctx_acquire(struct bpf_crypto_ctx *ctx) __ksym __weak;
 extern void bpf_crypto_ctx_release(struct bpf_crypto_ctx *ctx) __ksym __weak;
+/* Linux 6.2: around a pointer out of a map, in a program that may sleep. */
+extern void bpf_rcu_read_lock(void) __ksym __weak;
+extern void bpf_rcu_read_unlock(void) __ksym __weak;
 extern int bpf_crypto_encrypt(struct bpf_crypto_ctx *ctx, const struct bpf_dynptr *src,
 			      const struct bpf_dynptr *dst,
 			      const struct bpf_dynptr *iv) __ksym __weak;

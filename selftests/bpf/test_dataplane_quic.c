@@ -8,6 +8,7 @@
 #include "dataplane/dataplane_state.h"
 #include "dataplane/quic_map.h"
 #include "dataplane/vip_state.h"
+#include "packet.h"
 #include "vip_lab.h"
 
 static struct conf_quic kinds[] = {
@@ -189,6 +190,34 @@ static uint8_t ciphers(struct vip_lab *w, uint32_t id)
 	return w->dp->vip->quic_keyed ? w->dp->vip->quic_keyed[id] : 0;
 }
 
+/* Server id 0x0a01 and a nonce of zeros, with the key of zeros, as selftests/harness/quic_lb.py has it. */
+#define ENCRYPTED_0A01 0x01, 0xc8, 0xa8, 0x21, 0x5c, 0xe9, 0x9f, 0x25
+
+/* Does the program in force find the first host by an encrypted id? */
+static bool is_routed(struct vip_lab *w, uint32_t vip_id)
+{
+	static const uint8_t id[] = { 0x40, 0x08, ENCRYPTED_0A01 };
+	const struct packet_spec spec = { .src = "198.51.100.7",
+					  .dst = VIP_LAB_VIP,
+					  .proto = IPPROTO_UDP,
+					  .sport = 4000,
+					  .dport = VIP_LAB_PORT,
+					  .payload_bytes = 40 };
+	struct stats_quic before, after;
+	struct packet in;
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = in.bytes, .repeat = 1);
+
+	packet_build(&spec, &in);
+	memcpy(in.bytes + in.l4 + 8, id, sizeof(id));
+	opts.data_size_in = in.len;
+	assert_int_equal(quic_map_stats(w->dp, vip_id, &before), 0);
+	assert_int_equal(bpf_prog_test_run_opts(w->dp->xdp.fd, &opts), 0);
+	assert_int_equal(quic_map_stats(w->dp, vip_id, &after), 0);
+	assert_int_equal(after.routed + after.unroutable + after.unknown,
+			 before.routed + before.unroutable + before.unknown + 1);
+	return after.routed > before.routed;
+}
+
 static void ciphers_come_and_go(struct vip_lab *w)
 {
 	struct conf_quic encrypted[2] = { kinds[0], kinds[1] };
@@ -206,14 +235,18 @@ static void ciphers_come_and_go(struct vip_lab *w)
 	assert_int_equal(ciphers(w, id), 1U << 0 | 1U << 3);
 	assert_int_equal(bpf_map_lookup_elem(pinned_map_fd(w->dp, "quic"), &id, &q), 0);
 	assert_int_equal(q.nonce_bytes[0], 6 | QUIC_ENCRYPTED);
-	/* Another agent, whose file cannot be read: the cipher that is there stays. */
+	assert_true(is_routed(w, id));
+	/* Another agent, with maps of other sizes, whose file cannot be read: what is there stays. */
+	w->conf_dp.max_vips += 5;
 	dataplane_close(w->dp);
 	w->dp = lab_dataplane(w->lab, &w->conf_dp);
+	assert_true(is_routed(w, id));
 	assert_int_equal(dataplane_attach(w->dp, &w->conf_dp), 0);
 	encrypted[0].has_secret = encrypted[1].has_secret = false;
 	w->vip.n_quic = 1;
 	vip_lab_apply(w);
 	assert_int_equal(ciphers(w, id), 1U << 0);
+	assert_true(is_routed(w, id));
 	w->vip.quic = kinds;
 	vip_lab_apply(w);
 	assert_int_equal(ciphers(w, id), 0);

@@ -60,12 +60,12 @@ bool quic_key_kernel_has(struct errmsg *why)
 	return kernel == HAS;
 }
 
-static int call(const struct dataplane *dp, const char *program, uint32_t index,
+static int call(const struct bpf_object *obj, const char *program, uint32_t index,
 		const uint8_t key[QUIC_KEY_BYTES])
 {
 	struct quic_key_call args = { .index = index };
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = &args, .ctx_size_in = sizeof(args));
-	const struct bpf_program *p = bpf_object__find_program_by_name(dp->quic_key, program);
+	const struct bpf_program *p = bpf_object__find_program_by_name(obj, program);
 	int err;
 
 	if (key)
@@ -96,13 +96,13 @@ static int open_programs(struct dataplane *dp, struct errmsg *err)
 static int try_cipher(const struct dataplane *dp, struct errmsg *err)
 {
 	static const uint8_t none[QUIC_KEY_BYTES];
-	int e = call(dp, "quic_key_set", PROBE_INDEX, none);
+	int e = call(dp->quic_key, "quic_key_set", PROBE_INDEX, none);
 
 	if (e == -ENOENT || e == -EOPNOTSUPP)
 		return lacks("has no cipher ecb(aes) for BPF programs", err);
 	if (e)
 		return errmsg_set(err, e, "the kernel makes no cipher: %s", strerror(-e));
-	return call(dp, "quic_key_remove", PROBE_INDEX, NULL);
+	return call(dp->quic_key, "quic_key_remove", PROBE_INDEX, NULL);
 }
 
 static const struct conf_vip *first_with_key(const struct conf *conf)
@@ -168,8 +168,8 @@ int quic_key_apply(struct vip_map *m, const struct conf *conf)
 			/* A file that is not to be read now: what is in the kernel stays. */
 			if (!q->key || !q->has_secret)
 				continue;
-			err = call(m->dp, "quic_key_set", quic_key_index(id, q->config_id),
-				   q->secret);
+			err = call(m->dp->quic_key, "quic_key_set",
+				   quic_key_index(id, q->config_id), q->secret);
 			if (!err)
 				m->quic_keyed[id] |= (uint8_t)(1U << q->config_id);
 		}
@@ -198,11 +198,54 @@ int quic_key_sweep(struct vip_map *m)
 				continue;
 			err = open_programs(m->dp, &why);
 			if (!err)
-				err = call(m->dp, "quic_key_remove", quic_key_index(id, config),
-					   NULL);
+				err = call(m->dp->quic_key, "quic_key_remove",
+					   quic_key_index(id, config), NULL);
 		}
 		m->quic_keyed[id] &= (uint8_t)~rest;
 	}
+	return err;
+}
+
+static int copy_all(struct dataplane *dp, const struct bpf_object *obj, uint32_t n_vips)
+{
+	const struct pinned_map *q = pinned_map_find(dp, "quic");
+	const int fd = q->old_fd >= 0 ? q->old_fd : q->fd;
+	struct quic lengths;
+	int err = 0;
+
+	for (uint32_t id = 1; !err && id < n_vips; id++) {
+		unsigned int rest =
+			bpf_map_lookup_elem(fd, &id, &lengths) ? 0 : quic_map_encrypted(&lengths);
+
+		for (uint32_t config = 0; !err && rest >> config; config++) {
+			if (rest >> config & 1)
+				err = call(obj, "quic_key_copy", quic_key_index(id, config), NULL);
+		}
+	}
+	return err;
+}
+
+int quic_key_copy(struct dataplane *dp, const struct pinned_map *m)
+{
+	struct bpf_object *obj = NULL;
+	struct map_shape old;
+	struct errmsg why;
+	int err = dp->quic_encryption ? pinned_map_shape(m->old_fd, &old) : 0;
+
+	if (err || !dp->quic_encryption)
+		return err;
+	err = program_open_xdp(dp, PROGRAM_QUIC_KEY, &obj, &why);
+	if (err)
+		return err;
+	err = bpf_map__reuse_fd(bpf_object__find_map_by_name(obj, "quic_keys_old"), m->old_fd);
+	if (!err)
+		err = bpf_object__load(obj);
+	if (!err)
+		err = copy_all(dp, obj,
+			       (old.max_entries < m->shape.max_entries ? old.max_entries
+								       : m->shape.max_entries) /
+				       QUIC_CONFIGS);
+	bpf_object__close(obj);
 	return err;
 }
 

@@ -8,6 +8,7 @@
 
 struct conf;
 struct dataplane;
+struct pinned_map;
 struct vip_map;
 
 /*
@@ -24,4 +25,6 @@ int quic_key_check(struct dataplane *dp, const struct conf *conf, struct errmsg 
 int quic_key_apply(struct vip_map *m, const struct conf *conf);
 /* Give up those that no service has any more, once map quic says so. */
 int quic_key_sweep(struct vip_map *m);
+/* Of a map that replaces another: the ciphers of vips that map quic of before has. */
+int quic_key_copy(struct dataplane *dp, const struct pinned_map *m);
 void quic_key_close(struct dataplane *dp);

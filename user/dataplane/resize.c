@@ -11,6 +11,7 @@
 #include "dataplane_state.h"
 #include "map_size.h"
 #include "nat_map.h"
+#include "quic_key.h"
 #include "resize.h"
 #include "sluice/abi/meter.h"
 #include "sluice/abi/vip.h"
@@ -337,9 +338,9 @@ static int copy_one(struct dataplane *dp, const struct pinned_map *m)
 		return 0; /* made of the flows */
 	if (strcmp(m->name, "nat_flow") == 0)
 		return nat_map_copy(dp, m, &old);
-	/* Nobody can read a cipher: vip_map_apply makes them anew. */
+	/* Nobody can read a cipher: a program of the kernel copies them. */
 	if (strcmp(m->name, "quic_keys") == 0)
-		return 0;
+		return quic_key_copy(dp, m);
 	/* Elsewhere, a client's credit would be another's: they ask again. */
 	if (strcmp(m->name, "response_credit") == 0)
 		return 0;
