@@ -9,13 +9,14 @@
 #include <bpf/libbpf.h>
 
 #include "fill.h"
+#include "fill_quic.h"
 #include "frame.h"
 #include "sluice/abi/nat.h"
 #include "sluice/abi/vip.h"
 #include "vary.h"
 
 #define MODES	 (BACKEND_NAT + 1)
-#define EACH	 (2 * MODES) /* vips of each mode and family */
+#define EACH	 (2 * MODES + 1) /* vips of each mode and family, and that of QUIC */
 #define MTU	 1500
 #define GUE_PORT 6080
 
@@ -105,11 +106,15 @@ static void put_backends(int fd, uint32_t id, enum backend_mode mode, bool is_v6
 static void put_vip(struct bpf_object *obj, char *rings, uint32_t id, const struct addr *a,
 		    enum backend_mode mode, bool is_v6)
 {
-	struct vip_key key = { .addr = *a, .port = __builtin_bswap16(FILL_VIP_PORT), .proto = 6 };
+	const bool is_quic = id == EACH;
+	struct vip_key key = { .addr = *a,
+			       .port = __builtin_bswap16(FILL_VIP_PORT),
+			       .proto = is_quic ? 17 : 6 };
 	struct vip vip = { .id = id,
 			   .ring_size = FILL_VIP_STRIDE,
 			   .service = FILL_SERVICE,
-			   .flags = mode == BACKEND_NAT ? VIP_NAT : 0,
+			   .flags = (uint16_t)((mode == BACKEND_NAT ? VIP_NAT : 0) |
+					       (is_quic ? VIP_QUIC : 0)),
 			   .hash_seed = { id, 2 } };
 	struct nat_vip nat = { .n_sources = 1, .source = { is_v6 ? v6(0x20000) : v4(0x0b000001) } };
 	char *ring = rings + (size_t)id * 2 * FILL_VIP_STRIDE * VIP_RING_ELEMENT_BYTES;
@@ -143,6 +148,9 @@ void fill_vips(struct bpf_object *obj, uint32_t n)
 		a = v6(0x0a + mode);
 		put_vip(obj, rings, id++, &a, mode, true);
 	}
+	a = v4(FILL_VIP_ADDR);
+	fill_quic(obj, id, id * FILL_VIP_BACKENDS);
+	put_vip(obj, rings, id++, &a, BACKEND_L2, false);
 	for (i = 0; i < n; i++) {
 		a = v4(FILL_VIPS_FIRST + i);
 		put_vip(obj, rings, id++, &a, BACKEND_L2, false);

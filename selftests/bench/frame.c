@@ -148,6 +148,23 @@ static void make_v6(struct frame *f, bool error)
 	memcpy(quoted + 44, &v6[58], 4);
 }
 
+/* Short headers with connection ids of config rotations 0, 1 and 2; selftests/harness/quic_lb.py. */
+static void make_quic(struct frame *f, enum frame_kind kind)
+{
+	static const uint8_t ids[3][17] = {
+		{ 0x10, 0, 0, 0, 0, 0, 0, 0, 1 },
+		{ 0x30, 0x78, 0x8b, 0xcd, 0x11, 0x1e, 0xcf, 0x73, 0xd4, 0xe7, 0x8d, 0x2e, 0x21,
+		  0xbe, 0xf5, 0x54, 0x60 },
+		{ 0x49, 0x83, 0x78, 0x04, 0x4d, 0xc7, 0xa8, 0x2a, 0xb0, 0x06 },
+	};
+
+	f->bytes[17] = 46; /* all of the frame */
+	f->bytes[PROTO_AT] = 17;
+	f->bytes[TCP_AT + 5] = 26;
+	f->bytes[TCP_AT + 8] = 0x40;
+	memcpy(&f->bytes[TCP_AT + 9], ids[kind - FRAME_QUIC], sizeof(ids[0]));
+}
+
 static void to_vip(struct frame *f, enum frame_kind kind, uint8_t vip)
 {
 	const bool v6_kind = kind == FRAME_V6 || kind == FRAME_V6_ERROR;
@@ -179,6 +196,8 @@ void frame_build(enum frame_kind kind, uint8_t vip, struct frame *ret)
 		ret->bytes[PROTO_AT] = 17;
 		ret->bytes[TCP_AT + 5] = 20; /* its length */
 	}
+	if (kind >= FRAME_QUIC)
+		make_quic(ret, kind);
 	to_vip(ret, kind, vip);
 }
 

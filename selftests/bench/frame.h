@@ -10,16 +10,19 @@
 #define FRAME_V6_AT	22   /* the client's address in IPv6 */
 
 enum frame_kind {
-	FRAME_ACK,	/* to the vip's address, as short as Ethernet has it */
-	FRAME_SYN_VIP,	/* with the options that Linux sends, to the vip */
-	FRAME_SYN_HOST, /* and to the listener */
-	FRAME_THIRD,	/* the acknowledgement of what answered that: frame_set_cookie */
-	FRAME_ANSWER,	/* what goes out to the client */
-	FRAME_UDP,	/* to the vip's address, as short */
-	FRAME_OTHER,	/* ACK to a port of it that is no vip's */
-	FRAME_ERROR,	/* ICMP: port unreachable, quoting what a backend sent to the client */
-	FRAME_V6,	/* ACK, IPv6 */
-	FRAME_V6_ERROR, /* ICMPv6, the same */
+	FRAME_ACK,	 /* to the vip's address, as short as Ethernet has it */
+	FRAME_SYN_VIP,	 /* with the options that Linux sends, to the vip */
+	FRAME_SYN_HOST,	 /* and to the listener */
+	FRAME_THIRD,	 /* the acknowledgement of what answered that: frame_set_cookie */
+	FRAME_ANSWER,	 /* what goes out to the client */
+	FRAME_UDP,	 /* to the vip's address, as short */
+	FRAME_OTHER,	 /* ACK to a port of it that is no vip's */
+	FRAME_ERROR,	 /* ICMP: port unreachable, quoting what a backend sent to the client */
+	FRAME_V6,	 /* ACK, IPv6 */
+	FRAME_V6_ERROR,	 /* ICMPv6, the same */
+	FRAME_QUIC,	 /* to the vip over UDP, with a server id in plain text; fill_quic.h */
+	FRAME_QUIC_ONE,	 /* encrypted in one pass */
+	FRAME_QUIC_FOUR, /* encrypted in four */
 };
 
 #define FRAME_SYN      0x02

@@ -9,6 +9,7 @@
 #include <bpf/libbpf.h>
 
 #include "cookie.skel.h"
+#include "dataplane/quic_key.h"
 #include "empty.skel.h"
 #include "fill.h"
 #include "fill_vip.h"
@@ -127,6 +128,7 @@ static void fill(struct bpf_object *obj, const struct subject *s)
 static int load_ingress(const struct subject *s)
 {
 	struct xdp_ingress *xdp = xdp_ingress__open();
+	struct errmsg why;
 
 	if (!xdp)
 		fill_die("xdp_ingress");
@@ -137,6 +139,7 @@ static int load_ingress(const struct subject *s)
 	xdp->rodata->limit_enabled = s->program >= SUBJECT_LIMIT;
 	xdp->rodata->vip_enabled = s->program >= SUBJECT_ALL;
 	xdp->rodata->drop_cache_enabled = !s->whole;
+	xdp->rodata->quic_encryption = quic_key_kernel_has(&why);
 	if (xdp_ingress__load(xdp))
 		fill_die("load");
 	fill(xdp->obj, s);

@@ -213,6 +213,10 @@ struct subject subjects[] = {
 	  .vip_n = BACKEND_GUE },
 	{ .name = "vip-icmp-error", LIKE("vip-l2"), .frame = FRAME_ERROR },
 	{ .name = "vip-icmp-error-v6", LIKE("vip-l2"), .frame = FRAME_V6_ERROR },
+	/* Connection ids that name a backend; a kernel without ciphers takes the ring for the last two. */
+	{ .name = "vip-quic", LIKE("vip-l2"), .frame = FRAME_QUIC },
+	{ .name = "vip-quic-one-pass", LIKE("vip-l2"), .frame = FRAME_QUIC_ONE },
+	{ .name = "vip-quic-four-pass", LIKE("vip-l2"), .frame = FRAME_QUIC_FOUR },
 	{ .name = "vip-new-flow",
 	  LIKE("vip-l2"),
 	  FRONT("front-64k"),
