@@ -30,7 +30,7 @@ static void expect_all_reached(const struct fuzz_result *r)
 
 	for (i = 1; i < DROP_REASON_COUNT; i++) {
 		if (i != DROP_LIMIT_CONTENDED && i != DROP_INTERNAL && i != DROP_LIMIT_CONCURRENT &&
-		    i != DROP_NAT_EXHAUSTED && r->dropped[i] < 20)
+		    i != DROP_NAT_EXHAUSTED && r->dropped[i] < 10)
 			fail_msg("drop reason %u was met %llu times", i,
 				 (unsigned long long)r->dropped[i]);
 	}

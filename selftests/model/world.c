@@ -337,7 +337,10 @@ static void vips(struct draw *d, struct model_policy *w)
 		world_backend(d, &w->backend[i]);
 	for (i = 0; i < MODEL_VIPS * 2; i++)
 		slots(d, w->ring[i / 2][i % 2]);
-	for (w->n_vip = 0, i = draw(d, 2) ? MODEL_VIP_KEYS : draw(d, MODEL_VIP_KEYS); i; i--) {
+	for (w->n_vip = 0, i = draw_one_in(d, 6) ? 0
+			       : draw(d, 2)	 ? MODEL_VIP_KEYS
+						 : draw(d, MODEL_VIP_KEYS);
+	     i; i--) {
 		struct vip_key key = { .addr = world_destination(d, draw(d, 2)),
 				       .port = world_dport(d),
 				       .proto = draw(d, 2) ? 6 : 17,
