@@ -111,7 +111,9 @@ static void make_room(struct model *m, const struct model_packet *p, const struc
 			continue;
 		if ((int)i == slot) {
 			model_nat_end(m, f);
-		} else if (is->phase == NAT_FREE && is_candidate(c, &f->answer)) {
+		} else if (is->phase == NAT_FREE &&
+			   (is_candidate(c, &f->answer) || is_candidate(c, &f->client))) {
+			/* By either tuple: a vip may be a prefix that clients are in, too. */
 			model_nat_end(m, f);
 		} else if (is->phase == NAT_FREE && !took) {
 			/* It began nothing: of its one slot the flow is gone all the same. */
