@@ -66,6 +66,7 @@ const volatile bool vip_enabled = true;
 const volatile bool response_enabled = true;
 const volatile bool nat_enabled = true;
 
-/* Tests: read test_now_ns instead of the clock. */
+/* Tests: read test_now_ns instead of the clock, and take random numbers of a series. */
 const volatile bool clock_injected = false;
 __u64 test_now_ns;
+__u64 test_random; /* random.h */

@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include "../random.h"
 #include "../pipeline.h"
 #include "sluice/abi/top.h"
 
@@ -65,11 +66,11 @@ static __always_inline struct top_window *top_begin(struct top *t, __u32 table, 
 		w->credit = 0;
 #pragma unroll
 		for (i = 0; i < 3; i++)
-			w->hash[i] = (__u64)bpf_get_prandom_u32() << 32 | bpf_get_prandom_u32() | 1;
+			w->hash[i] = (__u64)random_u32() << 32 | random_u32() | 1;
 		top_set_shift(s, top_shift_of(&t->window[table & 1][~epoch & 1], epoch, max),
-			      bpf_get_prandom_u32());
+			      random_u32());
 	} else if (s->samples >= TOP_STEP && s->shift < max) {
-		top_set_shift(s, s->shift + 1, bpf_get_prandom_u32());
+		top_set_shift(s, s->shift + 1, random_u32());
 	}
 	return w;
 }
@@ -107,7 +108,7 @@ __noinline int top_take(struct pkt_facts *p, __u32 table, __u32 note)
 	t = bpf_map_lookup_elem(&top, &zero);
 	if (!t)
 		return 0;
-	credit = top_sample(&t->sampler[table & 1], bpf_get_prandom_u32());
+	credit = top_sample(&t->sampler[table & 1], random_u32());
 	w = top_begin(t, table, pkt_now_coarse(p) >> TOP_WINDOW_SHIFT);
 	w->credit += credit;
 	/* What is no IP has no source; nor has what is too broken to tell. */

@@ -76,7 +76,7 @@ __noinline int nat_claim_answer(__u32 slot, __u64 now)
 {
 	struct nat_flow *f = bpf_map_lookup_elem(&nat_flow, &slot);
 	struct nat_ref ref = { .slot = slot, .is_back = 1 };
-	__u32 start = bpf_get_prandom_u32(), vip_id, i, n;
+	__u32 start = random_u32(), vip_id, i, n;
 	struct nat_vip *vip;
 	int err = 0;
 

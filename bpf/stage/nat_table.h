@@ -10,6 +10,7 @@
 #pragma once
 
 #include "../lib/proto.h"
+#include "../random.h"
 #include "../explain.h"
 #include "../pipeline.h"
 #include "limit_concurrent_count.h"
@@ -173,7 +174,7 @@ __noinline int nat_claim(__u64 now)
 	if (!state || !state->max_flows)
 		return -1;
 	for (i = 0; i < NAT_CLAIM_PROBES; i++) {
-		slot = bpf_get_prandom_u32() % state->max_flows;
+		slot = random_u32() % state->max_flows;
 		f = bpf_map_lookup_elem(&nat_flow, &slot);
 		if (f && nat_take(f, slot, now))
 			return (int)slot;

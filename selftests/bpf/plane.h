@@ -63,6 +63,7 @@ struct plane {
 	struct bpf_object *object;
 	int prog_fd;
 	volatile __u64 *now_ns;
+	volatile __u64 *random;		/* where its random numbers go on from */
 	volatile __u64 *guard_until_ns; /* of the way in: what bpf/stage/guard_switch.h keeps */
 	volatile __u64 *echo_tat, *too_big_tat; /* and the rates of its own answers */
 	struct source_table *sources;

@@ -98,6 +98,7 @@ static void open_planted(struct plane *p, const struct plane_settings *s)
 	p->object = bug->obj;
 	p->prog_fd = bpf_program__fd(bug->progs.xdp_ingress);
 	p->now_ns = &bug->bss->test_now_ns;
+	p->random = &bug->bss->test_random;
 	p->guard_until_ns = &bug->bss->guard_until_ns;
 	p->echo_tat = &bug->bss->vip_echo_tat;
 	p->too_big_tat = &bug->bss->mtu_answers_tat;
@@ -130,6 +131,7 @@ static void load_ingress(struct plane *p, enum plane_hook hook, const struct pla
 		assert_int_equal(xdp_ingress__load(xdp), 0);
 		p->prog_fd = left >= 0 ? left : bpf_program__fd(xdp->progs.xdp_ingress);
 		p->now_ns = &xdp->bss->test_now_ns;
+		p->random = &xdp->bss->test_random;
 		p->guard_until_ns = &xdp->bss->guard_until_ns;
 		p->echo_tat = &xdp->bss->vip_echo_tat;
 		p->too_big_tat = &xdp->bss->mtu_answers_tat;
@@ -144,6 +146,7 @@ static void load_ingress(struct plane *p, enum plane_hook hook, const struct pla
 		assert_int_equal(tc_ingress__load(tc), 0);
 		p->prog_fd = left >= 0 ? left : bpf_program__fd(tc->progs.tc_ingress);
 		p->now_ns = &tc->bss->test_now_ns;
+		p->random = &tc->bss->test_random;
 		p->guard_until_ns = &tc->bss->guard_until_ns;
 		p->echo_tat = &tc->bss->vip_echo_tat;
 		p->too_big_tat = &tc->bss->mtu_answers_tat;
@@ -195,7 +198,8 @@ static void open_planted_egress(struct plane *p, struct plane *in, const struct 
 			      .skeleton = bug,
 			      .object = bug->obj,
 			      .prog_fd = bpf_program__fd(bug->progs.tc_egress),
-			      .now_ns = &bug->bss->test_now_ns };
+			      .now_ns = &bug->bss->test_now_ns,
+			      .random = &bug->bss->test_random };
 }
 
 static void load_egress(struct plane *p, struct plane *in, const struct plane_settings *s)
@@ -210,7 +214,8 @@ static void load_egress(struct plane *p, struct plane *in, const struct plane_se
 			      .skeleton = tc,
 			      .object = tc->obj,
 			      .prog_fd = bpf_program__fd(tc->progs.tc_egress),
-			      .now_ns = &tc->bss->test_now_ns };
+			      .now_ns = &tc->bss->test_now_ns,
+			      .random = &tc->bss->test_random };
 }
 
 void plane_open_egress(struct plane *p, struct plane *in, const struct plane_settings *settings)

@@ -81,6 +81,9 @@ bool lane_explain_check(struct lane *l, const struct model_packet *want, enum mo
 	/* From which port a flow would begin, or whether there is one, is not tried. */
 	if (!said.asked || meets_one_twice(t) || want->nat_begins)
 		return true;
+	/* A flow that this packet ends still counts when it is only explained. */
+	if (want->nat_ended && t->reason == DROP_LIMIT_CONCURRENT)
+		return true;
 	if (said.returned == returned && said.bytes == out_bytes &&
 	    (is_cookie(want, fate) || memcmp(said.out, out, out_bytes) == 0) &&
 	    t->reason == want->reason && t->result == (int)fate + 1 &&

@@ -229,6 +229,9 @@ static void forget(struct lane *l)
 		lane_put(l, "event_meter", &i, &idle);
 	lane_empty(l, "clients");
 	plane_cache_empty(&l->plane);
+	*l->plane.random = 1;
+	if (l->has_out)
+		*l->out.random = 1;
 	l->n_client = 0;
 	memset(l->filter, 0, sizeof(*l->filter));
 	lane_guard_forget(l);

@@ -37,7 +37,7 @@ struct model_nat_flow *model_nat_with(struct model *m, const struct flow_key *ke
 	return NULL;
 }
 
-static struct model_nat_flow *of_packet(struct model *m, const struct model_packet *p, bool is_back)
+static struct model_nat_flow *of_packet(struct model *m, struct model_packet *p, bool is_back)
 {
 	struct model_nat_flow *f = model_nat_with(m, &p->flow);
 
@@ -46,6 +46,7 @@ static struct model_nat_flow *of_packet(struct model *m, const struct model_pack
 	if (!model_nat_is_over(f, p->frame->now_ns))
 		return f;
 	model_nat_end(m, f);
+	p->nat_ended = true;
 	return NULL;
 }
 
@@ -225,6 +226,7 @@ enum model_fate model_nat_find(struct model *m, struct model_packet *p)
 	f = of_packet(m, p, false);
 	if (f && f->phase == NAT_CLOSED && p->syn && !p->quotes) {
 		model_nat_end(m, f);
+		p->nat_ended = true;
 		f = NULL;
 	}
 	if (!f) {

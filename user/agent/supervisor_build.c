@@ -124,7 +124,8 @@ int supervisor_prepare(struct supervisor *s, struct conf *conf, bool fresh, stru
 	if (!code)
 		code = fresh ? pem_load(r, &source, &s->checked, errors) : pem_copy(s->revision, r);
 	if (!code)
-		code = quic_secret_load(conf, fresh ? NULL : s->revision->conf, &source, errors);
+		code = quic_secret_load(conf, !fresh && s->revision ? s->revision->conf : NULL,
+					&source, errors);
 	if (!code && fresh) {
 		supervisor_health_check(conf, errors);
 		code = errors->n ? -EINVAL : 0;

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Numbers that cannot be foretold; in tests of a series, so that a run can be repeated. */
+#pragma once
+
+#include <vmlinux.h>
+#include <bpf/bpf_helpers.h>
+
+#include "config.h"
+
+static __always_inline __u32 random_u32(void)
+{
+	if (!clock_injected)
+		return bpf_get_prandom_u32();
+	/* Knuth's linear congruential generator of 64 bits; the upper half is good enough. */
+	test_random = test_random * 6364136223846793005 + 1442695040888963407;
+	return test_random >> 32;
+}
