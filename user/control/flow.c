@@ -70,20 +70,6 @@ static int add_row(const struct flow_row *row, void *ctx)
 	return json_array_append_new(page->rows, row_json(row)) ? -ENOMEM : 0;
 }
 
-static int parse_rows(struct control_request *r, size_t *ret)
-{
-	const char *word = json_string_value(json_object_get(request_set(r), "n"));
-	char *end;
-
-	*ret = ROWS_DEFAULT;
-	if (!word)
-		return 0;
-	*ret = strtoul(word, &end, 10);
-	if (*end || *word < '0' || *word > '9' || *ret == 0 || *ret > ROWS_MAX)
-		return errmsg_set(&r->err, -EINVAL, "n= is 1 to %d, not '%.32s'", ROWS_MAX, word);
-	return 0;
-}
-
 static bool has_backend(const struct conf_vip *vip, const char *name)
 {
 	for (size_t i = 0; i < vip->n_backends; i++)
@@ -148,7 +134,7 @@ int control_flow(struct control_request *r)
 		return -ENODEV;
 	err = request_check_set(r, fields);
 	if (!err)
-		err = parse_rows(r, &page.max);
+		err = request_rows(r, ROWS_DEFAULT, ROWS_MAX, &page.max);
 	if (!err)
 		err = parse_names(r, dp, &filter);
 	if (!err)

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/addr.h"
@@ -81,6 +82,20 @@ int request_check_set(struct control_request *r, const char *const *allowed)
 		return errmsg_set(&r->err, -EINVAL, "%s %s knows no field '%.64s'; it knows:%s",
 				  r->noun, r->verb, key, list);
 	}
+	return 0;
+}
+
+int request_rows(struct control_request *r, size_t def, size_t max, size_t *ret)
+{
+	const char *word = json_string_value(json_object_get(request_set(r), "n"));
+	char *end;
+
+	*ret = def;
+	if (!word)
+		return 0;
+	*ret = strtoul(word, &end, 10);
+	if (*end || *word < '0' || *word > '9' || *ret == 0 || *ret > max)
+		return errmsg_set(&r->err, -EINVAL, "n= is 1 to %zu, not '%.32s'", max, word);
 	return 0;
 }
 

@@ -52,6 +52,8 @@ int request_check_args(struct control_request *r);
 json_t *request_set(const struct control_request *r);
 /* -EINVAL with the list of fields that exist when set has any other key than those of allowed. */
 int request_check_set(struct control_request *r, const char *const *allowed);
+/* Rows of a table to show: field n, 1 to max; without it def. -EINVAL and r->err. */
+int request_rows(struct control_request *r, size_t def, size_t max, size_t *ret);
 /* The kernel half, or NULL and r->err says why there is none. */
 struct dataplane *request_dataplane(struct control_request *r);
 

@@ -3,7 +3,6 @@
 #include "dataplane/top_map.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/addr.h"
@@ -27,20 +26,6 @@ static int parse_table(struct control_request *r, enum top_table *ret)
 	if (!strcmp(word, "bytes"))
 		return 0;
 	return errmsg_set(&r->err, -EINVAL, "by= is drops or bytes, not '%.32s'", word);
-}
-
-static int parse_rows(struct control_request *r, size_t *ret)
-{
-	const char *word = json_string_value(json_object_get(request_set(r), "n"));
-	char *end;
-
-	*ret = ROWS_DEFAULT;
-	if (!word)
-		return 0;
-	*ret = strtoul(word, &end, 10);
-	if (*end || *word < '0' || *word > '9' || *ret == 0 || *ret > ROWS_MAX)
-		return errmsg_set(&r->err, -EINVAL, "n= is 1 to %d, not '%.32s'", ROWS_MAX, word);
-	return 0;
 }
 
 static json_t *entry_json(struct dataplane *dp, const struct top_entry *e, double all_per_s)
@@ -79,7 +64,7 @@ int control_top(struct control_request *r)
 	if (!err)
 		err = parse_table(r, &table);
 	if (!err)
-		err = parse_rows(r, &rows);
+		err = request_rows(r, ROWS_DEFAULT, ROWS_MAX, &rows);
 	if (!err)
 		err = top_map_read(dp, table, clock_now_ns(), &list);
 	if (err)
