@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "lane_net.h"
@@ -17,6 +18,7 @@
 #define CHANGE_EVERY  100
 #define SECOND_NS     1000000000ULL
 #define THREADS_MAX   128
+#define FILES_MAX     16384
 /* Beside each other on a CPU: writing lists waits, and the counters of a lane are its own. */
 #define THREADS_A_CPU 2
 
@@ -240,6 +242,21 @@ static void *work(void *at)
 	return NULL;
 }
 
+/* Each lane has a hundred maps or more, twice with the program that explains. */
+static void allow_many_files(void)
+{
+	const struct rlimit many = { FILES_MAX, FILES_MAX };
+	struct rlimit own;
+
+	if (getrlimit(RLIMIT_NOFILE, &own))
+		abort();
+	own.rlim_cur = own.rlim_max;
+	/* Who may not raise the hard limit has to do with it. */
+	if ((own.rlim_max >= FILES_MAX || setrlimit(RLIMIT_NOFILE, &many)) &&
+	    setrlimit(RLIMIT_NOFILE, &own))
+		abort();
+}
+
 void fuzz_run(const struct fuzz_options *options, struct fuzz_result *ret)
 {
 	struct job job = { .options = options, .result = ret };
@@ -247,6 +264,7 @@ void fuzz_run(const struct fuzz_options *options, struct fuzz_result *ret)
 	struct worker *workers;
 	struct lane_net net;
 
+	allow_many_files();
 	lane_net_open(&net);
 	memset(ret, 0, sizeof(*ret));
 	pthread_mutex_init(&job.lock, NULL);
