@@ -73,9 +73,6 @@ static __always_inline __u64 drop_path_until(struct pkt_facts *p, struct drop_ca
 		holds = verdict_hold(p, now, &e->is_wide);
 	else if (p->reason != DROP_ACL_DENY)
 		holds = drop_path_limit(p, e, refused_until);
-	/* One that is to be sampled goes the whole way: with ticks, the first of the next one does. */
-	if (events_per_s && clock_injected)
-		until = event_next_ns(p->reason & (EVENT_REASONS - 1), now, until);
 	return holds < until ? holds : until;
 }
 

@@ -59,19 +59,6 @@ static __always_inline bool event_admit(struct pkt *p, struct event_meter *meter
 	return gcra_spend(&meter->tat, &rate, now_fp, 1, EVENT_TRIES) == GCRA_ADMIT;
 }
 
-/* From when on, but at the latest at until_ns, an event may be written again. */
-static __always_inline __u64 event_next_ns(__u32 which, __u64 now, __u64 until_ns)
-{
-	struct event_meter *meter = bpf_map_lookup_elem(&event_meter, &which);
-	struct gcra_rate rate = event_rate();
-	__u64 wait_ns;
-
-	if (!meter)
-		return until_ns;
-	wait_ns = gcra_wait_ns(&meter->tat, &rate, gcra_now_fp(now), 1);
-	return wait_ns < until_ns - now ? now + wait_ns : until_ns;
-}
-
 /* What is pending goes to the shared count once it is many, and when there is room for events. */
 static __always_inline void event_count(struct event_pending *pending, __u32 which, __u32 n,
 					__u32 at_least)
