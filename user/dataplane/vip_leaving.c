@@ -135,15 +135,24 @@ const char *vip_leaving_name(const struct vip_map *m, uint32_t id)
 uint32_t vip_leaving_due(struct vip_map *m, uint64_t now_ms)
 {
 	for (size_t i = 0; i < m->n_leaving; i++) {
-		const uint32_t id = m->leaving[i].id;
+		struct vip_leaving *l = &m->leaving[i];
 
-		if (m->leaving[i].until_ms > now_ms)
+		if (l->is_over || l->until_ms > now_ms)
 			continue;
-		log_info("backend.left", LOG_STR("backend", m->leaving[i].name));
-		drop(m, &m->leaving[i]);
-		return id;
+		l->is_over = true;
+		return l->id;
 	}
 	return 0;
+}
+
+void vip_leaving_end(struct vip_map *m, uint32_t id)
+{
+	struct vip_leaving *l = find(m, id);
+
+	if (!l)
+		return;
+	log_info("backend.left", LOG_STR("backend", l->name));
+	drop(m, l);
 }
 
 uint32_t vip_leaving_give(struct vip_map *m, uint64_t now_ms)
@@ -154,8 +163,8 @@ uint32_t vip_leaving_give(struct vip_map *m, uint64_t now_ms)
 	for (size_t i = 0; i < m->n_leaving; i++) {
 		struct vip_leaving *l = &m->leaving[i];
 
-		if (now_ms - l->since_ms >= GIVE_AFTER_MS && !m->backend_used[l->id] &&
-		    (!first || l->until_ms < first->until_ms))
+		if (!l->is_over && now_ms - l->since_ms >= GIVE_AFTER_MS &&
+		    !m->backend_used[l->id] && (!first || l->until_ms < first->until_ms))
 			first = l;
 	}
 	if (!first)

@@ -21,7 +21,9 @@ int vip_leaving_apply(struct vip_map *m, const struct vip_index *was);
 bool vip_leaving_has(const struct vip_map *m, uint32_t id);
 /* Its name; "": it is not known, or nobody leaves by this id. */
 const char *vip_leaving_name(const struct vip_map *m, uint32_t id);
-/* One whose time is over by now, which then leaves no more; 0: none. */
+/* One whose time is over by now, told once; 0: none. It is on the list until its record is cleared. */
 uint32_t vip_leaving_due(struct vip_map *m, uint64_t now_ms);
+/* Its record is cleared. */
+void vip_leaving_end(struct vip_map *m, uint32_t id);
 /* An id for another where none is free: that of who has least time left; 0: there is none. */
 uint32_t vip_leaving_give(struct vip_map *m, uint64_t now_ms);

@@ -94,8 +94,10 @@ static bool bury(struct vip_map *m, const struct vip_retired *r, uint64_t now, b
 		m->vip_used[r->id] = false;
 		return true;
 	}
-	if (!is_needed(m, r->id))
+	if (!is_needed(m, r->id)) {
 		vip_backend_clear(m, r->id);
+		vip_leaving_end(m, r->id);
+	}
 	return true;
 }
 

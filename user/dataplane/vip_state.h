@@ -59,6 +59,7 @@ struct vip_leaving {
 	uint32_t id;
 	uint64_t since_ms, until_ms;
 	uint64_t drain_ms; /* of its vip, when it was looked at last */
+	bool is_over;	   /* its record is to be cleared */
 	char name[CONF_NAME_MAX + 1];
 };
 
