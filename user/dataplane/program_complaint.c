@@ -5,6 +5,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
 
 #include <bpf/libbpf.h>
 #include <xdp/libxdp.h>
@@ -106,8 +108,29 @@ static int no_memory(const struct dataplane *dp, int code, const char *what, str
 			  strerror(-code), setting ? setting : "dataplane.max_*");
 }
 
+/*
+ * Functions of the kernel are called by their types (bpf/lib/crypto.h), also in programs of which
+ * the verifier deletes the calls: libbpf asks before. It looks in sysfs, /boot and /lib/modules.
+ */
+static int no_types(int code, const char *what, struct errmsg *err)
+{
+	const bool there = !access("/sys/kernel/btf/vmlinux", F_OK);
+	struct utsname host;
+
+	return errmsg_set(
+		err, code,
+		"cannot load %s: the types of Linux %s (BTF) %s; it takes "
+		"CONFIG_DEBUG_INFO_BTF=y, as distributions build it, and sysfs at /sys; then "
+		"restart sluiced",
+		what, uname(&host) ? "here" : host.release,
+		there ? "in /sys/kernel/btf/vmlinux cannot be read"
+		      : "are missing: there is no /sys/kernel/btf/vmlinux");
+}
+
 int program_load_failed(const struct dataplane *dp, int code, const char *what, struct errmsg *err)
 {
+	if (strstr(complaint, "kernel BTF") || strstr(complaint, "vmlinux BTF"))
+		return no_types(code, what, err);
 	if (code == -EPERM)
 		return errmsg_set(err, code,
 				  "the kernel refuses to load %s: CAP_BPF, CAP_NET_ADMIN and "
