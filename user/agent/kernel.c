@@ -11,6 +11,7 @@
 #include "dataplane/guard_map.h"
 #include "dataplane/limit_concurrent.h"
 #include "dataplane/limit_map.h"
+#include "dataplane/pin.h"
 #include "dataplane/response_map.h"
 #include "dataplane/vip_map.h"
 #include "geoip.h"
@@ -54,6 +55,25 @@ static void attach_concurrent(struct kernel *k, const struct conf *conf)
 		log_warn("limit.concurrent", LOG_STR("reason", err.text));
 }
 
+/* Why there is no kernel half, and whether that of an earlier agent goes on without this one. */
+static void absent(struct kernel *k, int code)
+{
+	const int left_fd = pin_get(k->dir_fd, PIN_PROG "xdp_ingress");
+	struct errmsg why = k->why;
+
+	if (!why.text[0])
+		errmsg_set(&why, 0, "BPF: %s", strerror(-code));
+	errmsg_set(
+		&k->why, 0, "%.330s%s", why.text,
+		left_fd < 0
+			? ""
+			: " (programs and maps of an earlier agent are in force as it left them; "
+			  "`sluicectl detach` removes them)");
+	if (left_fd >= 0)
+		close(left_fd);
+	log_warn("dataplane.absent", LOG_STR("reason", k->why.text));
+}
+
 int kernel_open(struct kernel *k, struct loop *loop, int dir_fd, const char *dir_error,
 		const struct conf *conf, struct errmsg *err)
 {
@@ -76,9 +96,7 @@ int kernel_open(struct kernel *k, struct loop *loop, int dir_fd, const char *dir
 		k->dp = NULL;
 		if (ret == -EPROTO)
 			return errmsg_set(err, ret, "%s", k->why.text);
-		if (!k->why.text[0])
-			errmsg_set(&k->why, 0, "BPF: %s", strerror(-ret));
-		log_warn("dataplane.absent", LOG_STR("reason", k->why.text));
+		absent(k, ret);
 		return 0;
 	}
 	k->why.text[0] = '\0';
@@ -309,12 +327,20 @@ void kernel_close(struct kernel *k)
 	k->dp = NULL;
 }
 
+int kernel_can_detach(const struct kernel *k, struct errmsg *err)
+{
+	if (k->dir_fd >= 0)
+		return 0;
+	return errmsg_set(err, -ENOENT, "there is no kernel half: %s",
+			  k->why.text[0] ? k->why.text : "nothing is configured that takes one");
+}
+
 int kernel_detach(struct kernel *k, struct errmsg *err)
 {
-	int ret;
+	int ret = kernel_can_detach(k, err);
 
-	if (k->dir_fd < 0)
-		return errmsg_set(err, -ENOENT, "there is no kernel half: %s", k->why.text);
+	if (ret)
+		return ret;
 	kernel_close(k);
 	errmsg_set(&k->why, 0, "detached by an operator; restart sluiced to attach again");
 	ret = dataplane_detach_by(k->dir_fd, &k->libxdp, err);

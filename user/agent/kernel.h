@@ -43,5 +43,9 @@ int kernel_apply(struct kernel *k, const struct conf *from, const struct conf *t
 /* Read files of lists and databases again, whose contents are not in conf; off the loop where long. */
 void kernel_read_lists(struct kernel *k, const struct conf *conf);
 void kernel_close(struct kernel *k);
-/* Remove links and maps; dp is NULL afterwards. */
+/*
+ * Remove links and maps, also such as an earlier agent left and this one could not take over; dp is
+ * NULL afterwards. -ENOENT: there is no directory that could have any.
+ */
+int kernel_can_detach(const struct kernel *k, struct errmsg *err);
 int kernel_detach(struct kernel *k, struct errmsg *err);

@@ -199,10 +199,17 @@ static void watch_audit(struct supervisor *s)
 		   lost, why);
 }
 
+int supervisor_can_detach(const struct supervisor *s, struct errmsg *err)
+{
+	return kernel_can_detach(&s->kernel, err);
+}
+
 int supervisor_detach(struct supervisor *s, struct errmsg *err)
 {
-	int ret;
+	int ret = kernel_can_detach(&s->kernel, err);
 
+	if (ret)
+		return ret;
 	/* the workers' meters stay mapped: note which are whose before the map that knows goes */
 	slots_adopt(s->slots, s->revision);
 	s->events_on = false;

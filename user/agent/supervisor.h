@@ -86,7 +86,11 @@ int supervisor_counters_write(const struct supervisor *s, struct buf *out);
  * no disk: what finds no room in the queue is lost and counted. */
 void supervisor_audit(struct supervisor *s, const struct supervisor_caller *who, json_t *what);
 uint64_t supervisor_audit_lost(const struct supervisor *s); /* since this process began */
-/* Remove links and maps from the kernel; the agent goes on without them until it is restarted. */
+/*
+ * Remove links and maps from the kernel; the agent goes on without them until it is restarted. -ENOENT:
+ * there is no directory that could have any.
+ */
+int supervisor_can_detach(const struct supervisor *s, struct errmsg *err);
 int supervisor_detach(struct supervisor *s, struct errmsg *err);
 struct supervisor_limit_key {
 	bool rotating;	      /* another key is on its way in */

@@ -11,9 +11,10 @@ int control_detach(struct control_request *r)
 
 	if (strcmp(r->verb, "now") != 0)
 		return request_no_verb(r);
-	if (!request_dataplane(r))
-		return -1;
 	if (r->dry_run) {
+		err = supervisor_can_detach(r->s, &r->err);
+		if (err)
+			return err;
 		snprintf(r->text, sizeof(r->text), "would remove links and maps (dry run)");
 		return 0;
 	}
