@@ -44,6 +44,12 @@ static const struct table_column steer[] = {
 	{ "REFUSED", "refused" },
 	{ 0 },
 };
+static const struct table_column drains[] = {
+	{ "DRAIN", "vip" },	  { "BACKEND", "backend" },
+	{ "ADDRESS", "address" }, { "STATE", "state" },
+	{ "FLOWS", "flows" },	  { "LEFT", "left_s" },
+	{ "HOP", "hop" },	  { 0 },
+};
 static const struct table_column steer_routes[] = {
 	{ "PREFIX", "prefix" },
 	{ "ROUTE", "route" },
@@ -89,6 +95,10 @@ void print_status(json_t *data, FILE *out)
 	print_table(data, "guards", guards, out);
 	print_table(data, "steer", steer, out);
 	print_table(data, "steer_routes", steer_routes, out);
+	print_table(data, "drains", drains, out);
+	if (json_integer_value(json_object_get(data, "drains_more")))
+		fprintf(out, "and %s more: sluicectl backend list, vip show\n",
+			table_cell(data, "drains_more", a, sizeof(a)));
 	print_table(data, "devices", devices, out);
 	fputc('\n', out);
 	table_print(json_object_get(data, "workers"), workers, out);

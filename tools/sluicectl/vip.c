@@ -69,11 +69,8 @@ static void print_backend_shares(json_t *backends, FILE *out)
 static void print_leaving(json_t *leaving, FILE *out)
 {
 	static const struct table_column columns[] = {
-		{ "LEAVING", "name" },
-		{ "ADDRESS", "address" },
-		{ "FLOWS", "flows" },
-		{ "LEFT", "left_s" },
-		{ 0 },
+		{ "LEAVING", "name" }, { "ADDRESS", "address" }, { "FLOWS", "flows" },
+		{ "LEFT", "left_s" },  { "HOP", "hop" },	 { 0 },
 	};
 
 	if (!json_array_size(leaving))

@@ -12,6 +12,7 @@
 #include "dataplane/vip_map.h"
 #include "request.h"
 #include "status.h"
+#include "status_drain.h"
 #include "steer.h"
 
 #define STATUS_MAPS_MAX	    80
@@ -290,21 +291,23 @@ int control_status(struct control_request *r)
 	const char *not_ready = "";
 	struct dataplane *dp = supervisor_dataplane(r->s, NULL);
 	char kernel[600], guard[200] = "";
+	size_t drains_more = 0;
+	json_t *drains = status_drain_list(supervisor_conf(r->s), dp, &drains_more);
 	bool ready = supervisor_ready(r->s, &not_ready);
 
 	status_kernel(r->s, kernel, sizeof(kernel));
 	if (dp)
 		guard_map_describe(dp, guard, sizeof(guard));
 	r->data = json_pack(
-		"{s:s,s:I,s:I,s:b,s:s,s:s,s:o,s:s,s:b,s:o,s:o,s:s,s:o,s:o,s:o,s:o,s:o}", "version",
-		SLUICE_VERSION, "revision", (json_int_t)supervisor_revision(r->s), "uptime_s",
-		(json_int_t)((clock_now_ns() - supervisor_started_ns(r->s)) / NS_PER_S), "ready",
-		ready, "not_ready", ready || !not_ready ? "" : not_ready, "config",
+		"{s:s,s:I,s:I,s:b,s:s,s:s,s:o,s:s,s:b,s:o,s:o,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:I}",
+		"version", SLUICE_VERSION, "revision", (json_int_t)supervisor_revision(r->s),
+		"uptime_s", (json_int_t)((clock_now_ns() - supervisor_started_ns(r->s)) / NS_PER_S),
+		"ready", ready, "not_ready", ready || !not_ready ? "" : not_ready, "config",
 		supervisor_config_path(r->s), "workers", status_workers(r->s), "dataplane", kernel,
 		"adopted", dp && dataplane_adopted(dp), "devices",
 		dp ? status_devices(dp) : json_array(), "maps", dp ? status_maps(dp) : json_array(),
 		"guard", guard, "guards", status_guards(r, dp), "limit_key", status_limit_key(r),
 		"steer", steer_listeners(r->s, dp), "steer_routes", steer_routes(dp), "warnings",
-		status_warnings(r, dp));
+		status_warnings(r, dp), "drains", drains, "drains_more", (json_int_t)drains_more);
 	return r->data ? 0 : -ENOMEM;
 }

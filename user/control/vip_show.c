@@ -210,8 +210,8 @@ static void add_leaving(json_t *o, struct dataplane *dp, const struct conf_vip *
 
 		json_array_append_new(
 			list,
-			json_pack("{s:s,s:s,s:I,s:I}", "name", rows[i].name, "address",
-				  addr_format(&rows[i].address, text), "flows",
+			json_pack("{s:s,s:s,s:s,s:I,s:I}", "name", rows[i].name, "address",
+				  addr_format(&rows[i].address, text), "hop", rows[i].why, "flows",
 				  (json_int_t)(s->opened > s->ended ? s->opened - s->ended : 0),
 				  "left_s", (json_int_t)((rows[i].left_ms + 999) / 1000)));
 	}

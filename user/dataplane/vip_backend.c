@@ -58,8 +58,10 @@ static uint32_t outer_bytes(enum backend_mode mode, const struct addr *a)
 	       (mode == BACKEND_GUE ? BACKEND_OUTER_UDP : 0);
 }
 
-static void hop_of_record(const struct backend *t, struct neigh_hop *ret)
+void vip_backend_hop(const struct vip_map *m, uint32_t id, struct neigh_hop *ret)
 {
+	const struct backend *t = &m->table[id];
+
 	memset(ret, 0, sizeof(*ret));
 	ret->ifindex = t->ifindex;
 	ret->mtu = t->mtu + outer_bytes((enum backend_mode)t->mode, &t->addr);
@@ -82,7 +84,7 @@ void vip_backend_adopt(struct vip_map *m, const struct vip_service *s, struct vi
 	/* In use by packets right now: what is known stays until it proves wrong. */
 	b->has_hop = t->flags & BACKEND_READY;
 	if (b->has_hop)
-		hop_of_record(t, &b->hop);
+		vip_backend_hop(m, id, &b->hop);
 }
 
 int vip_backend_assign(struct vip_map *m, const struct vip_service *s, struct vip_backend *b,
@@ -144,6 +146,15 @@ static uint16_t port_of(const struct vip_service *s, const struct vip_backend *b
 	return s->mode == BACKEND_NAT ? b->conf.port : 0;
 }
 
+/* The hop of before is used until that which was given is known. */
+static uint8_t flags_by_hand(const struct vip_backend *b)
+{
+	const struct conf_backend *c = &b->conf;
+	bool by_mac = c->has_mac && memcmp(c->mac, b->hop.dst_mac, 6) == 0;
+
+	return (uint8_t)((c->device ? BACKEND_BY_DEVICE : 0) | (by_mac ? BACKEND_BY_MAC : 0));
+}
+
 static void write_hop(struct vip_map *m, const struct vip_service *s, const struct vip_backend *b)
 {
 	struct backend *t = &m->table[b->id];
@@ -152,7 +163,7 @@ static void write_hop(struct vip_map *m, const struct vip_service *s, const stru
 		.addr = b->conf.address,
 		.ifindex = b->hop.ifindex,
 		.mtu = (uint16_t)(mtu < UINT16_MAX ? mtu : UINT16_MAX),
-		.flags = BACKEND_READY | (t->flags & BACKEND_DEAD),
+		.flags = (uint8_t)(BACKEND_READY | (t->flags & BACKEND_DEAD) | flags_by_hand(b)),
 		.mode = (uint8_t)s->mode,
 		.generation = t->generation,
 		.vip_id = s->rec.id,
@@ -231,6 +242,26 @@ bool vip_backend_set_path(struct vip_map *m, const struct vip_service *s, struct
 	b->path_mtu = mtu;
 	write_hop(m, s, b);
 	return true;
+}
+
+void vip_backend_follow(struct vip_map *m, const struct vip_service *s, uint32_t id,
+			const struct neigh_hop *hop)
+{
+	struct backend *t = &m->table[id], want = *t;
+
+	want.flags &= (uint8_t)~BACKEND_READY;
+	if (hop) {
+		want.flags |= BACKEND_READY;
+		want.ifindex = hop->ifindex;
+		want.mtu = (uint16_t)(hop->mtu < UINT16_MAX ? hop->mtu : UINT16_MAX);
+		want.mss = mss_of(s, want.mtu);
+		memcpy(want.dst_mac, hop->dst_mac, 6);
+		memcpy(want.src_mac, hop->src_mac, 6);
+	}
+	if (memcmp(t, &want, sizeof(want)) == 0)
+		return;
+	*t = want;
+	put(m, id);
 }
 
 void vip_backend_clear(struct vip_map *m, uint32_t id)

@@ -27,6 +27,14 @@ bool vip_backend_set_hop(struct vip_map *m, const struct vip_service *s, struct 
 /* What routers on the way say fits, outer headers included; 0: nothing. True when that is news. */
 bool vip_backend_set_path(struct vip_map *m, const struct vip_service *s, struct vip_backend *b,
 			  uint32_t mtu);
+/* The next hop as its record has it, which is some. */
+void vip_backend_hop(const struct vip_map *m, uint32_t id, struct neigh_hop *ret);
+/*
+ * Of one of mode nat that was removed from s, and has but its record: its next hop is this one by now.
+ * NULL: it has none, and until it has one again flows end with their next packet.
+ */
+void vip_backend_follow(struct vip_map *m, const struct vip_service *s, uint32_t id,
+			const struct neigh_hop *hop);
 /* No packet finds it any more: it is not to be used. */
 void vip_backend_clear(struct vip_map *m, uint32_t id);
 /* Flows that it has are not to get there any more, or again. */

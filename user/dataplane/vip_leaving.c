@@ -2,15 +2,18 @@
 #include "vip_leaving.h"
 
 #include <errno.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/addr.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "dataplane_state.h"
 #include "nat_map.h"
+#include "vip_backend.h"
 #include "vip_state.h"
 
 /* At a time, of all vips; more go at once. */
@@ -27,9 +30,47 @@ static struct vip_leaving *find(const struct vip_map *m, uint32_t id)
 	return NULL;
 }
 
+bool vip_leaving_has_addr(const struct vip_map *m, const struct addr *a)
+{
+	for (size_t i = 0; i < m->n_leaving; i++)
+		if (addr_eq(&m->table[m->leaving[i].id].addr, a))
+			return true;
+	return false;
+}
+
+/* Is somebody configured there, who has the address watched as he wants it? */
+static bool is_configured(const struct vip_map *m, const struct addr *a)
+{
+	uint32_t step = 0;
+
+	return vip_index_addr(&m->index, a, &step) != NULL;
+}
+
 static void drop(struct vip_map *m, struct vip_leaving *l)
 {
+	const struct addr a = m->table[l->id].addr;
+
 	*l = m->leaving[--m->n_leaving];
+	if (!is_configured(m, &a) && !vip_leaving_has_addr(m, &a))
+		neigh_unwatch(m->neigh, &a);
+}
+
+/*
+ * Its next hop, as it was configured: mostly that is watched already. Where a device was given that has
+ * gone since, behind a restart of the agent, there is nothing to be watched.
+ */
+static int watch(struct vip_map *m, uint32_t id)
+{
+	const struct backend *t = &m->table[id];
+	char device[IF_NAMESIZE] = "";
+	struct neigh_hop hop;
+
+	if (is_configured(m, &t->addr) ||
+	    (t->flags & BACKEND_BY_DEVICE && !if_indextoname(t->ifindex, device)))
+		return 0;
+	vip_backend_hop(m, id, &hop);
+	return neigh_watch(m->neigh, &t->addr, device[0] ? device : NULL,
+			   t->flags & BACKEND_BY_MAC ? t->dst_mac : NULL, &hop);
 }
 
 /* Services of mode nat by vip id, whose removed backends keep their flows for a while. */
@@ -48,12 +89,12 @@ static const struct vip_service **by_id(const struct vip_map *m)
 
 /* The service whose flows it has, though it is in none; NULL: it is not so. */
 static const struct vip_service *left(const struct vip_map *m, const struct vip_service **services,
-				      uint32_t id)
+				      uint32_t id, bool is_lost)
 {
 	const struct backend *t = &m->table[id];
 
 	if (m->backend_used[id] || t->mode != BACKEND_NAT || t->vip_id >= m->max_vips ||
-	    (t->flags & (BACKEND_READY | BACKEND_DEAD)) != BACKEND_READY)
+	    t->flags & BACKEND_DEAD || !(t->flags & BACKEND_READY || is_lost))
 		return NULL;
 	return services[t->vip_id];
 }
@@ -85,7 +126,7 @@ static int add(struct vip_map *m, const struct vip_service *s, const struct vip_
 	snprintf(l->name, sizeof(l->name), "%s", was ? was->backend->conf.name : "");
 	log_info("backend.leaving", LOG_STR("vip", s->name), LOG_STR("backend", l->name),
 		 LOG_U64("left_ms", l->until_ms - now));
-	return 0;
+	return watch(m, id);
 }
 
 /* A drain that is shorter by now is so for them as well. */
@@ -104,7 +145,7 @@ int vip_leaving_apply(struct vip_map *m, const struct vip_index *was)
 
 	for (size_t i = m->n_leaving; i-- > 0;) {
 		struct vip_leaving *l = &m->leaving[i];
-		const struct vip_service *s = err ? NULL : left(m, services, l->id);
+		const struct vip_service *s = err ? NULL : left(m, services, l->id, l->is_lost);
 
 		if (s)
 			keep(l, s, now);
@@ -112,7 +153,7 @@ int vip_leaving_apply(struct vip_map *m, const struct vip_index *was)
 			drop(m, l);
 	}
 	for (uint32_t id = 1; !err && id < m->max_backends; id++) {
-		const struct vip_service *s = left(m, services, id);
+		const struct vip_service *s = left(m, services, id, false);
 
 		if (s && !find(m, id))
 			err = add(m, s, vip_index_id(was, id), id);
@@ -123,6 +164,38 @@ int vip_leaving_apply(struct vip_map *m, const struct vip_index *was)
 bool vip_leaving_has(const struct vip_map *m, uint32_t id)
 {
 	return find(m, id) != NULL;
+}
+
+static const struct vip_service *service_of(const struct vip_map *m, const struct vip_leaving *l)
+{
+	for (size_t i = 0; i < m->n_services; i++)
+		if (m->services[i].rec.id == m->table[l->id].vip_id)
+			return &m->services[i];
+	return NULL;
+}
+
+static void set_hop(struct vip_map *m, struct vip_leaving *l, const struct neigh_hop *hop,
+		    const char *why)
+{
+	const struct vip_service *s = service_of(m, l);
+
+	if (!s || l->is_over)
+		return;
+	vip_backend_follow(m, s, l->id, hop);
+	snprintf(l->why, sizeof(l->why), "%s", hop ? "" : *why ? why : "resolving");
+	if (l->is_lost == !hop)
+		return;
+	l->is_lost = !hop;
+	log_info(hop ? "backend.ready" : "backend.lost", LOG_STR("vip", s->name),
+		 LOG_STR("backend", l->name), LOG_STR("why", l->why));
+}
+
+void vip_leaving_set_hop(struct vip_map *m, const struct addr *a, const struct neigh_hop *hop,
+			 const char *why)
+{
+	for (size_t i = 0; i < m->n_leaving; i++)
+		if (addr_eq(&m->table[m->leaving[i].id].addr, a))
+			set_hop(m, &m->leaving[i], hop, why);
 }
 
 const char *vip_leaving_name(const struct vip_map *m, uint32_t id)
@@ -203,6 +276,7 @@ size_t vip_map_leaving(struct dataplane *dp, const char *vip, struct vip_leaving
 			ret[n] = (struct vip_leaving_state) {
 				.name = l->name,
 				.address = dp->vip->table[l->id].addr,
+				.why = l->why,
 				.left_ms = l->until_ms > now ? l->until_ms - now : 0,
 			};
 			(void)nat_map_stats(dp, l->id, &ret[n].nat);

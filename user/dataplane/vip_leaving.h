@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Backends of mode nat that were removed and still have their flows: for as long as the vip's `drain`,
- * or until the drain that ran is over. Their record stays as it is, with the next hop that it had; no
+ * or until the drain that ran is over. Their record stays, and their next hop is watched as before; no
  * ring names it, so nothing begins there. A new agent, which knows not since when, begins anew.
  */
 #pragma once
@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct addr;
+struct neigh_hop;
 struct vip_index;
 struct vip_map;
 
@@ -19,6 +21,11 @@ struct vip_map;
  */
 int vip_leaving_apply(struct vip_map *m, const struct vip_index *was);
 bool vip_leaving_has(const struct vip_map *m, uint32_t id);
+/* Does one leave that has the address? Its next hop is to be watched then. */
+bool vip_leaving_has_addr(const struct vip_map *m, const struct addr *a);
+/* Take over what neigh says of the address: hop, or NULL and why. */
+void vip_leaving_set_hop(struct vip_map *m, const struct addr *a, const struct neigh_hop *hop,
+			 const char *why);
 /* Its name; "": it is not known, or nobody leaves by this id. */
 const char *vip_leaving_name(const struct vip_map *m, uint32_t id);
 /* One whose time is over by now, told once; 0: none. It is on the list until its record is cleared. */

@@ -226,6 +226,7 @@ static void on_hop(const struct addr *a, const struct neigh_hop *hop, const char
 			 LOG_STR("vip", p->service->name), LOG_STR("backend", b->conf.name),
 			 LOG_STR("why", b->why));
 	}
+	vip_leaving_set_hop(m, a, hop, why);
 	update_soon(m);
 }
 
@@ -345,7 +346,7 @@ static void unwatch_others(struct vip_map *m, const struct vip_service *old, siz
 			const struct addr *a = &old[i].backends[j].conf.address;
 			uint32_t step = 0;
 
-			if (!vip_index_addr(&m->index, a, &step))
+			if (!vip_index_addr(&m->index, a, &step) && !vip_leaving_has_addr(m, a))
 				neigh_unwatch(m->neigh, a);
 		}
 	}

@@ -29,6 +29,7 @@ struct vip_backend_state {
 struct vip_leaving_state {
 	const char *name; /* ours, until the next vip_map_apply; "": an agent before us knew it */
 	struct addr address;
+	const char *why; /* it has no next hop; "": it has */
 	uint64_t left_ms;
 	struct stats_nat nat;
 };

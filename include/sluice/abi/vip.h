@@ -91,6 +91,9 @@ ABI_SIZE(struct vip_state, 8);
 enum backend_flags {
 	BACKEND_READY = 1, /* mac and ifindex are known */
 	BACKEND_DEAD = 2,  /* by its checks, or its drain is over: not for flows of before either */
+	/* The agent's, of one that is removed and still has flows: programs do not look at them. */
+	BACKEND_BY_DEVICE = 4, /* ifindex was given, and is not to be looked for */
+	BACKEND_BY_MAC = 8,    /* dst_mac was */
 };
 
 /* How a packet gets to a backend of the vip; the same for all of a vip. */
