@@ -33,8 +33,55 @@ static int load(struct edits *e, struct buf *text, struct errmsg *err)
 	return dump ? buf_add(text, dump, strlen(dump) + 1) : -ENOMEM;
 }
 
-int edits_apply(struct edits *e, struct conf *conf, struct conf **ret, struct conf_errors *errors,
-		struct errmsg *err)
+static const char *field(const json_t *edit, const char *key)
+{
+	const char *value = json_string_value(json_object_get(edit, key));
+
+	return value ? value : "";
+}
+
+static bool is_about_gone_backend(const struct conf *conf, const json_t *edit)
+{
+	const struct conf_vip *vip;
+
+	if (strcmp(field(edit, "kind"), "backend") != 0 || strcmp(field(edit, "op"), "set") != 0)
+		return false;
+	vip = conf_vip(conf, field(edit, "vip"));
+	for (size_t i = 0; vip && i < vip->n_backends; i++)
+		if (strcmp(vip->backends[i].name, field(edit, "name")) == 0)
+			return false;
+	return true;
+}
+
+/* Once more without edits of backends that are not there; -EINVAL where all are. */
+static int apply_without_gone(struct edits *e, const struct conf *conf, const char *text,
+			      struct conf **ret, struct conf_errors *errors)
+{
+	json_t *list = json_loads(text, 0, NULL), *rest = json_array(), *gone = json_array(), *edit;
+	CLEANUP_FREE char *dump = NULL;
+	int err = -EINVAL;
+	size_t i;
+
+	json_array_foreach(list, i, edit) {
+		json_array_append(is_about_gone_backend(conf, edit) ? gone : rest, edit);
+	}
+	if (json_array_size(gone)) {
+		dump = json_dumps(rest, JSON_COMPACT);
+		errors->n = 0;
+		err = dump ? conf_edit(conf, dump, ret, errors) : -ENOMEM;
+	}
+	json_decref(list);
+	json_decref(rest);
+	if (err) {
+		json_decref(gone);
+		return err;
+	}
+	e->gone = gone;
+	return 0;
+}
+
+static int apply_all(struct edits *e, struct conf *conf, bool without_gone, struct conf **ret,
+		     struct conf_errors *errors, struct errmsg *err)
 {
 	struct buf text;
 	int code;
@@ -45,6 +92,8 @@ int edits_apply(struct edits *e, struct conf *conf, struct conf **ret, struct co
 		*ret = conf;
 	} else if (!code) {
 		code = conf_edit(conf, buf_head(&text), ret, errors);
+		if (code == -EINVAL && without_gone)
+			code = apply_without_gone(e, conf, buf_head(&text), ret, errors);
 		if (code)
 			errmsg_set(err, code,
 				   "the stored changes of operators do not fit to it "
@@ -56,6 +105,14 @@ int edits_apply(struct edits *e, struct conf *conf, struct conf **ret, struct co
 	return code;
 }
 
+int edits_apply(struct edits *e, struct conf *conf, struct conf **ret, struct conf_errors *errors,
+		struct errmsg *err)
+{
+	json_decref(e->gone); /* of one that was not put in force */
+	e->gone = NULL;
+	return apply_all(e, conf, true, ret, errors, err);
+}
+
 /* One run of edits_apply_fitting. */
 struct fitting {
 	json_t *list;
@@ -65,13 +122,6 @@ struct fitting {
 	struct errmsg names; /* of the first ones */
 	struct conf_errors *errors;
 };
-
-static const char *field(const json_t *edit, const char *key)
-{
-	const char *value = json_string_value(json_object_get(edit, key));
-
-	return value ? value : "";
-}
 
 static void skip(struct fitting *f, const json_t *edit)
 {
@@ -151,7 +201,7 @@ int edits_apply_fitting(struct edits *e, struct conf *conf, uint64_t until_ns, s
 			struct conf_errors *errors, struct errmsg *err)
 {
 	struct fitting f = { .until_ns = until_ns, .errors = errors };
-	int code = edits_apply(e, conf, ret, errors, err);
+	int code = apply_all(e, conf, false, ret, errors, err);
 
 	if (code != -EINVAL)
 		return code;
@@ -176,9 +226,36 @@ int edits_apply_fitting(struct edits *e, struct conf *conf, uint64_t until_ns, s
 	return 0;
 }
 
+static void forget(struct edits *e, const json_t *edit)
+{
+	json_t *stored;
+	size_t i;
+	int err = 0;
+
+	if (e->storage)
+		err = storage_edits_forget(e->storage, field(edit, "kind"), field(edit, "vip"),
+					   field(edit, "name"));
+	for (i = json_array_size(e->list); i-- > 0;) {
+		stored = json_array_get(e->list, i);
+		if (json_equal(stored, edit))
+			json_array_remove(e->list, i);
+	}
+	log_info("edit.forgotten", LOG_STR("kind", field(edit, "kind")),
+		 LOG_STR("vip", field(edit, "vip")), LOG_STR("name", field(edit, "name")),
+		 LOG_STR("error", err ? strerror(-err) : ""));
+}
+
 void edits_settled(struct edits *e)
 {
+	json_t *edit;
+	size_t i;
+
 	e->skipped_why.text[0] = '\0';
+	json_array_foreach(e->gone, i, edit) {
+		forget(e, edit);
+	}
+	json_decref(e->gone);
+	e->gone = NULL;
 }
 
 int edits_try(const struct conf *conf, json_t *edit, struct conf **ret, struct conf_errors *errors)

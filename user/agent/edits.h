@@ -11,11 +11,15 @@
 struct edits {
 	struct storage *storage; /* NULL: none */
 	json_t *list;		 /* without storage: the array that conf_edit takes */
+	json_t *gone;		 /* of backends that the configuration in hand has no more */
 	/* As a warning: stored edits that are not in force since they do not fit. "": none. */
 	struct errmsg skipped_why;
 };
 
-/* conf with all edits applied; *ret is conf itself, without edits. As conf_edit. */
+/*
+ * conf with all edits applied; *ret is conf itself, without edits. As conf_edit, but that weights and
+ * drains of backends that conf does not have are left out: to be removed is what a drain is for.
+ */
 int edits_apply(struct edits *e, struct conf *conf, struct conf **ret, struct conf_errors *errors,
 		struct errmsg *err);
 /*
@@ -27,7 +31,7 @@ int edits_apply(struct edits *e, struct conf *conf, struct conf **ret, struct co
  */
 int edits_apply_fitting(struct edits *e, struct conf *conf, uint64_t until_ns, struct conf **ret,
 			struct conf_errors *errors, struct errmsg *err);
-/* All stored edits are in force, or forgotten: nothing is skipped. */
+/* All stored edits are in force, or forgotten: nothing is skipped, and what was left out goes. */
 void edits_settled(struct edits *e);
 /* One edit applied to conf, which stays the caller's. As conf_edit. */
 int edits_try(const struct conf *conf, json_t *edit, struct conf **ret, struct conf_errors *errors);

@@ -28,16 +28,17 @@ static json_t *count_json(const struct stats_count *c)
 
 static json_t *backend_json(const struct conf_vip *vip, const struct vip_backend_state *b)
 {
+	const json_int_t drain_left_s = vip_show_drain_left(b->conf);
 	char text[ADDR_TEXT_MAX];
 	json_t *o = json_pack("{s:s,s:s,s:s,s:I,s:b,s:s,s:I,s:I,s:I,s:I}", "vip", vip->name, "name",
 			      b->conf->name, "address", addr_format(&b->conf->address, text),
 			      "weight", (json_int_t)b->conf->weight, "ready", b->ready, "state",
-			      b->state, "slots", (json_int_t)b->slots, "packets",
-			      (json_int_t)b->forwarded.packets, "bytes",
-			      (json_int_t)b->forwarded.bytes, "mtu", (json_int_t)b->mtu);
+			      drain_left_s && b->ready ? "draining" : b->state, "slots",
+			      (json_int_t)b->slots, "packets", (json_int_t)b->forwarded.packets,
+			      "bytes", (json_int_t)b->forwarded.bytes, "mtu", (json_int_t)b->mtu);
 
 	json_object_set_new(o, "flows", json_integer((json_int_t)b->flows));
-	json_object_set_new(o, "drain_left_s", json_integer(vip_show_drain_left(b->conf)));
+	json_object_set_new(o, "drain_left_s", json_integer(drain_left_s));
 	vip_show_flows(o, b);
 	return o;
 }

@@ -26,6 +26,8 @@ int storage_edits_load(struct storage *s, struct buf *ret);
  */
 int storage_edit_add(struct storage *s, const char *kind, const char *name, const char *op,
 		     const char *edit_json);
+/* Forget what is stored about one item; 0 where nothing is. holder: "" where it has none. */
+int storage_edits_forget(struct storage *s, const char *kind, const char *holder, const char *name);
 /* All gone: what `config apply --replace` does. */
 int storage_edits_clear(struct storage *s);
 

@@ -235,6 +235,11 @@ int storage_edit_add(struct storage *s, const char *kind, const char *name, cons
 	return storage_end(s, err);
 }
 
+int storage_edits_forget(struct storage *s, const char *kind, const char *holder, const char *name)
+{
+	return storage_run(storage_stmt(s, STORAGE_EDITS_DROP_ITEM, kind, holder, name, NULL));
+}
+
 int storage_edits_clear(struct storage *s)
 {
 	return storage_run(storage_stmt(s, STORAGE_EDITS_CLEAR, NULL));
