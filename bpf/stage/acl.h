@@ -47,12 +47,12 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, SOURCE_V6_WORDS);
+	__uint(max_entries, SOURCE_V6_LINES);
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, __u32);
-	__type(value, __u64);
+	__type(value, struct source_v6_line);
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
-} source_v6_lengths SEC(".maps");
+} source_v6_lines SEC(".maps");
 
 /* A /24 with longer prefixes in it. Rare: a function, so that the common path stays short. */
 static __noinline int acl_split(const struct addr *source)
@@ -90,63 +90,85 @@ static __always_inline __u32 acl_answer_v4(const struct addr *source)
 	return answer == SOURCE_SPLIT ? acl_split(source) : answer;
 }
 
-/* Number of the highest bit that is set; x is not 0. Without branches: the verifier follows each. */
-static __always_inline __u32 acl_highest_bit(__u64 x)
+/* How many bits are set (Hacker's Delight, 5-1). Without branches: the verifier follows each. */
+static __always_inline __u32 acl_count_bits(__u64 x)
 {
-	__u32 step;
-
-#pragma unroll
-	for (step = 1; step < 64; step *= 2)
-		x |= x >> step;
-	/* All bits up to it are set now: count them (Hacker's Delight, s5-1), less one. */
 	x -= x >> 1 & 0x5555555555555555;
 	x = (x & 0x3333333333333333) + (x >> 2 & 0x3333333333333333);
 	x = (x + (x >> 4)) & 0x0f0f0f0f0f0f0f0f;
-	return (x * 0x0101010101010101 >> 56) - 1;
+	return x * 0x0101010101010101 >> 56;
 }
 
-static __always_inline void acl_v6_key(const struct addr *source, __u64 mask, __u32 len_bits,
-				       struct source_v6_key *ret)
+/* The prefix of addr of one length, told as in source_v6_line: bit 64 - l. */
+static __always_inline struct source_v6_answer *acl_v6_prefix(__u64 addr, __u64 bit)
 {
-	ret->w[0] = source->w[0] & bpf_htonl(mask >> 32);
-	ret->w[1] = source->w[1] & bpf_htonl((__u32)mask);
-	ret->len_bits = len_bits;
+	struct source_v6_key key = { .len_bits = 64 - acl_count_bits(bit - 1) };
+
+	addr &= -bit;
+	key.w[0] = bpf_htonl(addr >> 32);
+	key.w[1] = bpf_htonl((__u32)addr);
+	return bpf_map_lookup_elem(&source_v6, &key);
 }
 
-static __always_inline __u64 acl_v6_word(__u32 at)
+/* Of the lengths of a line, those that its filter does not rule out. Without branches, as above. */
+static __always_inline __u64 acl_v6_maybe(const struct source_v6_line *line, __u64 addr)
 {
-	const __u64 *word = bpf_map_lookup_elem(&source_v6_lengths, &at);
-
-	return word ? *(const volatile __u64 *)word : 0;
-}
-
-/* The longest of the lengths that may cover the source, until one does: at most 64 look-ups. */
-__noinline int acl_ask_v6(const struct addr *source, __u64 lengths)
-{
-	struct source_v6_key key = {};
-	struct source_v6_answer *a;
+	__u64 lengths = *(const volatile __u64 *)&line->lengths, maybe = 0;
 	__u32 i;
 
-	if (!source) /* never; a global function's argument may be, for the verifier */
-		return SOURCE_NONE;
-	for (i = 0; i < CLIENT_UNIT_BITS_V6 && lengths; i++) {
-		__u32 bit = acl_highest_bit(lengths);
+	for (i = 0; i < SOURCE_V6_LENGTHS && lengths; i++) {
+		__u64 bit = lengths & -lengths, hash = source_v6_hash(addr, bit), lack;
+		__u32 word = source_v6_filter_word(hash);
 
-		acl_v6_key(source, ~0ULL << (63 - bit & 63), bit + 1, &key);
-		a = bpf_map_lookup_elem(&source_v6, &key);
+		lengths ^= bit;
+		barrier_var(word); /* as an offset made in one step, it would have no known end */
+		lack = source_v6_filter_bits(hash) & ~*(const volatile __u64 *)&line->filter[word];
+		maybe |= bit & (((lack | -lack) >> 63) - 1);
+	}
+	return maybe;
+}
+
+/* What the longest prefix of a line that covers addr says; -1: none does. At most 33 look-ups. */
+__noinline int acl_ask_line(__u64 addr, __u32 at)
+{
+	struct source_v6_line *line = bpf_map_lookup_elem(&source_v6_lines, &at);
+	__u64 maybe = line ? acl_v6_maybe(line, addr) : 0;
+	__u32 i;
+
+	for (i = 0; i < SOURCE_V6_LENGTHS && maybe; i++) {
+		struct source_v6_answer *a = acl_v6_prefix(addr, maybe & -maybe);
+
 		if (a)
 			return *(volatile __u32 *)&a->answer;
-		lengths &= ~(1ULL << (bit & 63));
+		maybe &= maybe - 1;
 	}
-	return (int)acl_v6_word(SOURCE_V6_BUCKETS);
+	return -1;
+}
+
+static __always_inline __u64 acl_v6_lengths(__u32 at)
+{
+	const struct source_v6_line *line = bpf_map_lookup_elem(&source_v6_lines, &at);
+
+	return line ? *(const volatile __u64 *)&line->lengths : 0;
+}
+
+__noinline int acl_ask_v6(__u64 addr)
+{
+	int answer = acl_ask_line(addr, source_v6_line_32(addr));
+
+	if (answer < 0)
+		answer = acl_ask_line(addr, source_v6_line_20(addr));
+	return answer < 0 ? (int)acl_v6_lengths(SOURCE_V6_REST) : answer;
 }
 
 /* Most sources are in no prefix of any list, and need no call. */
 static __always_inline __u32 acl_answer_v6(const struct addr *source)
 {
-	__u64 lengths = acl_v6_word(source_v6_bucket(source->w[0]));
+	__u64 addr = (__u64)bpf_ntohl(source->w[0]) << 32 | bpf_ntohl(source->w[1]);
 
-	return lengths ? (__u32)acl_ask_v6(source, lengths) : (__u32)acl_v6_word(SOURCE_V6_BUCKETS);
+	if (acl_v6_lengths(source_v6_line_32(addr)) | acl_v6_lengths(source_v6_line_20(addr)))
+		return (__u32)acl_ask_v6(addr);
+	return (__u32)acl_v6_lengths(SOURCE_V6_REST);
 }
 
 /* Note what the lists say of the source; is it denied? */

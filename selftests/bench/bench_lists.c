@@ -68,7 +68,7 @@ static void fill_tables(struct world *w, uint32_t n)
 		.split_fd = bpf_map__fd(w->bpf->maps.source_split),
 		.long_fd = bpf_map__fd(w->bpf->maps.source_long),
 		.v6_fd = bpf_map__fd(w->bpf->maps.source_v6),
-		.v6_lengths_fd = bpf_map__fd(w->bpf->maps.source_v6_lengths),
+		.v6_lines_fd = bpf_map__fd(w->bpf->maps.source_v6_lines),
 	};
 	struct prefix *list = calloc(n + 1, sizeof(*list));
 	static struct source_table *table;
@@ -108,7 +108,7 @@ static void fill_map(struct world *w, struct bpf_map *map, bool in)
 
 	for (i = 0; i < w->n; i++) {
 		key_of(w, i, &key);
-		w->bpf->bss->lengths |= 1ULL << (key.len_bits - 1);
+		w->bpf->bss->lengths |= 1ULL << (64 - key.len_bits);
 		if (in ? bpf_map_update_elem(fd, &key, &one, BPF_ANY)
 		       : bpf_map_delete_elem(fd, &key) && errno != ENOENT) /* twice in the list */
 			fill_die(bpf_map__name(map));

@@ -60,7 +60,7 @@ static struct source_table *open_table(struct bpf_object *obj)
 		.split_fd = map_of(obj, "source_split"),
 		.long_fd = map_of(obj, "source_long"),
 		.v6_fd = map_of(obj, "source_v6"),
-		.v6_lengths_fd = map_of(obj, "source_v6_lengths"),
+		.v6_lines_fd = map_of(obj, "source_v6_lines"),
 	};
 	struct source_table *t;
 
@@ -211,7 +211,17 @@ void fill_proven(struct bpf_object *obj, uint32_t n)
 	free(values);
 }
 
-/* Six lengths, a third of them hosts, spread over all addresses. */
+/* Six lengths, a third of them the longest, spread over all addresses. */
+static struct prefix deny_prefix_v6(uint32_t i)
+{
+	static const uint32_t lengths[] = { 64, 64, 48, 40, 44, 56, 60 };
+	struct prefix p = { lengths[i % 7], { .w = { 0 } } };
+
+	p.addr.w[0] = vary_source(i ^ 0x80000000U) ^ 0x5bd1e995U;
+	p.addr.w[1] = vary_source(i + 1);
+	return p;
+}
+
 static struct prefix deny_prefix(uint32_t i)
 {
 	static const uint32_t lengths[] = { 32, 32, 24, 20, 22, 28, 30 };
@@ -221,7 +231,7 @@ static struct prefix deny_prefix(uint32_t i)
 	return (struct prefix) { ADDR_V4_BITS + len, v4(host & ~0U << (32 - len)) };
 }
 
-void fill_deny(struct bpf_object *obj, uint32_t n)
+void fill_deny(struct bpf_object *obj, uint32_t n, bool is_v6)
 {
 	struct prefix *deny = calloc(n, sizeof(*deny)), *allow = NULL;
 	struct source_table *t = open_table(obj);
@@ -230,7 +240,7 @@ void fill_deny(struct bpf_object *obj, uint32_t n)
 	if (!deny)
 		fill_die("memory");
 	for (i = 0; i < n; i++)
-		deny[i] = deny_prefix(i);
+		deny[i] = is_v6 ? deny_prefix_v6(i) : deny_prefix(i);
 	if (source_table_set(t, SOURCE_LIST_DENY, deny, n) ||
 	    source_table_set(t, SOURCE_LIST_ALLOW, allow, 0))
 		fill_die("deny");

@@ -39,7 +39,7 @@ void fill_proven_v6(struct bpf_object *obj, const uint8_t unit[8]);
 /* That source has so many connections in the first class. */
 void fill_connections(struct bpf_object *obj, const uint8_t source[4], uint32_t n);
 /* Deny so many prefixes of mixed lengths, none of which has the packet's source. */
-void fill_deny(struct bpf_object *obj, uint32_t n);
+void fill_deny(struct bpf_object *obj, uint32_t n, bool is_v6);
 /* So many verdicts on sources, and on flows, that are not the packet's. */
 void fill_verdicts(struct bpf_object *obj, uint32_t sources, uint32_t flows);
 void fill_verdict_of(struct bpf_object *obj, const uint8_t source[4]);

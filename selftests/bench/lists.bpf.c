@@ -25,7 +25,7 @@ struct {
 
 const volatile bool is_v6;
 const volatile __u32 series;
-__u64 lengths; /* bit len_bits - 1: list_hash has prefixes of that length; host bits of none */
+__u64 lengths; /* bit 64 - len_bits: list_hash has prefixes of that length; host bits of none */
 __u32 count;
 
 static __always_inline void next_source(struct lists_key *ret)
@@ -88,15 +88,14 @@ int list_lengths(struct xdp_md *ctx)
 	(void)ctx;
 	next_source(&source);
 	for (i = 0; i < 64 && rest; i++) {
-		__u32 bit = acl_highest_bit(rest);
-		__u64 mask = ~0ULL << (63 - bit & 63);
+		__u64 bit = rest & -rest, mask = -bit;
 
-		key.len_bits = bit + 1;
+		key.len_bits = 64 - acl_count_bits(bit - 1);
 		key.w[0] = source.w[0] & bpf_htonl(mask >> 32);
 		key.w[1] = source.w[1] & bpf_htonl((__u32)mask);
 		if (bpf_map_lookup_elem(&list_hash, &key))
 			return XDP_DROP;
-		rest &= ~(1ULL << (bit & 63));
+		rest ^= bit;
 	}
 	return XDP_PASS;
 }

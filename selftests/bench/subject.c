@@ -75,6 +75,7 @@ static void size_maps(struct bpf_object *obj, const struct subject *s)
 	if (s->vips)
 		fill_vip_size(obj, s->vips);
 	size_map(obj, "source_split", 1 << 20);
+	size_map(obj, "source_v6", 1 << 20);
 	size_map(obj, "limit_rows", s->per_s ? limits_of(s) * 2 << row_bits(s) : 1);
 	if (proven_of(s) > 200000)
 		size_map(obj, "clients", proven_of(s) + proven_of(s) / 4);
@@ -108,7 +109,7 @@ static void fill(struct bpf_object *obj, const struct subject *s)
 	if (s->connections)
 		fill_connections(obj, client_of(s), s->connections);
 	if (s->deny)
-		fill_deny(obj, s->deny);
+		fill_deny(obj, s->deny, s->frame == FRAME_V6);
 	if (s->verdicts)
 		fill_verdicts(obj, s->verdicts, s->verdicts);
 	if (s->verdict)

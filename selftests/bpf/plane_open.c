@@ -68,7 +68,7 @@ static void open_policy(struct plane *p)
 				    .split_fd = plane_map(p, "source_split"),
 				    .long_fd = plane_map(p, "source_long"),
 				    .v6_fd = plane_map(p, "source_v6"),
-				    .v6_lengths_fd = plane_map(p, "source_v6_lengths") };
+				    .v6_lines_fd = plane_map(p, "source_v6_lines") };
 	struct limit_state state = { 0 };
 	struct errmsg err;
 	uint32_t zero = 0, i;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "source_world.h"
 
+#include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,7 +16,8 @@
 #include "base/addr.h"
 #include "dataplane/source_feed.h"
 
-#define SPLIT_BYTES sizeof(struct source_split)
+#define SPLIT_BYTES    sizeof(struct source_split)
+#define V6_LINES_BYTES (SOURCE_V6_LINES * sizeof(struct source_v6_line))
 
 static int make_map(enum bpf_map_type type, const char *name, uint32_t key_bytes,
 		    uint32_t value_bytes, uint32_t n, uint32_t flags)
@@ -42,12 +44,12 @@ struct source_world *source_world_open(uint32_t max)
 				   sizeof(struct source_group), max, BPF_F_NO_PREALLOC);
 	w->maps.v6_fd = make_map(BPF_MAP_TYPE_HASH, "source_v6", sizeof(struct source_v6_key),
 				 sizeof(struct source_v6_answer), max, BPF_F_NO_PREALLOC);
-	w->maps.v6_lengths_fd = make_map(BPF_MAP_TYPE_ARRAY, "source_v6_len", 4, 8, SOURCE_V6_WORDS,
-					 BPF_F_MMAPABLE);
+	w->maps.v6_lines_fd =
+		make_map(BPF_MAP_TYPE_ARRAY, "source_v6_lines", 4, sizeof(struct source_v6_line),
+			 SOURCE_V6_LINES, BPF_F_MMAPABLE);
 	w->v4 = mmap(NULL, 1 << 24, PROT_READ, MAP_SHARED, w->maps.v4_fd, 0);
-	w->lengths =
-		mmap(NULL, SOURCE_V6_WORDS * 8, PROT_READ, MAP_SHARED, w->maps.v6_lengths_fd, 0);
-	assert_true(w->v4 != MAP_FAILED && w->lengths != MAP_FAILED);
+	w->v6_lines = mmap(NULL, V6_LINES_BYTES, PROT_READ, MAP_SHARED, w->maps.v6_lines_fd, 0);
+	assert_true(w->v4 != MAP_FAILED && w->v6_lines != MAP_FAILED);
 	assert_int_equal(source_table_open(&w->maps, &w->t), 0);
 	return w;
 }
@@ -56,12 +58,12 @@ void source_world_close(struct source_world *w)
 {
 	source_table_close(w->t);
 	munmap((void *)(uintptr_t)w->v4, 1 << 24);
-	munmap((void *)(uintptr_t)w->lengths, SOURCE_V6_WORDS * 8);
+	munmap((void *)(uintptr_t)w->v6_lines, V6_LINES_BYTES);
 	close(w->maps.v4_fd);
 	close(w->maps.split_fd);
 	close(w->maps.long_fd);
 	close(w->maps.v6_fd);
-	close(w->maps.v6_lengths_fd);
+	close(w->maps.v6_lines_fd);
 	free(w);
 }
 
@@ -108,10 +110,21 @@ static uint8_t look_up_split(const struct source_world *w, uint32_t number, uint
 	return (uint8_t)s.rest;
 }
 
+bool source_world_asks(const struct source_v6_line *lines, uint64_t addr, uint32_t len)
+{
+	const uint64_t bit = 1ULL << (64 - len), hash = source_v6_hash(addr, bit),
+		       want = source_v6_filter_bits(hash);
+	const struct source_v6_line *l =
+		&lines[len < 32 ? source_v6_line_20(addr) : source_v6_line_32(addr)];
+	const __u64 *word = &l->filter[source_v6_filter_word(hash)];
+
+	return (__atomic_load_n(&l->lengths, __ATOMIC_ACQUIRE) & bit) &&
+	       (__atomic_load_n(word, __ATOMIC_ACQUIRE) & want) == want;
+}
+
 static uint8_t look_up_v6(const struct source_world *w, const struct addr *a)
 {
-	uint64_t lengths =
-		__atomic_load_n(&w->lengths[source_v6_bucket(a->w[0])], __ATOMIC_ACQUIRE);
+	const uint64_t addr = (uint64_t)ntohl(a->w[0]) << 32 | ntohl(a->w[1]);
 	struct source_v6_answer answer;
 	uint32_t len;
 
@@ -119,12 +132,21 @@ static uint8_t look_up_v6(const struct source_world *w, const struct addr *a)
 		struct addr masked = addr_mask(a, len);
 		struct source_v6_key key = { { masked.w[0], masked.w[1] }, len };
 
-		if (!(lengths >> (len - 1) & 1))
-			continue;
-		if (!bpf_map_lookup_elem(w->maps.v6_fd, &key, &answer))
+		if (source_world_asks(w->v6_lines, addr, len) &&
+		    !bpf_map_lookup_elem(w->maps.v6_fd, &key, &answer))
 			return (uint8_t)answer.answer;
 	}
-	return (uint8_t)__atomic_load_n(&w->lengths[SOURCE_V6_BUCKETS], __ATOMIC_ACQUIRE);
+	return (uint8_t)__atomic_load_n(&w->v6_lines[SOURCE_V6_REST].lengths, __ATOMIC_ACQUIRE);
+}
+
+uint32_t source_world_v6_lines(const struct source_world *w)
+{
+	static const struct source_v6_line none;
+	uint32_t n = 0, i;
+
+	for (i = 0; i < SOURCE_V6_LINES; i++)
+		n += memcmp(&w->v6_lines[i], &none, sizeof(none)) != 0;
+	return n;
 }
 
 uint8_t source_world_look_up(const struct source_world *w, const struct addr *a)

@@ -16,7 +16,7 @@
 struct source_world {
 	struct source_maps maps;
 	const uint8_t *v4;
-	const uint64_t *lengths;
+	const struct source_v6_line *v6_lines;
 	struct source_table *t;
 	uint64_t random;
 	bool use_feed; /* a part of deny is applied as feed, what is denied changes as few prefixes */
@@ -41,6 +41,11 @@ struct addr source_world_addr_of(const char *text);
 /* What a packet finds, and what the lists say. */
 uint8_t source_world_look_up(const struct source_world *w, const struct addr *a);
 uint8_t source_world_naive(const struct source_case *l, const struct addr *a);
+
+/* Is an address looked up in the prefix of this length that covers it? addr: as in abi/source.h. */
+bool source_world_asks(const struct source_v6_line *lines, uint64_t addr, uint32_t len);
+/* How many lines of source_v6_lines say anything. */
+uint32_t source_world_v6_lines(const struct source_world *w);
 
 struct prefix source_world_prefix(struct source_world *w);
 void source_world_lists(struct source_world *w, struct source_case *l);

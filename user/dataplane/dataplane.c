@@ -124,7 +124,7 @@ static int open_sources(struct dataplane *dp, struct errmsg *err)
 					  .split_fd = pinned_map_fd(dp, "source_split"),
 					  .long_fd = pinned_map_fd(dp, "source_long"),
 					  .v6_fd = pinned_map_fd(dp, "source_v6"),
-					  .v6_lengths_fd = pinned_map_fd(dp, "source_v6_lengths") };
+					  .v6_lines_fd = pinned_map_fd(dp, "source_v6_lines") };
 	int e = source_table_open(&maps, &dp->source);
 
 	return e ? errmsg_set(err, e, "cannot use the tables of sources: %s", strerror(-e)) : 0;

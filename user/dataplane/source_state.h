@@ -20,9 +20,9 @@ struct source_lists {
 
 struct source_table {
 	struct source_maps maps;
-	uint8_t *v4;	      /* map source_v4: an answer per /24 */
-	uint64_t *v6_lengths; /* map source_v6_lengths */
-	uint32_t split_max;   /* sizes of the maps */
+	uint8_t *v4;			 /* map source_v4: an answer per /24 */
+	struct source_v6_line *v6_lines; /* map source_v6_lines */
+	uint32_t split_max;		 /* sizes of the maps */
 	uint32_t long_max;
 	uint32_t v6_max;
 	uint32_t known; /* bit per list that was set */
@@ -34,6 +34,7 @@ struct source_table {
 
 	size_t n_split; /* entries that a byte of v4 refers to */
 	size_t n_v6;
+	size_t v6_gone; /* single prefixes that were taken away; bits of v6_lines may be left over */
 	struct source_nets v6;	  /* what source_v6 holds; tag is the answer */
 	bool v6_known;		  /* false: to be read from the map */
 	struct source_nets longs; /* what source_long holds; tag is the group */

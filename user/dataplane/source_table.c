@@ -16,8 +16,8 @@
 /* A packet that began its look-ups before has its answer long since, also on a busy virtual CPU. */
 #define PAUSE_NS (10 * NS_PER_MS)
 
-#define V4_BYTES	 ((size_t)SOURCE_LINES * sizeof(struct source_line))
-#define V6_LENGTHS_BYTES ((size_t)SOURCE_V6_WORDS * sizeof(uint64_t))
+#define V4_BYTES       ((size_t)SOURCE_LINES * sizeof(struct source_line))
+#define V6_LINES_BYTES ((size_t)SOURCE_V6_LINES * sizeof(struct source_v6_line))
 
 #define CHANGE_SINGLY_MAX 8 /* prefixes; each may wait for a pause */
 
@@ -84,7 +84,7 @@ static bool is_empty(int fd)
 static bool is_fresh(const struct source_table *t)
 {
 	return is_empty(t->maps.split_fd) && is_empty(t->maps.long_fd) && is_empty(t->maps.v6_fd) &&
-	       !t->v6_lengths[SOURCE_V6_BUCKETS] && !t->v4[0] &&
+	       !t->v6_lines[SOURCE_V6_REST].lengths && !t->v4[0] &&
 	       !memcmp(t->v4, t->v4 + 1, V4_BYTES - 1);
 }
 
@@ -107,8 +107,8 @@ int source_table_open(const struct source_maps *maps, struct source_table **ret)
 	t->v4 = map_memory(maps->v4_fd, V4_BYTES);
 	if (!t->v4)
 		return -errno;
-	t->v6_lengths = map_memory(maps->v6_lengths_fd, V6_LENGTHS_BYTES);
-	if (!t->v6_lengths)
+	t->v6_lines = map_memory(maps->v6_lines_fd, V6_LINES_BYTES);
+	if (!t->v6_lines)
 		return -errno;
 	t->live = is_fresh(t);
 	t->known = 1U << SOURCE_IS_FEED; /* none is one, too */
@@ -131,8 +131,8 @@ void source_table_close(struct source_table *t)
 		return;
 	if (t->v4)
 		munmap(t->v4, V4_BYTES);
-	if (t->v6_lengths)
-		munmap(t->v6_lengths, V6_LENGTHS_BYTES);
+	if (t->v6_lines)
+		munmap(t->v6_lines, V6_LINES_BYTES);
 	clear_lists(&t->lists_v4);
 	clear_lists(&t->lists_v6);
 	source_nets_clear(&t->longs);

@@ -21,13 +21,13 @@
 
 struct source_table;
 
-/* Maps source_v4 source_split source_long source_v6 source_v6_lengths; the caller's. */
+/* Maps source_v4 source_split source_long source_v6 source_v6_lines; the caller's. */
 struct source_maps {
 	int v4_fd;
 	int split_fd;
 	int long_fd;
 	int v6_fd;
-	int v6_lengths_fd;
+	int v6_lines_fd;
 };
 
 enum source_list { SOURCE_LIST_ALLOW, SOURCE_LIST_DENY, SOURCE_LIST_FEED };

@@ -22,8 +22,12 @@
 #include "map_batch.h"
 #include "pinned_map.h"
 #include "source_v6.h"
+#include "source_v6_line.h"
 
 #define LENGTHS (SOURCE_NET_BITS_V6 + 1)
+
+/* Single prefixes whose bits may be left over. */
+#define GONE_MIN 4096
 
 enum change_kind { CHANGE_SAME, CHANGE_ADD, CHANGE_UPDATE, CHANGE_DELETE };
 
@@ -135,9 +139,9 @@ static int know(struct source_table *t)
 		return 0;
 	source_nets_clear(&t->v6);
 	err = pinned_map_read(t->maps.v6_fd, (void **)&keys, (void **)&values, &n);
-	if (!err && t->v6_lengths[SOURCE_V6_BUCKETS]) {
+	if (!err && t->v6_lines[SOURCE_V6_REST].lengths) {
 		const struct source_net all = {
-			.tag = (uint8_t)t->v6_lengths[SOURCE_V6_BUCKETS],
+			.tag = (uint8_t)t->v6_lines[SOURCE_V6_REST].lengths,
 		};
 
 		err = source_nets_push(&t->v6, &all);
@@ -283,66 +287,40 @@ void source_v6_plan_clear(struct source_v6_plan *plan)
 	plan->changes = NULL;
 }
 
-/* Words like those of map source_v6_lengths. set counts buckets per length, to stop at all of them. */
-struct lengths {
-	uint64_t *word;
-	uint32_t set[LENGTHS];
-};
-
-static void lengths_set(struct lengths *l, uint32_t bucket, uint32_t len)
-{
-	uint64_t bit = 1ULL << (len - 1);
-
-	if (l->word[bucket] & bit)
-		return;
-	__atomic_store_n(&l->word[bucket], l->word[bucket] | bit, __ATOMIC_RELEASE);
-	l->set[len]++;
-}
-
-static void lengths_add(struct lengths *l, const struct source_net *net)
-{
-	uint32_t first = (uint32_t)(net->addr >> 32), i, n;
-
-	if (net->len == 0 || l->set[net->len] == SOURCE_V6_BUCKETS)
-		return;
-	if (net->len <= 16) { /* so many /32s that they meet every bucket */
-		for (i = 0; i < SOURCE_V6_BUCKETS; i++)
-			lengths_set(l, i, net->len);
-		return;
-	}
-	n = net->len < 32 ? 1U << (32 - net->len) : 1;
-	for (i = 0; i < n; i++)
-		lengths_set(l, source_v6_bucket(htobe32(first + i)), net->len);
-}
-
 /* Bits for what is added, before it is. */
-static void lengths_before(struct source_table *t, const struct source_v6_plan *plan)
+static void lines_before(struct source_table *t, const struct source_v6_plan *plan)
 {
-	struct lengths l = { .word = t->v6_lengths };
 	size_t i;
 
 	for (i = 0; i < plan->n_changes; i++) {
 		if (plan->changes[i].kind == CHANGE_ADD)
-			lengths_add(&l, &plan->changes[i].net);
+			source_v6_line_add(t->v6_lines, &plan->changes[i].net);
 	}
 }
 
-/* Bits that nothing needs any more go, once all is read anyway: too many only cost look-ups. */
-static int lengths_after(struct source_table *t, const struct source_v6_plan *plan)
+/*
+ * Bits that nothing needs any more only cost look-ups. They go once all is read anyway, or when those of
+ * single prefixes that were taken away have become many.
+ */
+static int lines_after(struct source_table *t, const struct source_v6_plan *plan)
 {
-	CLEANUP_FREE uint64_t *words = calloc(SOURCE_V6_BUCKETS, sizeof(*words));
-	struct lengths l = { .word = words };
-	size_t i;
+	static const struct source_net everything;
+	CLEANUP(source_nets_clear) struct source_nets all = { 0 };
+	int err;
 
-	if (!words)
-		return -ENOMEM;
-	for (i = 0; i < plan->now.n; i++)
-		lengths_add(&l, &plan->now.v[i]);
-	for (i = 0; i < SOURCE_V6_BUCKETS; i++) {
-		if (t->v6_lengths[i] != words[i])
-			__atomic_store_n(&t->v6_lengths[i], words[i], __ATOMIC_RELEASE);
+	t->v6_gone += plan->n_deletes;
+	if (plan->whole) {
+		err = source_v6_line_set(t->v6_lines, &plan->now);
+	} else {
+		if (t->v6_gone < GONE_MIN || t->v6_gone < t->n_v6 / 4)
+			return 0;
+		err = source_v6_flatten(&t->lists_v6, &everything, &all);
+		if (!err)
+			err = source_v6_line_set(t->v6_lines, &all);
 	}
-	return 0;
+	if (!err)
+		t->v6_gone = 0;
+	return err;
 }
 
 /* What ::/0 says is a word, and no entry. */
@@ -353,7 +331,7 @@ static int put(const struct source_table *t, struct map_batch *b, const struct s
 
 	if (net->len)
 		return map_batch_put(b, &key, &value);
-	__atomic_store_n(&t->v6_lengths[SOURCE_V6_BUCKETS], net->tag, __ATOMIC_RELEASE);
+	__atomic_store_n(&t->v6_lines[SOURCE_V6_REST].lengths, net->tag, __ATOMIC_RELEASE);
 	return 0;
 }
 
@@ -361,7 +339,7 @@ static int drop(const struct source_table *t, struct map_batch *b, const struct 
 {
 	if (key->len_bits)
 		return map_batch_put(b, key, NULL);
-	__atomic_store_n(&t->v6_lengths[SOURCE_V6_BUCKETS], SOURCE_NONE, __ATOMIC_RELEASE);
+	__atomic_store_n(&t->v6_lines[SOURCE_V6_REST].lengths, SOURCE_NONE, __ATOMIC_RELEASE);
 	return 0;
 }
 
@@ -436,15 +414,13 @@ int source_v6_commit(struct source_table *t, struct source_v6_plan *plan)
 	int err;
 
 	t->v6_known = false; /* until all of it is done */
-	lengths_before(t, plan);
+	lines_before(t, plan);
 	err = write_changes(t, plan);
 	if (err)
 		return err;
 	t->n_v6 = (plan->whole ? 0 : t->n_v6 - was) + plan->now.n;
-	if (!plan->whole)
-		return 0;
-	err = lengths_after(t, plan);
-	if (err)
+	err = lines_after(t, plan);
+	if (err || !plan->whole)
 		return err;
 	source_nets_clear(&t->v6);
 	t->v6 = plan->now;

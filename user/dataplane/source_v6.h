@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* IPv6: maps source_v6 and source_v6_lengths, compiled from the sorted lists. */
+/* IPv6: maps source_v6 and source_v6_lines, compiled from the sorted lists. */
 #pragma once
 
 #include "source_state.h"

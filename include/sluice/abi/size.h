@@ -3,7 +3,7 @@
 #pragma once
 
 /* Raised when any struct under abi/ changes; the loader builds new maps for another number. */
-#define ABI_LAYOUT 6
+#define ABI_LAYOUT 7
 
 /*
  * An enum of one byte where its values fit: a field of it takes what a __u8 would, and has names in

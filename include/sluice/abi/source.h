@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * What the lists say of a source prefix, compiled by the agent into tables that cost one look-up at
- * any size: an answer per IPv4 /24, and a hash of IPv6 prefixes behind a filter of their lengths.
+ * any size: an answer per IPv4 /24, and a hash of IPv6 prefixes behind a filter.
  *
  * An answer is already resolved: allow over deny over the longest prefix that a limit names. So the
  * first match, the longest, is the answer.
@@ -60,15 +60,51 @@ struct source_v6_answer {
 ABI_SIZE(struct source_v6_answer, 4);
 
 /*
- * Map `source_v6_lengths` (array of u64, memory-mapped): bit l - 1 of the word of an address's first
- * 32 bits (source_v6_bucket) is set if a prefix of length l, 1..64, may cover it. Bits too many cost
- * a look-up; a bit too few loses a prefix. The word behind those is the answer where no prefix has one,
+ * Map `source_v6_lines` (array, memory-mapped): which prefixes may cover an address, in a cache line per
+ * hash of its first bits. Bit 64 - l of `lengths` is set if one of length l may; of those, `filter` knows
+ * most that do not: a prefix has three bits of one of its words (a Bloom filter). Bits too many cost a
+ * look-up; a bit too few loses a prefix.
+ *
+ * Lengths 32..64 are in the line of the address's first 32 bits, 1..31 in that of its first 20; a shorter
+ * one is in each line that it meets. `lengths` of the last line is the answer where no prefix has one,
  * that of ::/0: most sources need nothing else.
  */
-#define SOURCE_V6_BUCKETS 65536
-#define SOURCE_V6_WORDS	  (SOURCE_V6_BUCKETS + 1)
+#define SOURCE_V6_LINES_32 65536
+#define SOURCE_V6_LINES_20 16384
+#define SOURCE_V6_REST	   (SOURCE_V6_LINES_32 + SOURCE_V6_LINES_20)
+#define SOURCE_V6_LINES	   (SOURCE_V6_REST + 1)
+#define SOURCE_V6_WORDS	   7
+#define SOURCE_V6_LENGTHS  33 /* in a line, at most */
 
-static inline __u32 source_v6_bucket(__be32 first)
+struct source_v6_line {
+	__u64 lengths;
+	__u64 filter[SOURCE_V6_WORDS];
+};
+ABI_SIZE(struct source_v6_line, 64);
+
+/* addr here and below: the first 64 bits of an address, host order. */
+static inline __u32 source_v6_line_32(__u64 addr)
 {
-	return (__u32)first * 0x9e3779b1U >> 16;
+	return (__u32)(addr >> 32) * 0x9e3779b1U >> 16;
+}
+
+static inline __u32 source_v6_line_20(__u64 addr)
+{
+	return SOURCE_V6_LINES_32 + ((__u32)(addr >> 44) * 0x9e3779b1U >> 18);
+}
+
+/* Of the prefix of addr whose length is bit 64 - l; the bit behind the prefix tells 2000::/3 from /4. */
+static inline __u64 source_v6_hash(__u64 addr, __u64 bit)
+{
+	return ((addr & -bit) | bit >> 1) * 0x9e3779b97f4a7c15ULL;
+}
+
+static inline __u32 source_v6_filter_word(__u64 hash)
+{
+	return (__u32)(hash >> 56) * SOURCE_V6_WORDS >> 8;
+}
+
+static inline __u64 source_v6_filter_bits(__u64 hash)
+{
+	return 1ULL << (hash >> 50 & 63) | 1ULL << (hash >> 44 & 63) | 1ULL << (hash >> 38 & 63);
 }
