@@ -37,6 +37,21 @@ static __always_inline long planted_adjust_l4(FRAME_CONTEXT *ctx, __u32 at, __u6
 #include "stage/nat_rewrite.h"
 #undef frame_adjust_l4
 
+#include "stage/quic_decrypt.h"
+
+/* 13: all configurations of a vip have the key of its first. */
+static __always_inline int planted_decrypt(FRAME_CONTEXT *ctx, struct quic_cid *cid,
+					   struct quic_server *ret)
+{
+	if (planted == 13)
+		cid->key = cid->key / QUIC_CONFIGS * QUIC_CONFIGS;
+	return quic_decrypt(ctx, cid, ret);
+}
+
+#define quic_decrypt planted_decrypt
+#include "stage/quic.h"
+#undef quic_decrypt
+
 #include "stage/mtu.h"
 #include "stage/encap.h"
 #include "stage/forward.h"

@@ -184,6 +184,7 @@ static void add_up(struct fuzz_result *r, const struct lane *l)
 	r->echoed += l->echoed;
 	r->too_big += l->too_big;
 	r->nat_errors += l->nat_errors;
+	r->quic_encrypted += l->quic_encrypted;
 	add_up_nat(r, l);
 	r->sampled += l->samples_seen;
 	for (i = 0; i < MODEL_VIPS * GUARD_COUNT_COUNT; i++)

@@ -28,7 +28,8 @@ struct fuzz_result {
 	uint64_t nat_errors;	       /* translated */
 	uint64_t captured, sampled;    /* packets of captures, samples of heavy hitters */
 	uint64_t guarded[GUARD_COUNT_COUNT];
-	uint64_t quic[3]; /* routed, unroutable, unknown */
+	uint64_t quic[3];	 /* routed, unroutable, unknown */
+	uint64_t quic_encrypted; /* of the first */
 	bool failed;
 	/* Of the first failure found. */
 	enum plane_hook hook;

@@ -93,7 +93,8 @@ static void print_reached(const struct fuzz_result *r)
 	       (unsigned long long)r->nat_errors);
 	printf("captured %llu, samples of heavy hitters compared %llu\n",
 	       (unsigned long long)r->captured, (unsigned long long)r->sampled);
-	printf("quic: routed %llu, unroutable %llu, unknown %llu\n", (unsigned long long)r->quic[0],
+	printf("quic: routed %llu, %llu of them by encrypted ids, unroutable %llu, unknown %llu\n",
+	       (unsigned long long)r->quic[0], (unsigned long long)r->quic_encrypted,
 	       (unsigned long long)r->quic[1], (unsigned long long)r->quic[2]);
 	printf("guard: ");
 	for (i = 1; i < GUARD_COUNT_COUNT; i++)

@@ -95,6 +95,7 @@ bool lane_run(struct lane *l, struct lane_packet *p)
 	if (fate == MODEL_TX && want.nat)
 		lane_nat_sent(l, &want);
 	l->nat_errors += fate == MODEL_TX && want.nat && want.quotes;
+	l->quic_encrypted += want.quic_encrypted;
 	l->echoed += fate == MODEL_REPLY && want.echo;
 	l->too_big += fate == MODEL_REPLY && want.reason == DROP_TOO_BIG;
 	return !want.guard.replied || lane_guard_replied(l, &want);

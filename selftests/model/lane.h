@@ -23,6 +23,8 @@ struct lane_reply {
 	uint8_t bytes[256];
 };
 
+struct quic_key;
+
 #define LANE_SENT 32
 
 /* A packet that went on translated. */
@@ -60,8 +62,10 @@ struct lane {
 	struct guard *guards;
 	struct capture *capture;
 	struct ring_buffer *captures;
-	struct capture_packet captured; /* the last */
-	uint32_t n_captured;		/* of the last packet */
+	struct quic_key *ciphers;		  /* makes them; NULL: the kernel has none */
+	uint8_t cipher[MODEL_VIPS][QUIC_CONFIGS]; /* keys, by their numbers, that it has */
+	struct capture_packet captured;		  /* the last */
+	uint32_t n_captured;			  /* of the last packet */
 	struct response_state *response;
 	struct cookie_check *cookies; /* asks the kernel about cookies */
 	struct lane_reply reply[LANE_REPLIES];
@@ -79,6 +83,7 @@ struct lane {
 	uint64_t captures_seen, samples_seen;
 	uint64_t echoed, too_big; /* of the round, too: answered so */
 	uint64_t nat_errors;	  /* translated */
+	uint64_t quic_encrypted;  /* sent by encrypted server ids */
 	uint32_t cpus;
 	bool has_top;	/* else the drop cache answers more: samples go past it */
 	char said[256]; /* what differs, once something does */

@@ -54,6 +54,10 @@ bool lane_nat_check(struct lane *l);
 /* It went on translated: whoever it went to may answer. */
 void lane_nat_sent(struct lane *l, const struct model_packet *p);
 
+void lane_quic_open(struct lane *l);
+void lane_quic_close(struct lane *l);
+void lane_quic_write(struct lane *l);
+
 void lane_top_forget(struct lane *l);
 bool lane_top_check(struct lane *l);
 

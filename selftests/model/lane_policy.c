@@ -61,6 +61,7 @@ void lane_open(struct lane *l, enum plane_hook hook, bool unknown_l4_drop, uint3
 	lane_guard_open(l);
 	lane_flow_open(l);
 	lane_nat_open(l);
+	lane_quic_open(l);
 	lane_egress_open(l, &settings);
 	lane_capture_open(l);
 	lane_explain_open(l, &settings);
@@ -79,6 +80,7 @@ void lane_close(struct lane *l)
 	lane_guard_close(l);
 	lane_flow_close(l);
 	lane_nat_close(l);
+	lane_quic_close(l);
 	lane_egress_close(l);
 	lane_capture_close(l);
 	lane_explain_close(l);
@@ -163,18 +165,6 @@ static void write_vips(struct lane *l)
 		lane_put(l, "backends", &i, &w->backend[i]);
 }
 
-static void write_quic(struct lane *l)
-{
-	const struct model_policy *w = &l->model.policy;
-	uint32_t i;
-
-	for (i = 1; i < MODEL_VIPS; i++)
-		lane_put(l, "quic", &i, &w->quic[i]);
-	lane_empty(l, "quic_servers");
-	for (i = 0; i < w->n_quic_server; i++)
-		lane_put(l, "quic_servers", &w->quic_server[i].key, &w->quic_server[i].backend);
-}
-
 static void write_rings(struct lane *l)
 {
 	uint32_t vip, ring, slot;
@@ -198,7 +188,7 @@ void lane_write(struct lane *l)
 	write_verdicts(l);
 	write_rings(l);
 	write_vips(l);
-	write_quic(l);
+	lane_quic_write(l);
 	lane_guard_write(l);
 	lane_egress_write(l);
 	lane_nat_write(l);
@@ -249,7 +239,7 @@ void lane_begin(struct lane *l)
 	forget(l);
 	l->carry.id = 0;
 	l->captures_seen = l->samples_seen = l->echoed = l->too_big = 0;
-	l->nat_errors = 0;
+	l->nat_errors = l->quic_encrypted = 0;
 	memcpy(l->ports, l->model.policy.ports, PORTS_BYTES);
 	*l->amplifier = l->model.policy.amplifier;
 	write_lists(l);

@@ -68,6 +68,7 @@ struct model_policy {
 	/* Fixed when a program is loaded. */
 	bool unknown_l4_drop;
 	uint32_t echo_per_s, too_big_per_s; /* answers */
+	bool has_ciphers;		    /* the kernel, for connection ids */
 
 	struct prefix allow[MODEL_PREFIXES];
 	struct prefix deny[MODEL_PREFIXES];
@@ -90,7 +91,8 @@ struct model_policy {
 	bool has_wide;
 	struct vip_slot ring[MODEL_VIPS][2][MODEL_RING];
 	struct backend backend[MODEL_BACKENDS];
-	struct quic quic[MODEL_VIPS]; /* by vip id */
+	struct quic quic[MODEL_VIPS];		    /* by vip id */
+	uint8_t quic_key[MODEL_VIPS][QUIC_CONFIGS]; /* of model_quic_cipher.h; 0: none */
 	struct model_quic_server quic_server[MODEL_QUIC_SERVERS];
 	uint32_t n_quic_server;
 	struct guard guard[MODEL_VIPS]; /* by vip id, 0: listeners; mode to options */
@@ -188,7 +190,8 @@ struct model_packet {
 	const struct vip *vip;
 	const struct backend *backend;
 	uint32_t backend_id;
-	uint32_t flow_bits; /* of the hash that chose it */
+	uint32_t flow_bits;  /* of the hash that chose it */
+	bool quic_encrypted; /* it was an encrypted server id that named it */
 	uint32_t egress_ifindex;
 	uint8_t link[12];	    /* of what is sent on: to whom, and from whom */
 	struct model_nat_flow *nat; /* its flow, if it is translated */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "model_bytes.h"
+#include "model_quic_cipher.h"
 
 /* The first byte of the connection id, and how long it is said to be: 0 where nothing says. */
 static const uint8_t *connection_id(const uint8_t *quic, uint32_t bytes, uint32_t *length)
@@ -16,6 +17,29 @@ static const uint8_t *connection_id(const uint8_t *quic, uint32_t bytes, uint32_
 		return NULL;
 	*length = quic[5];
 	return quic + 6;
+}
+
+static bool is_encrypted(const struct model_policy *policy, const struct model_packet *p,
+			 uint32_t config)
+{
+	return policy->quic[p->vip->id].nonce_bytes[config] & QUIC_ENCRYPTED;
+}
+
+/* The server id out of what follows the first byte; false: it cannot be read. */
+static bool read_id(const struct model_policy *policy, const struct model_packet *p,
+		    const uint8_t *from, uint32_t bytes, uint32_t id_bytes, struct quic_server *ret)
+{
+	uint32_t key = policy->quic_key[ret->vip_id][ret->config];
+	uint8_t body[QUIC_BODY_MAX];
+
+	memcpy(body, from, bytes);
+	if (is_encrypted(policy, p, ret->config)) {
+		if (!policy->has_ciphers || !key)
+			return false;
+		model_quic_decrypt(key, body, bytes);
+	}
+	memcpy(ret->id, body, id_bytes);
+	return true;
 }
 
 /* The backend, or NULL: none is named; *known: there was a server id. */
@@ -32,11 +56,11 @@ static const struct model_quic_server *named(const struct model_policy *policy,
 		return NULL;
 	key.config = cid[0] / 32;
 	id_bytes = q->server_id_bytes[key.config];
-	need = 1 + id_bytes + q->nonce_bytes[key.config];
-	if (id_bytes == 0 || (length && length != need) || (uint32_t)(cid - udp) + need > bytes)
+	need = 1 + id_bytes + (q->nonce_bytes[key.config] & 0x7fU);
+	if (id_bytes == 0 || (length && length != need) || (uint32_t)(cid - udp) + need > bytes ||
+	    !read_id(policy, p, cid + 1, need - 1, id_bytes, &key))
 		return NULL;
 	*known = true;
-	memcpy(key.id, cid + 1, id_bytes);
 	for (i = 0; i < policy->n_quic_server; i++) {
 		if (memcmp(&policy->quic_server[i].key, &key, sizeof(key)) == 0)
 			return &policy->quic_server[i];
@@ -44,7 +68,7 @@ static const struct model_quic_server *named(const struct model_policy *policy,
 	return NULL;
 }
 
-uint32_t model_quic(struct model *m, const struct model_packet *p)
+uint32_t model_quic(struct model *m, struct model_packet *p)
 {
 	struct stats_quic *stats = &m->counters.quic[p->vip->id];
 	const struct model_quic_server *server;
@@ -54,5 +78,6 @@ uint32_t model_quic(struct model *m, const struct model_packet *p)
 		return 0;
 	server = named(&m->policy, p, &known);
 	*(server ? &stats->routed : known ? &stats->unknown : &stats->unroutable) += p->packets;
+	p->quic_encrypted = server && is_encrypted(&m->policy, p, server->key.config);
 	return server ? server->backend : 0;
 }

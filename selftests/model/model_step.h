@@ -19,7 +19,7 @@ bool model_limit_is_near(const struct model_packet *p);
 void model_response_ask(struct model *m, struct model_packet *p);
 enum model_fate model_response_answer(struct model *m, struct model_packet *p);
 /* The backend that a connection id names; 0: none, it is the ring's to say. Counts what it met. */
-uint32_t model_quic(struct model *m, const struct model_packet *p);
+uint32_t model_quic(struct model *m, struct model_packet *p);
 enum model_fate model_vip(struct model *m, struct model_packet *p);
 /* Does the vip that fragments to the packet's address go to answer echo requests? */
 bool model_vip_echoes(const struct model_policy *policy, const struct model_packet *p);

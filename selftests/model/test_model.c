@@ -46,6 +46,7 @@ static void expect_all_reached(const struct fuzz_result *r)
 		assert_true(r->guarded[i] > 20);
 	for (i = 0; i < 3; i++)
 		assert_true(r->quic[i] > 20);
+	assert_true(r->quic_encrypted > 20 || !plane_encrypts());
 }
 
 #define PLANTED_SEEDS 15
@@ -146,6 +147,7 @@ PLANTED(21, marks_for_who_does_not_understand_are_found)
 PLANTED(10, an_echo_whose_checksum_does_not_carry_is_found)
 PLANTED(11, an_answer_to_a_fragment_is_found)
 PLANTED(12, a_checksum_that_is_none_and_is_translated_is_found)
+PLANTED(13, a_key_that_is_every_configurations_is_found)
 PLANTED(8, a_drop_remembered_across_a_change_is_found)
 PLANTED(9, a_drop_remembered_past_its_end_is_found)
 
@@ -166,6 +168,7 @@ int main(void)
 		cmocka_unit_test(an_echo_whose_checksum_does_not_carry_is_found),
 		cmocka_unit_test(an_answer_to_a_fragment_is_found),
 		cmocka_unit_test(a_checksum_that_is_none_and_is_translated_is_found),
+		cmocka_unit_test(a_key_that_is_every_configurations_is_found),
 		cmocka_unit_test(fragments_that_are_no_answers_are_found),
 		cmocka_unit_test(marks_for_who_does_not_understand_are_found),
 		cmocka_unit_test(a_drop_remembered_across_a_change_is_found),

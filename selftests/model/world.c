@@ -417,7 +417,8 @@ void world_make(struct draw *d, uint64_t now_ns, struct model_policy *ret)
 {
 	const struct model_policy fixed = { .unknown_l4_drop = ret->unknown_l4_drop,
 					    .echo_per_s = ret->echo_per_s,
-					    .too_big_per_s = ret->too_big_per_s };
+					    .too_big_per_s = ret->too_big_per_s,
+					    .has_ciphers = ret->has_ciphers };
 
 	*ret = fixed;
 	lists(d, ret);
