@@ -10,10 +10,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <bpf/bpf.h>
+
 #include "dataplane/dataplane_state.h"
 #include "dataplane/limit_concurrent.h"
 #include "dataplane/limit_map.h"
 #include "dataplane/pin.h"
+#include "dataplane/nat_map.h"
 #include "own_cgroup.h"
 
 #define CLIENT "127.0.0.1"
@@ -198,6 +201,73 @@ static void want_of_a_control_group_is_told(void **state)
 	assert_int_equal(dataplane_warnings(dp, warnings, DATAPLANE_WARNINGS_MAX), n - 1);
 }
 
+static void give(struct dataplane *to, const char *name, enum bpf_map_type type, uint32_t key_bytes,
+		 uint32_t value_bytes, uint32_t n)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts,
+		    .map_flags = type == BPF_MAP_TYPE_ARRAY ? BPF_F_MMAPABLE : 0);
+	struct pinned_map *m = &to->maps[to->n_maps++];
+
+	strcpy(m->name, name);
+	m->fd = bpf_map_create(type, name, key_bytes, value_bytes, n, &opts);
+	m->old_fd = -1;
+	assert_true(m->fd >= 0);
+	assert_int_equal(pinned_map_shape(m->fd, &m->shape), 0);
+}
+
+#define ROOM 2 /* of four flows */
+
+/* Each of a client that has one more elsewhere. */
+static void put_flows(struct dataplane *to, struct limit_concurrent_set *table)
+{
+	struct nat_flow *f = pinned_map_mem(to, "nat_flow");
+
+	for (uint32_t i = 0; i < 4; i++) {
+		table->word[i] = (0xabcULL + i) << LIMIT_CONCURRENT_TAG_SHIFT | 2;
+		f[i] = (struct nat_flow) { .phase = NAT_ESTABLISHED,
+					   .client.sport = (uint16_t)(1 + i),
+					   .answer.dport = (uint16_t)(1 + i),
+					   .place = { .generation = 7, .word = { 1 + i } } };
+	}
+	f[3].place.generation = 6; /* counted in a table that is no more */
+}
+
+/* Maps of its own: no program is asked. */
+static void flows_without_room_are_no_connections(void **state)
+{
+	const struct map_shape old = { BPF_MAP_TYPE_ARRAY, 4, sizeof(struct nat_flow), 4,
+				       BPF_F_MMAPABLE };
+	static struct dataplane own;
+	struct limit_concurrent_set *table;
+	struct pinned_map *flows;
+
+	(void)state;
+	give(&own, "limit_state", BPF_MAP_TYPE_ARRAY, 4, sizeof(struct limit_state), 1);
+	give(&own, "limit_concurrent", BPF_MAP_TYPE_ARRAY, 4, sizeof(*table), 1);
+	give(&own, "nat_tuple", BPF_MAP_TYPE_HASH, sizeof(struct flow_key), sizeof(struct nat_ref),
+	     8);
+	give(&own, "nat_flow", BPF_MAP_TYPE_ARRAY, 4, sizeof(struct nat_flow), 4);
+	((struct limit_state *)pinned_map_mem(&own, "limit_state"))->concurrent_generation = 7;
+	table = pinned_map_mem(&own, "limit_concurrent");
+	put_flows(&own, table);
+	give(&own, "nat_flow", BPF_MAP_TYPE_ARRAY, 4, sizeof(struct nat_flow), ROOM);
+	flows = &own.maps[own.n_maps - 1];
+	flows->old_fd = own.maps[own.n_maps - 2].fd;
+	assert_int_equal(nat_map_copy(&own, flows, &old), 0);
+	assert_int_equal(table->word[0] & LIMIT_CONCURRENT_COUNT, 2);
+	assert_int_equal(table->word[1] & LIMIT_CONCURRENT_COUNT, 2);
+	assert_int_equal(table->word[2] & LIMIT_CONCURRENT_COUNT, 1);
+	assert_int_equal(table->word[3] & LIMIT_CONCURRENT_COUNT, 2);
+	/* Once more, for the last that there is: its word is free, and stays so. */
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(nat_map_copy(&own, flows, &old), 0);
+		assert_int_equal(table->word[2], 0);
+	}
+	flows->old_fd = -1;
+	for (size_t i = 0; i < own.n_maps; i++)
+		pinned_map_close(&own.maps[i]);
+}
+
 static void nothing_is_left_of_it(void **state)
 {
 	struct errmsg err = { "" };
@@ -217,6 +287,7 @@ int main(void)
 		cmocka_unit_test(what_no_limit_wants_is_not_attached),
 		cmocka_unit_test(want_of_a_control_group_is_told),
 		cmocka_unit_test(another_size_counts_from_0),
+		cmocka_unit_test(flows_without_room_are_no_connections),
 		cmocka_unit_test(nothing_is_left_of_it),
 	};
 	int failed;

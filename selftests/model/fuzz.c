@@ -184,6 +184,8 @@ static void add_up(struct fuzz_result *r, const struct lane *l)
 	r->echoed += l->echoed;
 	r->too_big += l->too_big;
 	r->nat_errors += l->nat_errors;
+	r->nat_moved += l->nat_moved;
+	r->nat_lost += l->nat_lost;
 	r->quic_encrypted += l->quic_encrypted;
 	add_up_nat(r, l);
 	r->sampled += l->samples_seen;

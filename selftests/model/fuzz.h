@@ -26,6 +26,7 @@ struct fuzz_result {
 	uint64_t echoed, too_big;      /* answered so */
 	struct stats_nat nat;	       /* over all backends */
 	uint64_t nat_errors;	       /* translated */
+	uint64_t nat_moved, nat_lost;  /* flows, when their maps got another size */
 	uint64_t captured, sampled;    /* packets of captures, samples of heavy hitters */
 	uint64_t guarded[GUARD_COUNT_COUNT];
 	uint64_t quic[3];	 /* routed, unroutable, unknown */

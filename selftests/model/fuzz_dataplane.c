@@ -86,11 +86,12 @@ static void print_reached(const struct fuzz_result *r)
 	printf("answered: echo %llu, too big %llu\n", (unsigned long long)r->echoed,
 	       (unsigned long long)r->too_big);
 	printf("nat: opened %llu, ended %llu, expired %llu, exhausted %llu, full %llu, answers %llu,"
-	       " errors %llu\n",
+	       " errors %llu; flows that changes of size moved %llu, lost %llu\n",
 	       (unsigned long long)r->nat.opened, (unsigned long long)r->nat.ended,
 	       (unsigned long long)r->nat.expired, (unsigned long long)r->nat.exhausted,
 	       (unsigned long long)r->nat.full, (unsigned long long)r->nat.answer_packets,
-	       (unsigned long long)r->nat_errors);
+	       (unsigned long long)r->nat_errors, (unsigned long long)r->nat_moved,
+	       (unsigned long long)r->nat_lost);
 	printf("captured %llu, samples of heavy hitters compared %llu\n",
 	       (unsigned long long)r->captured, (unsigned long long)r->sampled);
 	printf("quic: routed %llu, %llu of them by encrypted ids, unroutable %llu, unknown %llu\n",

@@ -46,6 +46,7 @@ struct lane {
 	struct plane plane;
 	struct plane out; /* of the way out, with the same maps */
 	bool has_out;
+	uint32_t planted;
 	struct plane_explain explain;
 	uint32_t n_explain; /* packets that could be */
 	struct model model;
@@ -81,9 +82,10 @@ struct lane {
 	struct lane_carry carry;
 	/* Of the round: compared packets of captures, samples of heavy hitters. */
 	uint64_t captures_seen, samples_seen;
-	uint64_t echoed, too_big; /* of the round, too: answered so */
-	uint64_t nat_errors;	  /* translated */
-	uint64_t quic_encrypted;  /* sent by encrypted server ids */
+	uint64_t echoed, too_big;     /* of the round, too: answered so */
+	uint64_t nat_moved, nat_lost; /* flows, by changes of their maps' size */
+	uint64_t nat_errors;	      /* translated */
+	uint64_t quic_encrypted;      /* sent by encrypted server ids */
 	uint32_t cpus;
 	bool has_top;	/* else the drop cache answers more: samples go past it */
 	char said[256]; /* what differs, once something does */

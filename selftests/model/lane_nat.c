@@ -44,8 +44,10 @@ void lane_nat_write(struct lane *l)
 	uint32_t i;
 
 	l->nat_state->is_on = n->is_on;
-	l->nat_state->max_flows = n->max_flows;
-	l->nat_state->max_young = n->max_young;
+	if (!l->nat_state->max_flows) { /* else it is what lane_nat_resize has made of it */
+		l->nat_state->max_flows = n->max_flows;
+		l->nat_state->max_young = n->max_young;
+	}
 	memcpy(l->nat_state->timeout_ns, n->timeout_ns, sizeof(n->timeout_ns));
 	for (i = 1; i < MODEL_VIPS; i++)
 		lane_put(l, "nat_vip", &i, &n->vip[i]);
@@ -136,6 +138,12 @@ bool lane_nat_check(struct lane *l)
 		young += f->lives && f->young;
 		for (k = 0; k < LIMIT_SET_CLASSES; k++)
 			counted += f->lives && f->counted[k].id;
+	}
+	if (l->nat_state->max_flows != l->model.policy.nat.max_flows ||
+	    l->nat_state->max_young != l->model.policy.nat.max_young) {
+		snprintf(l->said, sizeof(l->said), "nat: room for %u flows, %u of them young",
+			 l->nat_state->max_flows, l->nat_state->max_young);
+		return false;
 	}
 	if (l->nat_state->young == young && l->nat_state->hand == s->hand &&
 	    count_tuples(l) == 2 * flows && count_connections(l) == counted)

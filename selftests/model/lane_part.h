@@ -51,6 +51,8 @@ void lane_nat_close(struct lane *l);
 void lane_nat_forget(struct lane *l);
 void lane_nat_write(struct lane *l);
 bool lane_nat_check(struct lane *l);
+/* policy has another max_flows than before: as the agent, with flows that stand. */
+void lane_nat_resize(struct lane *l, uint32_t before);
 /* It went on translated: whoever it went to may answer. */
 void lane_nat_sent(struct lane *l, const struct model_packet *p);
 

@@ -44,6 +44,7 @@ void lane_open(struct lane *l, enum plane_hook hook, bool unknown_l4_drop, uint3
 					   .planted = planted };
 
 	memset(l, 0, sizeof(*l));
+	l->planted = planted;
 	plane_open(&l->plane, hook, &settings);
 	l->model.policy.unknown_l4_drop = unknown_l4_drop;
 	l->model.policy.echo_per_s = settings.echo_per_s;
@@ -239,7 +240,7 @@ void lane_begin(struct lane *l)
 	forget(l);
 	l->carry.id = 0;
 	l->captures_seen = l->samples_seen = l->echoed = l->too_big = 0;
-	l->nat_errors = l->quic_encrypted = 0;
+	l->nat_errors = l->quic_encrypted = l->nat_moved = l->nat_lost = 0;
 	memcpy(l->ports, l->model.policy.ports, PORTS_BYTES);
 	*l->amplifier = l->model.policy.amplifier;
 	write_lists(l);
@@ -248,7 +249,7 @@ void lane_begin(struct lane *l)
 
 void lane_change(struct draw *d, struct lane *l, uint64_t now_ns)
 {
-	uint32_t kind = draw(d, 8);
+	uint32_t kind = draw(d, 8), room = l->model.policy.nat.max_flows;
 
 	l->n_client = l->model.state.n_client;
 	if (kind < (l->carry.id ? 4U : 2U))
@@ -257,5 +258,7 @@ void lane_change(struct draw *d, struct lane *l, uint64_t now_ns)
 		lane_carry_rows(d, l);
 	else
 		world_change(d, now_ns, &l->model.policy, &l->model.state);
+	if (l->model.policy.nat.max_flows != room)
+		lane_nat_resize(l, room);
 	lane_write(l);
 }

@@ -35,6 +35,8 @@ struct model_nat_flow {
 	struct model_nat_counted counted[LIMIT_SET_CLASSES];
 };
 
+struct model;
+
 /* Flows are in the slots that the program chose. */
 struct model_nat_state {
 	struct model_nat_flow flow[MODEL_NAT_FLOWS];
@@ -42,3 +44,9 @@ struct model_nat_state {
 	uint32_t
 		lives; /* sum over slots: which of them was filled for nothing, only the program knows */
 };
+
+/*
+ * Room for policy's max_flows instead of so many as before: those whose slot is none any more take the
+ * first that are free, and the others have gone. *moved of the former, returns how many of the latter.
+ */
+uint32_t model_nat_resize(struct model *m, uint32_t before, uint32_t *moved);

@@ -132,6 +132,28 @@ static uint32_t lives_of(const struct model *m)
 	return sum;
 }
 
+uint32_t model_nat_resize(struct model *m, uint32_t before, uint32_t *moved)
+{
+	const uint32_t room = m->policy.nat.max_flows;
+	struct model_nat_flow *flow = m->state.nat.flow;
+	uint32_t i, free = 0, lost = 0;
+
+	*moved = 0;
+	for (i = room; i < before; i++) {
+		while (free < room && flow[free].lives)
+			free++;
+		if (flow[i].lives && free < room) {
+			flow[free] = flow[i];
+			++*moved;
+		} else if (flow[i].lives) {
+			lost++;
+		}
+		flow[i].lives = false;
+	}
+	m->state.nat.lives = lives_of(m);
+	return lost;
+}
+
 static enum model_fate full(struct model *m, struct model_packet *p)
 {
 	m->counters.nat[p->backend_id].full++;

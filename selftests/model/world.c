@@ -430,6 +430,7 @@ void world_make(struct draw *d, uint64_t now_ns, struct model_policy *ret)
 	world_wide(d, ret);
 	world_quic_make(d, ret);
 	world_guard_make(d, ret);
+	world_nat_quiet(d, ret);
 	world_response_make(d, ret);
 	world_capture_make(d, now_ns, ret);
 }

@@ -2,7 +2,11 @@
 /* Vips and backends of mode nat: few addresses and ports, so that flows get into each other's way. */
 #include <string.h>
 
+#include "dataplane/nat_map.h"
 #include "world_part.h"
+
+/* Flows that there may be. */
+static const uint32_t sizes[] = { 4, 32, MODEL_NAT_FLOWS, 8 };
 
 /* Addresses of ours that no packet is from by chance; backends may also be clients. */
 static struct addr edge(bool ipv6, uint32_t i)
@@ -63,7 +67,6 @@ static bool is_v6(const struct addr *a)
 
 void world_nat_make(struct draw *d, struct model_policy *w)
 {
-	static const uint32_t sizes[] = { 4, 32, MODEL_NAT_FLOWS };
 	struct model_nat_policy *n = &w->nat;
 	uint32_t i;
 
@@ -82,9 +85,38 @@ void world_nat_make(struct draw *d, struct model_policy *w)
 	}
 }
 
+void world_nat_quiet(struct draw *d, struct model_policy *w)
+{
+	uint32_t i;
+
+	if (!w->nat.is_on || draw(d, 3))
+		return;
+	w->n_deny = w->n_source_verdict = w->n_flow_verdict = 0;
+	for (i = 0; i < MODEL_VIPS; i++)
+		w->guard[i].mode = GUARD_OFF;
+	for (i = 1; i < MODEL_CLASSES; i++) {
+		struct limit_rates *r = &w->class[i].rates[w->class[i].active];
+
+		memset(r->unit, 0, sizeof(r->unit));
+		memset(r->total, 0, sizeof(r->total));
+		r->concurrent = 1 + draw(d, 6);
+	}
+	for (i = 1; i < MODEL_BACKENDS; i++)
+		w->backend[i].flags = BACKEND_READY;
+	for (i = 0; i < NAT_TIMEOUTS; i++) /* hours */
+		w->nat.timeout_ns[i] = WORLD_SECOND_NS << 14;
+}
+
 void world_nat_change(struct draw *d, struct model_policy *w)
 {
-	if (draw(d, 2))
+	uint32_t kind = draw(d, 4), room;
+
+	if (kind < 2) { /* room, of which the agent gives a part to young ones */
+		room = sizes[draw(d, 4)];
+		if (room != w->nat.max_flows)
+			w->nat.max_young = room / NAT_YOUNG_PART;
+		w->nat.max_flows = room;
+	} else if (kind == 2)
 		times(d, &w->nat);
 	else
 		sources(d, &w->nat, &w->nat.vip[1 + draw(d, MODEL_VIPS - 1)]);

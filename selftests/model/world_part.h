@@ -18,6 +18,8 @@ void world_capture_make(struct draw *d, uint64_t now_ns, struct model_policy *w)
 void world_nat_make(struct draw *d, struct model_policy *w);
 /* In a world that translates: perhaps by this backend. */
 void world_nat_backend(struct draw *d, const struct model_policy *w, struct backend *b);
+/* Once in a while nothing but connections at a time stands in the way of flows: so there are many. */
+void world_nat_quiet(struct draw *d, struct model_policy *w);
 void world_nat_change(struct draw *d, struct model_policy *w);
 void world_quic_make(struct draw *d, struct model_policy *w);
 void world_guard_make(struct draw *d, struct model_policy *w);

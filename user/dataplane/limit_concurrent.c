@@ -256,6 +256,36 @@ int limit_concurrent_count(struct dataplane *dp, const struct addr *source, uint
 	return 0;
 }
 
+/* One less; a word without a count stays, and one whose last this was is free. */
+static void take_one(__u64 *word)
+{
+	__u64 was = __atomic_load_n(word, __ATOMIC_RELAXED), is;
+
+	do {
+		if (!(was & LIMIT_CONCURRENT_COUNT))
+			return;
+		is = (was & LIMIT_CONCURRENT_COUNT) == 1 ? 0 : was - 1;
+	} while (!__atomic_compare_exchange_n(word, &was, is, false, __ATOMIC_RELAXED,
+					      __ATOMIC_RELAXED));
+}
+
+void limit_concurrent_lose(struct dataplane *dp, const struct limit_concurrent_place *place)
+{
+	const struct pinned_map *map = pinned_map_find(dp, "limit_concurrent");
+	struct limit_concurrent_set *table = pinned_map_mem(dp, "limit_concurrent");
+	const struct limit_state *state = state_of(dp);
+
+	if (!map || !table || !state || place->generation != state->concurrent_generation)
+		return;
+	for (int i = 0; i < LIMIT_SET_CLASSES; i++) {
+		const uint32_t number = place->word[i];
+
+		if (number && (number - 1) / LIMIT_CONCURRENT_WAYS < map->shape.max_entries)
+			take_one(&table[(number - 1) / LIMIT_CONCURRENT_WAYS]
+					  .word[(number - 1) % LIMIT_CONCURRENT_WAYS]);
+	}
+}
+
 int limit_concurrent_sums(struct dataplane *dp, struct limit_concurrent_sum ret[LIMIT_CLASSES])
 {
 	const struct pinned_map *map = pinned_map_find(dp, "limit_concurrent");

@@ -19,6 +19,9 @@ int limit_concurrent_attach(struct dataplane *dp, const struct conf *conf, struc
 int limit_concurrent_count(struct dataplane *dp, const struct addr *source, uint32_t limit_class,
 			   uint64_t *ret);
 
+/* A connection is no more, and nobody else will say so: what it counted for is given back. */
+void limit_concurrent_lose(struct dataplane *dp, const struct limit_concurrent_place *place);
+
 struct limit_concurrent_sum {
 	uint64_t sources;
 	uint64_t connections;

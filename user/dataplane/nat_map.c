@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "dataplane_state.h"
+#include "limit_concurrent.h"
 #include "sluice/abi/vip.h"
 #include "vip_map.h"
 
@@ -140,9 +141,14 @@ static void put_flow(int tuple_fd, struct nat_flow *flows, uint32_t slot, const 
 	bpf_map_update_elem(tuple_fd, &f->answer, &ref, BPF_ANY);
 }
 
-static void copy_flows(int tuple_fd, const struct nat_flow *from, uint32_t n_from,
+/*
+ * Those for which there is no room are their clients' connections no more. Programs still run on the old
+ * maps: one of those that ends there until they do no longer is taken off twice.
+ */
+static void copy_flows(struct dataplane *dp, const struct nat_flow *from, uint32_t n_from,
 		       struct nat_flow *to, uint32_t n_to)
 {
+	const int tuple_fd = pinned_map_fd(dp, "nat_tuple");
 	struct nat_flow f;
 	uint32_t free = 0;
 
@@ -156,9 +162,10 @@ static void copy_flows(int tuple_fd, const struct nat_flow *from, uint32_t n_fro
 			continue;
 		while (free < n_to && to[free].phase != NAT_FREE)
 			free++;
-		if (free == n_to)
-			return;
-		put_flow(tuple_fd, to, free, &f);
+		if (free < n_to)
+			put_flow(tuple_fd, to, free, &f);
+		else
+			limit_concurrent_lose(dp, &f.place);
 	}
 }
 
@@ -171,8 +178,7 @@ int nat_map_copy(struct dataplane *dp, const struct pinned_map *m, const struct 
 	int err = from == MAP_FAILED || to == MAP_FAILED ? -errno : 0;
 
 	if (!err)
-		copy_flows(pinned_map_fd(dp, "nat_tuple"), from, old->max_entries, to,
-			   m->shape.max_entries);
+		copy_flows(dp, from, old->max_entries, to, m->shape.max_entries);
 	if (from != MAP_FAILED)
 		munmap(from, from_bytes);
 	if (to != MAP_FAILED)
