@@ -69,9 +69,12 @@ enum pkt_flag {
 /* Starts as all zero: before 6.3, the verifier wants all of it written before it is handed over. */
 struct pkt_facts {
 	/* Of the device, before parsing. */
-	__u32 frame_bytes;   /* in memory, all buffers */
-	__u16 tag_bytes;     /* of a VLAN tag that the device took out of the frame */
-	__u16 flow_bits;     /* of the flow's hash, once its backend was chosen by others of it */
+	__u32 frame_bytes; /* in memory, all buffers */
+	__u16 tag_bytes;   /* of a VLAN tag that the device took out of the frame */
+	union {
+		__u16 flow_bits; /* of the flow's hash, once its backend was chosen by others of it */
+		__u16 nat_life; /* until then: of the flow in nat_seen, its lower bits */
+	};
 	__u32 packets;	     /* 1, or how many the device or the stack merged */
 	__u32 segment_bytes; /* payload of one of them; 0: not merged */
 	__u32 ifindex;
@@ -91,7 +94,10 @@ struct pkt_facts {
 	__u16 guard;  /* enum guard_count */
 	__u64 now_ns; /* 0: the clock was not read yet */
 	__u32 vip_id;
-	__u32 backend_id;
+	union {
+		__u32 backend_id;
+		__u32 nat_seen; /* before stage_nat_find: its flow's slot, as of nat_slot */
+	};
 	union {
 		__u32 egress_ifindex; /* STAGE_TX */
 		__u32 generation;     /* until then: of policy, when the packet began to ask it */

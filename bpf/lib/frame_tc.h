@@ -24,6 +24,12 @@ static __always_inline long frame_load(void *ctx, __u32 at, void *ret, __u32 byt
 	return bpf_skb_load_bytes(ctx, at, ret, bytes);
 }
 
+/* Read bytes within the first 128: they need not be in what can be read directly. */
+static __always_inline long frame_peek(FRAME_CONTEXT *ctx, __u32 at, void *ret, const __u32 bytes)
+{
+	return bpf_skb_load_bytes(ctx, at, ret, bytes);
+}
+
 static __always_inline long frame_store(void *ctx, __u32 at, void *from, __u32 bytes)
 {
 	return bpf_skb_store_bytes(ctx, at, from, bytes, 0);

@@ -63,6 +63,17 @@ static __always_inline bool frame_put(void *to, const void *end, const void *fro
 	return true;
 }
 
+/* Read bytes within the first 128, without a call. */
+static __always_inline long frame_peek(FRAME_CONTEXT *ctx, __u32 at, void *ret, const __u32 bytes)
+{
+	void *data = (void *)(long)ctx->data + (at & 127), *end = (void *)(long)ctx->data_end;
+
+	if (data + bytes > end)
+		return -1;
+	frame_copy(ret, data, bytes);
+	return 0;
+}
+
 /* Change bytes within the first 128. */
 static __always_inline long frame_patch(FRAME_CONTEXT *ctx, __u32 at, const void *from,
 					const __u32 bytes)

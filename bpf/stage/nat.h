@@ -82,10 +82,20 @@ __noinline int nat_send(FRAME_CONTEXT *ctx, struct pkt_facts *p, struct backend 
 	return STAGE_TX;
 }
 
+/* A client's packet: stage_nat_find need not look for its flow again. */
+static __always_inline void nat_see(struct pkt_facts *p, const struct nat_ref *ref)
+{
+	if (explaining) /* it shows the backend, whose place that is */
+		return;
+	p->nat_seen = ref->slot + 1;
+	p->nat_life = (__u16)ref->life;
+}
+
 /* Before vips are looked for: is it an answer? Then its way ends here. */
 static __always_inline enum stage_result stage_nat_back(struct pkt *p)
 {
 	struct nat_state *state;
+	struct nat_ref *ref;
 	int at, mss;
 
 	if (!nat_enabled || (p->flags & (PKT_FRAGMENT | PKT_VIPLESS)))
@@ -95,7 +105,14 @@ static __always_inline enum stage_result stage_nat_back(struct pkt *p)
 	state = nat_state_get();
 	if (!state || !*(volatile __u32 *)&state->is_on)
 		return STAGE_NEXT;
-	at = nat_lookup(&p->facts, 1);
+	ref = bpf_map_lookup_elem(&nat_tuple, &p->flow);
+	if (!ref)
+		return STAGE_NEXT;
+	if (!ref->is_back) {
+		nat_see(&p->facts, ref);
+		return STAGE_NEXT;
+	}
+	at = nat_find_back(&p->facts, ref->slot, ref->life);
 	if (at <= 0)
 		return STAGE_NEXT;
 	/* From here, for 6.1 counts the frames of all that one calls the other. */
@@ -131,7 +148,11 @@ __noinline int nat_find(struct pkt_facts *p)
 
 	if (!p) /* never; a global function's argument may be, for the verifier */
 		return -1;
-	at = nat_lookup(p, 0);
+	at = nat_recall(p);
+	p->nat_seen = 0;
+	p->nat_life = 0;
+	if (!at)
+		at = nat_lookup(p);
 	slot = (__u32)at - 1;
 	f = at > 0 ? bpf_map_lookup_elem(&nat_flow, &slot) : NULL;
 	if (!f || nat_begins_anew(p, f, slot)) {
@@ -156,8 +177,12 @@ static __always_inline enum stage_result stage_nat_find(struct pkt *p)
 {
 	int at;
 
-	if (!nat_enabled || !p->vip || !(p->vip->flags & VIP_NAT))
+	if (!nat_enabled || !p->vip)
 		return STAGE_NEXT;
+	if (!(p->vip->flags & VIP_NAT)) {
+		p->nat_seen = 0;
+		return STAGE_NEXT;
+	}
 	if (p->flags & PKT_FRAGMENT)
 		return drop(p, DROP_NAT_SHAPE);
 	at = nat_find(&p->facts);

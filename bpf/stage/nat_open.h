@@ -65,7 +65,7 @@ static __always_inline void nat_clear_way(const struct flow_key *key, __u64 now)
 		return;
 	slot = ref->slot;
 	f = bpf_map_lookup_elem(&nat_flow, &slot);
-	if (!f || *(volatile __u32 *)&f->life != ref->life || nat_phase_get(f) == NAT_FREE)
+	if (!f || nat_life_get(f) != ref->life || nat_phase_get(f) == NAT_FREE)
 		bpf_map_delete_elem(&nat_tuple, key);
 	else if (nat_phase_get(f) != NAT_BUSY && nat_take(f, slot, now))
 		nat_free(f);

@@ -150,7 +150,7 @@ static __always_inline long nat_ip_v4(FRAME_CONTEXT *ctx, __u32 at, const struct
 	__u64 sum;
 
 	at += __builtin_offsetof(struct iphdr, ttl);
-	if (frame_load(ctx, at, &part, sizeof(part)))
+	if (frame_peek(ctx, at, &part, sizeof(part)))
 		return -1;
 	hop = part.hop;
 	part.hop = bpf_htons(bpf_ntohs(hop) - 0x100);
@@ -168,7 +168,7 @@ static __always_inline long nat_ip_v6(FRAME_CONTEXT *ctx, __u32 at, const struct
 	const __u32 next_at = at + __builtin_offsetof(struct ipv6hdr, nexthdr);
 	struct nat_part_v6 part;
 
-	if (frame_load(ctx, next_at, &part.at, sizeof(part.at)))
+	if (frame_peek(ctx, next_at, &part.at, sizeof(part.at)))
 		return -1;
 	part.at.hop--;
 	part.address[0] = *src;

@@ -78,7 +78,7 @@ static __always_inline int nat_translate(FRAME_CONTEXT *ctx, struct pkt_facts *p
 	if (p->flags & PKT_QUOTES)
 		return nat_error(ctx, p);
 	p->reason = DROP_INTERNAL;
-	if (p->proto == PROTO_TCP && frame_load(ctx, c->l4_at + TCP_FLAG_BYTE, &flags, 1))
+	if (p->proto == PROTO_TCP && frame_peek(ctx, c->l4_at + TCP_FLAG_BYTE, &flags, 1))
 		return -1;
 	if (!explaining && nat_touch(p, slot, is_back, flags)) {
 		nat_sweep(pkt_now_coarse(p));

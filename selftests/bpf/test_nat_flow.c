@@ -352,6 +352,35 @@ static void test_dead(struct plane *p, const void *row)
 	assert_int_equal(plane_drops(p, DROP_BACKEND_GONE).packets, 2);
 }
 
+/* Another mode is written record by record: what was found of the flow must not be taken for more. */
+static void test_mode_changes(struct plane *p, const void *row)
+{
+	const struct vip_key key = { .addr = packet_addr(NAT_VIP_4),
+				     .port = htons(80),
+				     .proto = PROTO_TCP };
+	const int backends = plane_map(p, "backends"), vips = plane_map(p, "vips");
+	struct packet out;
+	uint32_t id = 1;
+	struct backend b;
+	struct vip vip;
+
+	(void)row;
+	nat_lab_open(p, false);
+	play(p, PORT, "SsA", &out);
+	assert_int_equal(bpf_map_lookup_elem(backends, &id, &b), 0);
+	b.mode = BACKEND_IPIP;
+	b.source = packet_addr(NAT_EDGE_4);
+	assert_int_equal(bpf_map_update_elem(backends, &id, &b, BPF_ANY), 0);
+	assert_int_equal(client(p, PORT, TCP_ACK_FLAG, &out), nat_lab_sent(p));
+	/* Of its ring it was not asked: the outer packet has the id of the inner one. */
+	assert_memory_equal(&out.bytes[14 + 4], &out.bytes[14 + 20 + 4], 2);
+	assert_int_equal(bpf_map_lookup_elem(vips, &key, &vip), 0);
+	vip.flags = 0;
+	assert_int_equal(bpf_map_update_elem(vips, &key, &vip, BPF_ANY), 0);
+	assert_int_equal(client(p, PORT, TCP_ACK_FLAG, &out), nat_lab_sent(p));
+	assert_int_equal(plane_drops(p, DROP_BACKEND_GONE).packets, 0);
+}
+
 /* A limit of the class that names the vip's TCP, and no sources. */
 static void limit_vip(struct plane *p, uint32_t class_id)
 {
@@ -496,6 +525,7 @@ int main(void)
 	plane_case_add("two addresses have twice the ports", test_addresses);
 	plane_case_add("ports of a CPU are used up, and free again with their flows", test_ports);
 	plane_case_add("flows end with their backend", test_dead);
+	plane_case_add("a vip of another mode sends flows that were translated", test_mode_changes);
 	plane_case_table(test_concurrent, counts, sizeof(counts[0]),
 			 sizeof(counts) / sizeof(counts[0]));
 	plane_case_add("who explains leaves flows as they are", test_explained);

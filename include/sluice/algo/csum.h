@@ -23,10 +23,10 @@ static inline __u64 csum_add_bytes(__u64 sum, const void *data, __u32 len)
 	return sum;
 }
 
-/* A 32-bit word as it is in memory. */
+/* A 32-bit word as it is in memory: folding adds its halves. */
 static inline __u64 csum_add_32(__u64 sum, __be32 word)
 {
-	return sum + (word & 0xffff) + (word >> 16);
+	return sum + word;
 }
 
 /* Carries around the end until none is left: one folding is not enough for all sums. */
