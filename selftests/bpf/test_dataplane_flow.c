@@ -1,14 +1,23 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Windows as the agent opens, keeps and ends them, with the program and real next hops. */
 #include <bpf/bpf.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
 
 #include "base/addr.h"
+#include "base/clock.h"
 #include "dataplane/dataplane_state.h"
+#include "dataplane/flow_list.h"
+#include "dataplane/map_batch.h"
 #include "dataplane/vip_flow.h"
+#include "dataplane/vip_state.h"
+#include "dataplane/vip_sweep.h"
 #include "sluice/abi/vip_flow.h"
 #include "vip_lab.h"
+
+#define MANY 131072 /* more than a part has time for */
+#define GONE 4096
 
 static void apply_weights(struct vip_lab *w, uint32_t first, uint32_t second)
 {
@@ -176,6 +185,117 @@ static void an_id_that_is_given_out_again_is_nobodys_of_before(void **state)
 	assert_false(says_before(w, t.id));
 }
 
+static void note(struct map_batch *b, uint32_t i, const struct vip_flow *f)
+{
+	struct flow_key key = { .src = lab_addr("198.51.100.7"),
+				.dst = lab_addr(VIP_LAB_VIP),
+				.sport = (uint16_t)i,
+				.dport = htons(VIP_LAB_PORT),
+				.proto = IPPROTO_UDP };
+
+	key.src.w[3] = i;
+	assert_int_equal(map_batch_put(b, &key, f), 0);
+}
+
+static void note_many(struct vip_lab *w)
+{
+	const uint32_t id = vip_lab_state(w, 0).id;
+	struct vip_flow f = { .backend = id,
+			      .generation = w->dp->vip->table[id].generation,
+			      .made_ns = clock_now_ns() };
+	struct map_batch b;
+
+	f.seen_ns = f.made_ns + 1;
+	assert_int_equal(map_batch_open(&b, pinned_map_fd(w->dp, "vip_flow"),
+					sizeof(struct flow_key), sizeof(f)),
+			 0);
+	for (uint32_t i = 0; i < MANY; i++)
+		note(&b, i, &f);
+	f.generation++;
+	for (uint32_t i = MANY; i < MANY + GONE; i++)
+		note(&b, i, &f);
+	assert_int_equal(map_batch_flush(&b), 0);
+	map_batch_clear(&b);
+}
+
+static int count_row(const struct flow_row *row, void *ctx)
+{
+	assert_string_equal(row->vip, "web");
+	assert_string_equal(row->backend, "b0");
+	++*(size_t *)ctx;
+	return 0;
+}
+
+/* Parts that leave the loop to others, all of them together all flows, also over a change of vips. */
+static void check_list(struct vip_lab *w)
+{
+	const struct flow_filter all = { 0 };
+	struct flow_list *l[FLOW_LISTS_MAX], *more;
+	size_t n = 0;
+
+	for (size_t i = 0; i < FLOW_LISTS_MAX; i++)
+		assert_int_equal(flow_list_open(w->dp, &all, &l[i]), 0);
+	assert_int_equal(flow_list_open(w->dp, &all, &more), -EBUSY);
+	assert_int_equal(flow_list_next(l[0], count_row, &n), 1);
+	assert_in_range(n, 0, MANY - 1);
+	assert_in_range(flow_list_percent(l[0]), 0, 99);
+	vip_lab_apply(w);
+	while (flow_list_next(l[0], count_row, &n))
+		;
+	assert_int_equal(n, MANY);
+	assert_int_equal(flow_list_percent(l[0]), 100);
+	for (size_t i = 0; i < FLOW_LISTS_MAX - 1; i++)
+		flow_list_close(l[i]);
+	dataplane_close(w->dp);
+	assert_int_equal(flow_list_next(l[FLOW_LISTS_MAX - 1], count_row, &n), -ESTALE);
+	flow_list_close(l[FLOW_LISTS_MAX - 1]);
+	w->dp = lab_dataplane(w->lab, &w->conf_dp);
+	assert_int_equal(dataplane_attach(w->dp, &w->conf_dp), 0);
+	vip_lab_apply(w);
+}
+
+/* All parts that are left, without the rest that the loop has between them. */
+static void finish_sweep(struct vip_lab *w)
+{
+	struct timer *t = &w->dp->vip->sweep.timer;
+
+	while (timer_running(t)) {
+		timer_stop(t);
+		t->on_due(t);
+	}
+}
+
+static void many_are_read_in_parts(void **state)
+{
+	struct vip_lab *w = *state;
+	uint32_t n = 0;
+
+	dataplane_close(w->dp);
+	w->conf_dp.max_flows = 2 * MANY;
+	w->dp = lab_dataplane(w->lab, &w->conf_dp);
+	assert_int_equal(dataplane_attach(w->dp, &w->conf_dp), 0);
+	begin(w);
+	note_many(w);
+	check_list(w);
+	/* A part of the sweep has not read all; at the end all are counted, and those of nobody gone. */
+	assert_int_equal(vip_sweep_start(w->dp->vip), 0);
+	assert_true(timer_running(&w->dp->vip->sweep.timer));
+	assert_int_equal(flows(w).flows, 0);
+	finish_sweep(w);
+	assert_int_equal(flows(w).flows, MANY);
+	assert_int_equal(pinned_map_count(pinned_map_fd(w->dp, "vip_flow"), 0, &n), 0);
+	assert_int_equal(n, MANY);
+	/* Services that are others meanwhile are counted by the next one. */
+	assert_int_equal(vip_sweep_start(w->dp->vip), 0);
+	w->dp->vip->services[0].flows = 1;
+	vip_lab_apply(w);
+	finish_sweep(w);
+	assert_int_equal(flows(w).flows, 1);
+	assert_int_equal(vip_sweep_start(w->dp->vip), 0);
+	finish_sweep(w);
+	assert_int_equal(flows(w).flows, MANY);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, vip_lab_open, vip_lab_close)
 
 int main(void)
@@ -183,6 +303,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(changes_restarts_and_the_end_move_no_flow),
 		TEST(a_failure_moves_flows_and_so_does_no_drain),
+		TEST(many_are_read_in_parts),
 		TEST(an_id_that_is_given_out_again_is_nobodys_of_before),
 	};
 

@@ -11,6 +11,7 @@
 
 #include "base/addr.h"
 #include "base/clock.h"
+#include "conn.h"
 #include "request.h"
 
 #define ROWS_DEFAULT 100
@@ -23,11 +24,29 @@ static const char *const phase_names[] = {
 };
 _Static_assert(sizeof(phase_names) / sizeof(char *) == NAT_PHASES, "phases");
 
+/*
+ * Twenty million flows, which is what there is room for, take longer than anybody waits: then it is told
+ * how much was read. Half of the time is others'.
+ */
+#define LIST_MAX_NS (10 * NS_PER_S)
+
 /* Rows of the answer: as many as were asked for, the others are counted. */
 struct page {
 	json_t *rows;
 	size_t max;
 	size_t more;
+};
+
+/* From the request to its answer, where that takes more than a turn of the loop. */
+struct listing {
+	struct supervisor *s;
+	struct control_conn *conn;
+	json_t *args; /* words of the filter are in it */
+	struct prefix client;
+	struct flow_list *list;
+	struct page page;
+	struct timer timer;
+	uint64_t end_ns;
 };
 
 static const char *state_of(const struct flow_row *row)
@@ -119,34 +138,122 @@ static int parse_client(struct control_request *r, struct prefix *prefix, struct
 	return 0;
 }
 
-int control_flow(struct control_request *r)
+static void listing_free(struct listing *l)
+{
+	if (!l)
+		return;
+	timer_stop(&l->timer);
+	flow_list_close(l->list);
+	json_decref(l->page.rows);
+	json_decref(l->args);
+	free(l);
+}
+
+static void answer(struct control_request *r, struct listing *l, bool is_cut)
+{
+	const unsigned int percent = is_cut ? flow_list_percent(l->list) : 100;
+	int n = 0;
+
+	r->data = json_pack("{s:O,s:I,s:b,s:i}", "flows", l->page.rows, "more",
+			    (json_int_t)l->page.more, "cut", is_cut, "read_percent", (int)percent);
+	if (l->page.more)
+		n = snprintf(r->text, sizeof(r->text),
+			     "and %zu more: n=%d at most, or by vip=, backend=, client=",
+			     l->page.more, ROWS_MAX);
+	if (is_cut)
+		snprintf(r->text + n, sizeof(r->text) - (size_t)n,
+			 "%sof all flows only %u %% were looked at, in %d s: there may be others",
+			 n ? "; " : "", percent, (int)(LIST_MAX_NS / NS_PER_S));
+}
+
+/* 1: there is more to read, and time for it. Else the answer is in r. */
+static int part(struct control_request *r, struct listing *l)
+{
+	int more = l->list ? flow_list_next(l->list, add_row, &l->page) : 0;
+
+	if (more > 0 && clock_now_ns() < l->end_ns)
+		return 1;
+	if (more >= 0)
+		answer(r, l, more > 0);
+	else if (more == -ESTALE)
+		errmsg_set(&r->err, more, "the maps of flows were replaced meanwhile; ask again");
+	return more < 0 ? more : 0;
+}
+
+static void on_timer(struct timer *t)
+{
+	struct listing *l = container_of(t, struct listing, timer);
+	struct control_request r = { .s = l->s, .conn = l->conn, .noun = "flow", .verb = "list" };
+	const uint64_t began_ns = clock_now_ns();
+	int err = part(&r, l);
+
+	if (err > 0) {
+		timer_start(supervisor_loop(l->s), t, 1 + (clock_now_ns() - began_ns) / NS_PER_MS);
+		return;
+	}
+	control_conn_answer(l->conn, dispatch_answer(&r, err));
+	listing_free(l);
+}
+
+static void gone(void *ctx)
+{
+	listing_free(ctx);
+}
+
+static int parse(struct control_request *r, struct dataplane *dp, struct listing *l,
+		 struct flow_filter *ret)
 {
 	static const char *const fields[] = { "vip", "backend", "client", "n", NULL };
-	struct dataplane *dp = request_dataplane(r);
+	int err = request_check_set(r, fields);
+
+	if (!err)
+		err = request_rows(r, ROWS_DEFAULT, ROWS_MAX, &l->page.max);
+	if (!err)
+		err = parse_names(r, dp, ret);
+	if (!err)
+		err = parse_client(r, &l->client, ret);
+	return err;
+}
+
+static int start(struct control_request *r, struct dataplane *dp, struct listing *l)
+{
 	struct flow_filter filter = { 0 };
-	struct page page = { 0 };
-	struct prefix client;
+	int err = parse(r, dp, l, &filter);
+
+	if (err)
+		return err;
+	*l = (struct listing) { .s = r->s,
+				.conn = r->conn,
+				.args = json_incref(r->args),
+				.client = l->client,
+				.page = { .rows = json_array(), .max = l->page.max },
+				.timer = { .on_due = on_timer },
+				.end_ns = clock_now_ns() + LIST_MAX_NS };
+	err = flow_list_open(dp, &filter, &l->list);
+	if (err == -EBUSY)
+		return errmsg_set(&r->err, err, "%d lists of flows are being read; try again",
+				  FLOW_LISTS_MAX);
+	/* Without vips there are no flows. */
+	return err && err != -ENOENT ? err : part(r, l);
+}
+
+int control_flow(struct control_request *r)
+{
+	struct dataplane *dp = request_dataplane(r);
+	struct listing *l;
 	int err;
 
 	if (strcmp(r->verb, "list") != 0)
 		return request_no_verb(r);
 	if (!dp)
 		return -ENODEV;
-	err = request_check_set(r, fields);
-	if (!err)
-		err = request_rows(r, ROWS_DEFAULT, ROWS_MAX, &page.max);
-	if (!err)
-		err = parse_names(r, dp, &filter);
-	if (!err)
-		err = parse_client(r, &client, &filter);
-	if (err)
+	l = calloc(1, sizeof(*l));
+	err = l ? start(r, dp, l) : -ENOMEM;
+	if (err <= 0) {
+		listing_free(l);
 		return err;
-	page.rows = json_array();
-	err = flow_list_each(dp, &filter, clock_now_ns(), add_row, &page);
-	r->data = json_pack("{s:o,s:I}", "flows", page.rows, "more", (json_int_t)page.more);
-	if (page.more)
-		snprintf(r->text, sizeof(r->text),
-			 "and %zu more: n=%d at most, or by vip=, backend=, client=", page.more,
-			 ROWS_MAX);
-	return err == -ENOENT ? 0 : err;
+	}
+	control_conn_later(r->conn, gone, l);
+	timer_start(supervisor_loop(r->s), &l->timer, 1);
+	return CONTROL_LATER;
 }

@@ -14,6 +14,7 @@
 #include "drop_cache_map.h"
 #include "event_map.h"
 #include "explain.h"
+#include "flow_list.h"
 #include "layout.h"
 #include "limit_map.h"
 #include "link.h"
@@ -30,8 +31,8 @@
 #include "vip_map.h"
 #include "warning.h"
 
-/* Above this many sources `status` estimates: reading a full `clients` takes tens of ms. */
-#define COUNT_SAMPLE_CLIENTS 16384
+/* Of a hash with more entries `status` estimates, to some 2 %: these take up to 4 ms, a million a second. */
+#define COUNT_SAMPLE 4096
 
 static int remove_new(const char *name, void *ctx)
 {
@@ -220,6 +221,7 @@ void dataplane_close(struct dataplane *dp)
 	if (!dp)
 		return;
 	explain_stop(dp);
+	flow_list_forget(dp);
 	probe_way_close(dp);
 	quic_key_close(dp);
 	event_map_stop(dp);
@@ -389,14 +391,14 @@ size_t dataplane_maps(struct dataplane *dp, struct dataplane_map *ret, size_t ma
 
 	for (i = 0; i < dp->n_maps && i < max; i++) {
 		const struct pinned_map *m = &dp->maps[i];
-		uint32_t sample = m->shape.type == BPF_MAP_TYPE_LRU_HASH ? COUNT_SAMPLE_CLIENTS : 0;
 
 		memset(&ret[i], 0, sizeof(ret[i]));
 		memcpy(ret[i].name, m->name, sizeof(ret[i].name));
 		ret[i].max_entries = m->shape.max_entries;
 		ret[i].memory_bytes = pinned_map_memory(m->fd);
 		if (is_countable(m->shape.type))
-			ret[i].counted = pinned_map_count(m->fd, sample, &ret[i].entries) == 0;
+			ret[i].counted =
+				pinned_map_count(m->fd, COUNT_SAMPLE, &ret[i].entries) == 0;
 		else
 			ret[i].counted = map_entries_count(dp, m->name, &ret[i].entries) == 0;
 	}

@@ -13,6 +13,7 @@ struct capture_map;
 struct device_watch;
 struct event_map;
 struct explain;
+struct flow_list;
 struct limit_map;
 struct meter_map;
 struct probe_way;
@@ -84,5 +85,6 @@ struct dataplane {
 	struct source_table *source;
 	uint8_t acl_origin[3]; /* by enum acl_list: of the list as it was applied */
 	struct vip_map *vip;
+	struct flow_list *flow_lists; /* that are being read */
 	struct steer_map *steer;
 };

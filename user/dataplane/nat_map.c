@@ -103,20 +103,28 @@ static bool read_flow(const struct nat_flow *from, struct nat_flow *ret)
 	       __atomic_load_n(&from->life, __ATOMIC_RELAXED) == life;
 }
 
-int nat_map_each(struct dataplane *dp, int (*fn)(const struct nat_flow *f, void *ctx), void *ctx)
+uint32_t nat_map_slots(struct dataplane *dp)
 {
 	const struct pinned_map *map = pinned_map_find(dp, "nat_flow");
-	const struct nat_flow *flows = pinned_map_mem(dp, "nat_flow");
-	struct nat_flow f;
-	int err = map && flows ? 0 : -ENOENT;
 
-	for (uint32_t i = 0; !err && i < map->shape.max_entries; i++) {
+	return map ? map->shape.max_entries : 0;
+}
+
+int nat_map_each(struct dataplane *dp, uint32_t *slot, uint32_t n,
+		 int (*fn)(const struct nat_flow *f, void *ctx), void *ctx)
+{
+	const struct nat_flow *flows = pinned_map_mem(dp, "nat_flow");
+	const uint32_t slots = nat_map_slots(dp);
+	struct nat_flow f;
+	int err = flows ? 0 : -ENOENT;
+
+	for (; !err && n && *slot < slots; n--, ++*slot) {
 		/* Of slots that are free no more is read than that. */
-		if (__atomic_load_n(&flows[i].phase, __ATOMIC_RELAXED) >= NAT_OPENING &&
-		    read_flow(&flows[i], &f))
+		if (__atomic_load_n(&flows[*slot].phase, __ATOMIC_RELAXED) >= NAT_OPENING &&
+		    read_flow(&flows[*slot], &f))
 			err = fn(&f, ctx);
 	}
-	return err;
+	return err ? err : *slot < slots;
 }
 
 int nat_map_timeouts(struct dataplane *dp, uint64_t ret_ns[NAT_TIMEOUTS])

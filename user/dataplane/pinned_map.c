@@ -9,10 +9,10 @@
 
 #include "base/cleanup.h"
 #include "dataplane_state.h"
+#include "map_walk.h"
 #include "pinned_map.h"
 
 #define BATCH_FIRST	1024
-#define BATCH_MAX	(1U << 20)
 #define KERNEL_ENOTSUPP 524 /* include/linux/errno.h: batch operations that a map type lacks */
 
 struct pinned_map *pinned_map_find(struct dataplane *dp, const char *name)
@@ -151,56 +151,19 @@ static int read_walk(int fd, struct rows *r, uint32_t max)
 	return 0;
 }
 
-/*
- * One more batch: 1, or 0 for the last one. -ENOSPC of the kernel: one bucket holds more than the
- * batch, so it grows.
- */
-static int read_batch(int fd, struct rows *r, bool first, void *cursor, uint32_t *want)
+static int read_batches(int fd, struct rows *r)
 {
-	for (;;) {
-		uint32_t n = *want;
-		int err = rows_reserve(r, n);
+	CLEANUP(map_walk_clear) struct map_walk w = { 0 };
+	int more = map_walk_open(&w, fd);
 
-		if (err)
-			return err;
-		err = bpf_map_lookup_batch(fd, first ? NULL : cursor, cursor,
-					   r->keys + r->n * r->key_bytes,
-					   r->values + r->n * r->value_bytes, &n, NULL)
-			      ? -errno
-			      : 0;
-		if (err == -ENOSPC && *want < BATCH_MAX) {
-			*want *= 2;
-			continue;
-		}
-		if (err && err != -ENOENT)
-			return err;
-		r->n += n;
-		return err ? 0 : 1;
-	}
-}
-
-/*
- * In batches.
- *   stop_at  return early once so many rows were read; *ret_cursor then says up to which bucket
- */
-static int read_batches(int fd, struct rows *r, size_t cursor_bytes, size_t stop_at,
-			uint32_t *ret_cursor)
-{
-	CLEANUP_FREE char *cursor = calloc(1, cursor_bytes);
-	uint32_t want = BATCH_FIRST;
-	bool first = true;
-	int more = 1;
-
-	if (!cursor)
-		return -ENOMEM;
-	*ret_cursor = 0;
+	more = more ? more : 1;
 	while (more > 0) {
-		more = read_batch(fd, r, first, cursor, &want);
-		first = false;
-		if (more > 0 && stop_at && r->n >= stop_at) {
-			memcpy(ret_cursor, cursor, sizeof(*ret_cursor));
-			return 0;
-		}
+		more = map_walk_next(&w);
+		if (w.n && rows_reserve(r, w.n))
+			return -ENOMEM;
+		memcpy(r->keys + r->n * r->key_bytes, w.keys, (size_t)w.n * w.key_bytes);
+		memcpy(r->values + r->n * r->value_bytes, w.values, (size_t)w.n * w.value_bytes);
+		r->n += w.n;
 	}
 	return more;
 }
@@ -210,18 +173,16 @@ static bool shape_is_hash(const struct map_shape *s)
 	return s->type == BPF_MAP_TYPE_HASH || s->type == BPF_MAP_TYPE_LRU_HASH;
 }
 
-static int rows_read(int fd, const struct map_shape *shape, struct rows *r, size_t stop_at,
-		     uint32_t *ret_cursor)
+static int rows_read(int fd, const struct map_shape *shape, struct rows *r)
 {
-	/* A hash's cursor is a bucket number, a trie's is a key. */
-	size_t cursor_bytes = shape_is_hash(shape) ? sizeof(uint32_t) : shape->key_bytes;
 	int err;
 
 	r->key_bytes = shape->key_bytes;
 	r->value_bytes = shape->value_bytes;
-	*ret_cursor = 0;
+	if (rows_reserve(r, 1))
+		return -ENOMEM;
 	if (shape_is_hash(shape)) {
-		err = read_batches(fd, r, cursor_bytes, stop_at, ret_cursor);
+		err = read_batches(fd, r);
 		if (err != -KERNEL_ENOTSUPP && err != -EINVAL)
 			return err;
 		r->n = 0;
@@ -233,11 +194,10 @@ int pinned_map_read(int fd, void **ret_keys, void **ret_values, size_t *ret_n)
 {
 	CLEANUP(rows_clear) struct rows r = { 0 };
 	struct map_shape shape;
-	uint32_t cursor;
 	int err = pinned_map_shape(fd, &shape);
 
 	if (!err)
-		err = rows_read(fd, &shape, &r, 0, &cursor);
+		err = rows_read(fd, &shape, &r);
 	if (err)
 		return err;
 	*ret_keys = take_ptr(&r.keys);
@@ -246,45 +206,61 @@ int pinned_map_read(int fd, void **ret_keys, void **ret_values, size_t *ret_n)
 	return 0;
 }
 
-int pinned_map_each(int fd, int (*fn)(const void *key, const void *value, void *ctx), void *ctx)
+/* Of a hash: up to sample_max, and from then on what the part that was read lets expect. */
+static int count_walk(int fd, uint32_t sample_max, uint64_t *ret)
 {
-	CLEANUP(rows_clear) struct rows r = { 0 };
-	uint32_t cursor = 0, want = BATCH_FIRST;
-	struct map_shape shape;
-	bool first = true;
-	int err = pinned_map_shape(fd, &shape), more = 1;
+	CLEANUP(map_walk_clear) struct map_walk w = { 0 };
+	int more = map_walk_open(&w, fd);
+	uint64_t n = 0;
 
-	if (err)
-		return err;
-	r.key_bytes = shape.key_bytes;
-	r.value_bytes = shape.value_bytes;
-	while (more > 0 && !err) {
-		r.n = 0;
-		more = read_batch(fd, &r, first, &cursor, &want);
-		first = false;
-		for (size_t i = 0; i < r.n && !err; i++)
-			err = fn(r.keys + i * r.key_bytes, r.values + i * r.value_bytes, ctx);
+	more = more ? more : 1;
+	while (more > 0) {
+		more = map_walk_next(&w);
+		n += w.n;
+		if (more > 0 && sample_max && n >= sample_max && w.cursor) {
+			*ret = n * w.buckets / w.cursor;
+			return 0;
+		}
 	}
-	return err ? err : more;
+	*ret = n;
+	return more;
+}
+
+/* Without reading values, which are not needed. A trie may restart when an entry goes away. */
+static int count_keys(int fd, const struct map_shape *shape, uint64_t *ret)
+{
+	CLEANUP_FREE char *keys = calloc(2, shape->key_bytes);
+	char *key = keys, *next = keys + shape->key_bytes;
+	uint64_t n = 0;
+
+	if (!keys)
+		return -ENOMEM;
+	while (n < shape->max_entries && !bpf_map_get_next_key(fd, n ? key : NULL, next)) {
+		char *last = key;
+
+		key = next;
+		next = last;
+		n++;
+	}
+	*ret = n;
+	return 0;
 }
 
 int pinned_map_count(int fd, uint32_t sample_max, uint32_t *ret)
 {
-	CLEANUP(rows_clear) struct rows r = { 0 };
 	struct map_shape shape;
-	uint32_t cursor = 0;
-	uint64_t buckets = 1, n;
+	uint64_t n = 0;
 	int err = pinned_map_shape(fd, &shape);
 
-	if (!err)
-		err = rows_read(fd, &shape, &r, sample_max, &cursor);
+	if (!err && shape_is_hash(&shape)) {
+		err = count_walk(fd, sample_max, &n);
+		if (err == -KERNEL_ENOTSUPP || err == -EINVAL)
+			err = count_keys(fd, &shape, &n);
+	} else if (!err) {
+		err = count_keys(fd, &shape, &n);
+	}
 	if (err)
 		return err;
-	while (buckets < shape.max_entries)
-		buckets *= 2; /* as kernel/bpf/hashtab.c sizes its table */
-	n = r.n;
-	if (cursor)
-		n = n * buckets / cursor;
 	*ret = (uint32_t)(n < shape.max_entries ? n : shape.max_entries);
 	return 0;
 }

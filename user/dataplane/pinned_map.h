@@ -51,11 +51,6 @@ void pinned_map_close(struct pinned_map *m);
  */
 int pinned_map_read(int fd, void **ret_keys, void **ret_values, size_t *ret_n);
 /*
- * Each entry of a hash, read in batches; until fn says other than 0, which is returned. Entries that
- * come or go meanwhile may or may not be among them.
- */
-int pinned_map_each(int fd, int (*fn)(const void *key, const void *value, void *ctx), void *ctx);
-/*
  * Entries of a hash or trie. Over sample_max entries of a hash, the rest is estimated from the part
  * of the buckets that was read: keys spread evenly. 0 of sample_max: count all.
  */

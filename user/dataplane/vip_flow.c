@@ -1,27 +1,22 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "vip_flow.h"
 
-#include <bpf/bpf.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "dataplane_state.h"
-#include "sluice/abi/flow_hash.h"
 #include "sluice/abi/stats.h"
 #include "sluice/abi/vip_flow.h"
 #include "vip_ring.h"
 #include "vip_state.h"
+#include "vip_sweep.h"
 
 /* Up to so many notes are read each tick, and each fifth; more each fifteenth. */
 #define EACH_TICK_MAX  16384
 #define FIFTH_TICK_MAX 131072
-
-/* While the map is half full: notes that nobody followed within it go first, as a flood's would. */
-#define UNFOLLOWED_S 30
 
 static struct vip_window *window_of(struct vip_map *m, const struct vip_service *s)
 {
@@ -70,6 +65,9 @@ bool vip_flow_open_window(struct vip_map *m, struct vip_service *s)
 	if (!s->window_open || w->until_ns < until)
 		w->until_ns = until;
 	s->window_open = true;
+	/* A sweep that goes on has not seen all notes of this one. */
+	free(s->noted);
+	s->noted = NULL;
 	return true;
 }
 
@@ -138,14 +136,6 @@ static void close_window(struct vip_map *m, struct vip_service *s, uint64_t now)
 	log_info("vip.window_over", LOG_STR("vip", s->name));
 }
 
-/* Whose flow it is; NULL: nobody's that is configured. */
-static const struct vip_place *place_of(const struct vip_map *m, const struct vip_flow *f)
-{
-	const struct vip_place *p = vip_index_id(&m->index, f->backend);
-
-	return p && m->table[f->backend].generation == f->generation ? p : NULL;
-}
-
 /* A flow may be idle for as long as its vip's windows are. */
 uint64_t vip_flow_idle_ns(struct vip_map *m, const struct vip_service *s)
 {
@@ -154,88 +144,6 @@ uint64_t vip_flow_idle_ns(struct vip_map *m, const struct vip_service *s)
 	uint64_t least = s->drain_ms * NS_PER_MS;
 
 	return span > least ? span : least;
-}
-
-static bool is_idle(struct vip_map *m, const struct vip_service *s, const struct vip_flow *f,
-		    uint64_t now, bool is_tight)
-{
-	uint64_t unseen = f->seen_ns < now ? now - f->seen_ns : 0;
-
-	if (is_tight && f->seen_ns == f->made_ns && unseen > UNFOLLOWED_S * NS_PER_S)
-		return true;
-	return unseen > vip_flow_idle_ns(m, s);
-}
-
-static void count(const struct vip_place *p, const struct vip_flow *f, uint64_t now)
-{
-	p->service->flows++;
-	if (f->seen_ns + VIP_FLOW_LIVE_S * NS_PER_S >= now)
-		p->backend->flows++;
-}
-
-static int begin_sweep(struct vip_map *m)
-{
-	size_t i, j;
-
-	for (i = 0; i < m->n_services; i++) {
-		struct vip_service *s = &m->services[i];
-
-		s->flows = 0;
-		for (j = 0; j < s->n_backends; j++)
-			s->backends[j].flows = 0;
-		free(s->noted);
-		s->noted =
-			s->window_over ? calloc(s->rec.ring_size + 1UL, sizeof(*s->noted)) : NULL;
-		if (s->window_over && !s->noted)
-			return -ENOMEM;
-	}
-	return 0;
-}
-
-/* Slots of windows that are over, which no note is about: nobody needs to look there any more. */
-static void end_sweep(struct vip_map *m, uint64_t now_ms)
-{
-	size_t i;
-
-	for (i = 0; i < m->n_services; i++) {
-		struct vip_service *s = &m->services[i];
-
-		/* A packet that found the window open may have noted its flow just now. */
-		if (s->noted && now_ms - s->window_over_ms >= VIP_GRACE_MS)
-			s->window_over = vip_ring_forget_over(m, s, s->noted);
-		free(s->noted);
-		s->noted = NULL;
-	}
-}
-
-static int sweep(struct vip_map *m, uint64_t now)
-{
-	const struct pinned_map *map = pinned_map_find(m->dp, "vip_flow");
-	CLEANUP_FREE struct flow_key *keys = NULL;
-	CLEANUP_FREE struct vip_flow *flows = NULL;
-	size_t n, i;
-	int err = map ? begin_sweep(m) : -ENOENT;
-
-	if (!err)
-		err = pinned_map_read(map->fd, (void **)&keys, (void **)&flows, &n);
-	if (err)
-		return err;
-	for (i = 0; i < n; i++) {
-		const struct vip_place *p = place_of(m, &flows[i]);
-		struct vip_service *s = p ? p->service : NULL;
-
-		if (!s || is_idle(m, s, &flows[i], now, n > map->shape.max_entries / 2)) {
-			bpf_map_delete_elem(map->fd, &keys[i]);
-			continue;
-		}
-		count(p, &flows[i], now);
-		if (!s->noted)
-			continue;
-		s->noted[flow_hash_vip_slot(&keys[i], &s->rec)] = true;
-	}
-	m->n_flows = n;
-	end_sweep(m, now / NS_PER_MS);
-	return 0;
 }
 
 void vip_flow_tick(struct vip_map *m)
@@ -251,7 +159,7 @@ void vip_flow_tick(struct vip_map *m)
 	}
 	if (m->flow_ticks++ % every)
 		return;
-	err = sweep(m, now);
+	err = vip_sweep_start(m);
 	if (err)
 		log_error("vip.flows_unread", LOG_STR("error", strerror(-err)));
 }

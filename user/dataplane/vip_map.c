@@ -29,6 +29,7 @@
 #include "vip_service.h"
 #include "vip_share.h"
 #include "vip_state.h"
+#include "vip_sweep.h"
 #include "vip_wide.h"
 
 #define VIP_RINGS_PER_TURN 16
@@ -235,6 +236,7 @@ static void map_free(struct vip_map *m)
 	timer_stop(&m->timer);
 	timer_stop(&m->path_timer);
 	timer_stop(&m->flow_timer);
+	vip_sweep_stop(m);
 	neigh_close(m->neigh);
 	vip_index_clear(&m->index);
 	vip_service_free(m->services, m->n_services);
@@ -327,11 +329,10 @@ static int watch_backend(struct vip_map *m, struct vip_service *s, struct vip_ba
 
 static int watch_all(struct vip_map *m)
 {
-	size_t i, j;
 	int err = 0;
 
-	for (i = 0; !err && i < m->n_services; i++) {
-		for (j = 0; !err && j < m->services[i].n_backends; j++)
+	for (size_t i = 0; !err && i < m->n_services; i++) {
+		for (size_t j = 0; !err && j < m->services[i].n_backends; j++)
 			err = watch_backend(m, &m->services[i], &m->services[i].backends[j]);
 	}
 	return err;
@@ -339,10 +340,8 @@ static int watch_all(struct vip_map *m)
 
 static void unwatch_others(struct vip_map *m, const struct vip_service *old, size_t n)
 {
-	size_t i, j;
-
-	for (i = 0; i < n; i++) {
-		for (j = 0; j < old[i].n_backends; j++) {
+	for (size_t i = 0; i < n; i++) {
+		for (size_t j = 0; j < old[i].n_backends; j++) {
 			const struct addr *a = &old[i].backends[j].conf.address;
 			uint32_t step = 0;
 
@@ -417,6 +416,7 @@ static int apply(struct vip_map *m, const struct conf *conf)
 	m->index = index;
 	m->services = services;
 	m->n_services = conf->n_vips;
+	m->applied++;
 	err = vip_leaving_apply(m, &was);
 	vip_index_clear(&was);
 	unwatch_others(m, old, n_old);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "../event/loop.h"
+#include "map_walk.h"
 #include "neigh.h"
 #include "sluice/abi/quic.h"
 #include "sluice/abi/vip.h"
@@ -22,6 +23,7 @@ struct vip_backend {
 	uint32_t slots;		       /* in the ring in force */
 	uint32_t share;		       /* of its weight that it has, 0..VIP_SHARE_FULL */
 	uint32_t flows;		       /* noted, and living at the last count */
+	uint32_t counted;	       /* of the one that goes on */
 	struct stats_count share_from; /* what it had been sent at share_since_ms */
 	bool is_named;		       /* by its server id, in map quic_servers */
 };
@@ -50,8 +52,9 @@ struct vip_service {
 	bool window_open;	  /* the ring in force has slots of before */
 	bool window_over;	  /* it has slots that notes may be about */
 	uint64_t window_over_ms;
-	uint32_t flows; /* notes, at the last count */
-	bool *noted;	/* by slot, while notes are counted */
+	uint32_t flows;	  /* notes, at the last count */
+	uint32_t counted; /* of the one that goes on */
+	bool *noted;	  /* by slot, while they are counted; NULL: nobody wants to know */
 };
 
 /* A backend that was removed, and has its flows until then: vip_leaving.h. */
@@ -63,6 +66,15 @@ struct vip_leaving {
 	bool is_lost;	   /* it has no next hop, for now */
 	char why[96];
 	char name[CONF_NAME_MAX + 1];
+};
+
+/* All notes, read in parts: vip_sweep.h. */
+struct vip_sweep {
+	struct map_walk walk;
+	struct timer timer; /* runs between two parts */
+	uint64_t applied;   /* of whose services counts are */
+	size_t n;	    /* read */
+	bool is_tight;	    /* the map is half full */
 };
 
 /* An id that packets in flight may still use. */
@@ -80,7 +92,9 @@ struct vip_map {
 	struct timer path_timer;
 	struct timer flow_timer; /* runs while vip_flow_is_busy */
 	uint32_t flow_ticks;
-	size_t n_flows; /* in map vip_flow at the last count */
+	struct vip_sweep sweep;
+	uint64_t applied; /* how often services became others */
+	size_t n_flows;	  /* in map vip_flow at the last count */
 	struct vip_service *services;
 	size_t n_services;
 	struct vip_index index; /* of services */
