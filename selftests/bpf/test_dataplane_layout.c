@@ -50,7 +50,7 @@ static void a_map_of_another_value_size_is_named_and_kept(void **state)
 	assert_int_equal(try_open(l, &c, &err), -EPROTO);
 	assert_non_null(strstr(err.text, "verdict_source"));
 	assert_non_null(strstr(err.text, "value size is 4 and not 32"));
-	assert_non_null(strstr(err.text, "sluicectl detach"));
+	assert_non_null(strstr(err.text, "`sluiced --detach`"));
 	assert_int_equal(lab_pins(l), 1);
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* explain: what a packet would meet in the kernel half, by the program itself, which changes nothing. */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <net/if.h>
 #include <netinet/in.h>
@@ -295,6 +296,29 @@ static struct vip_backend_state *view_backend(struct dataplane *dp, struct work 
 	return rows;
 }
 
+/*
+ * A new flow of mode nat leaves the program as it came, since the port that it gets is known only
+ * once it is taken: what would be sent is told from the configuration.
+ */
+static void view_new_flow(struct work *w)
+{
+	const struct explain_trace *t = &w->answer.trace;
+	const struct conf_backend *to = w->view.backend ? w->view.backend->conf : NULL;
+	const struct conf_vip *vip = w->view.vip;
+	char source[ADDR_TEXT_MAX], backend[ADDR_TEXT_MAX], port[32] = "a port taken then";
+
+	if (!to || vip->mode != BACKEND_NAT || t->result != EXPLAIN_TX ||
+	    t->stage[EXPLAIN_NAT] != EXPLAIN_NEXT)
+		return;
+	if (!vip->n_snat)
+		snprintf(port, sizeof(port), "%u", ntohs(t->flow.sport));
+	snprintf(w->sent, sizeof(w->sent), "%s%s > %s %s %s > %u",
+		 addr_format(vip->n_snat ? &vip->snat[0] : &t->flow.src, source),
+		 vip->n_snat > 1 ? " (or another of snat)" : "", addr_format(&to->address, backend),
+		 t->flow.proto == IPPROTO_UDP ? "udp" : "tcp", port,
+		 to->port ? to->port : ntohs(t->flow.dport));
+}
+
 static int explain(struct control_request *r)
 {
 	static const char *const fields[] = { "flags", "bytes", "ttl", "frame", "device", NULL };
@@ -321,6 +345,7 @@ static int explain(struct control_request *r)
 		return err;
 	view_answer(r, dp, w);
 	rows = view_backend(dp, w);
+	view_new_flow(w);
 	return answer_json(r, w);
 }
 

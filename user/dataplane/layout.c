@@ -14,7 +14,7 @@
 #include "sluice/abi/layout.h"
 
 #define REMEDY                                                                                       \
-	"; remove what is pinned with `sluicectl detach` (traffic passes unfiltered until the next " \
+	"; remove what is pinned with `sluiced --detach` (traffic passes unfiltered until the next " \
 	"start) or set another agent.bpffs_dir"
 
 #ifndef SLUICE_VERSION

@@ -30,7 +30,7 @@
 	  "an acknowledgement to a guarded listener, of no connection and without a cookie")   \
 	X(GUARD_SYN, "guard_syn",                                                              \
 	  "a SYN to a guarded vip with data, a fragment or odd headers: not answerable")       \
-	X(TTL, "ttl", "its time to live ends where it would be encapsulated")                  \
+	X(TTL, "ttl", "its time to live ends here: it would be encapsulated or translated")    \
 	X(ENCAP, "encap", "no room for outer headers; at TC also a VLAN tag inside the frame") \
 	X(LIMIT_CONCURRENT, "limit_concurrent",                                                \
 	  "the source has all the connections that a limit allows it at a time")               \
