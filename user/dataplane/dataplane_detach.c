@@ -63,13 +63,25 @@ static int check_one(const char *name, void *ctx)
 	return 0;
 }
 
+/* A map of an earlier version: who upgrades detaches what that one left. */
+static bool was_ours(const char *name)
+{
+	static const char *const retired[] = { "acl_allow", "acl_deny", "epochs", "limit_prefix",
+					       "source_v6_lengths" };
+
+	for (size_t i = 0; i < sizeof(retired) / sizeof(retired[0]); i++)
+		if (!strcmp(name, retired[i]))
+			return true;
+	return false;
+}
+
 /* Of what others put into the directory we know nothing. */
 static bool is_ours(const struct detach *d, const char *name)
 {
 	name = pin_final_name(name);
 	return !strcmp(name, PIN_PROG "xdp_ingress") || !strcmp(name, PIN_PROG "tc_ingress") ||
 	       !strcmp(name, PIN_PROG "tc_egress") || !strcmp(name, PIN_PROG "sk_lookup") ||
-	       !strcmp(name, PIN_CONCURRENT) || pinned_map_find(d->names, name);
+	       !strcmp(name, PIN_CONCURRENT) || pinned_map_find(d->names, name) || was_ours(name);
 }
 
 static int detach_one(const char *name, void *ctx)
