@@ -438,6 +438,8 @@ static void anothers_program_is_named_and_left_alone(void **state)
 	dev.attach = CONF_ATTACH_AUTO;
 	if (dataplane_attach(dp, &c)) {
 		assert_non_null(strstr(device_of(dp)->error, "libxdp cannot share edge0"));
+		/* not cut off, however long what libxdp says is */
+		assert_non_null(strstr(device_of(dp)->error, "ip link set dev edge0 xdp off"));
 		assert_int_equal(lab_xdp_on("edge0"), id);
 	} else {
 		assert_true(device_of(dp)->through_libxdp);

@@ -119,12 +119,13 @@ static int failed(const struct device *d, int code, struct errmsg *err)
 
 	if (link_xdp_query(d->state.ifindex, &there, NULL) == 0 && there)
 		link_xdp_program_text(there, text);
-	return errmsg_set(err, code,
-			  "libxdp cannot share %s, which has %s: %s%s%s. It takes CAP_SYS_ADMIN, a "
-			  "writable /sys/fs/bpf/xdp and a kernel with freplace; else remove the "
-			  "other program (`ip link set dev %s xdp off`)",
-			  d->state.name, text, strerror(-code), *program_complaint() ? ": " : "",
-			  program_complaint(), d->state.name);
+	return errmsg_set(
+		err, code,
+		"libxdp cannot share %s, which has %s; remove that (`ip link set dev %s xdp "
+		"off`, or by who holds its link), or give libxdp CAP_SYS_ADMIN, a writable "
+		"/sys/fs/bpf/xdp and a kernel with freplace: %s%s%s",
+		d->state.name, text, d->state.name, strerror(-code),
+		*program_complaint() ? ": " : "", program_complaint());
 }
 
 static int attach_object(struct dataplane *dp, struct device *d, enum program_object which,
