@@ -106,8 +106,8 @@ static void xdp(const struct diagnose_use *u, const struct device_facts *f,
 		diagnose_say(
 			lines,
 			"what XDP sends back by %s is lost: a veth takes it only while its other "
-			"end polls; switch GRO on there (`ethtool -K DEVICE gro on`), or give "
-			"that an XDP program",
+			"end polls, and hands it over at once only for an XDP program there; give "
+			"it one (with GRO alone, `ethtool -K DEVICE gro on`, answers come late)",
 			u->name);
 }
 
