@@ -66,7 +66,11 @@ const volatile bool vip_enabled = true;
 const volatile bool response_enabled = true;
 const volatile bool nat_enabled = true;
 
-/* Tests: read test_now_ns instead of the clock, and take random numbers of a series. */
+/*
+ * Tests: read test_now_ns instead of the clock, and take random numbers of a series. Variables have
+ * initial values, so that they are where they were written down: without, they are in the order of their
+ * first use, and a program that explains would read others (bpf/explain.h).
+ */
 const volatile bool clock_injected = false;
-__u64 test_now_ns;
-__u64 test_random; /* random.h */
+__u64 test_now_ns = 0;
+__u64 test_random = 0; /* random.h */

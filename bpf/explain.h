@@ -67,6 +67,10 @@ static __always_inline void explain_answers(void)
 {
 }
 
+static __always_inline void explain_begins(void)
+{
+}
+
 static __always_inline void explain_exit(const struct pkt_facts *p, enum stage_result result)
 {
 	(void)p;
@@ -182,6 +186,15 @@ __noinline int explain_answers(void)
 
 	if (t)
 		t->flags |= EXPLAIN_ANSWERS;
+	return 0;
+}
+
+__noinline int explain_begins(void)
+{
+	struct explain_trace *t = explain_get();
+
+	if (t)
+		t->flags |= EXPLAIN_BEGINS;
 	return 0;
 }
 

@@ -7,11 +7,17 @@
 
 #include "config.h"
 
-static __always_inline __u32 random_u32(void)
+/* The next; in tests that of the series. */
+static __always_inline __u32 random_next(__u64 *series)
 {
 	if (!clock_injected)
 		return bpf_get_prandom_u32();
 	/* Knuth's linear congruential generator of 64 bits; the upper half is good enough. */
-	test_random = test_random * 6364136223846793005 + 1442695040888963407;
-	return test_random >> 32;
+	*series = *series * 6364136223846793005 + 1442695040888963407;
+	return *series >> 32;
+}
+
+static __always_inline __u32 random_u32(void)
+{
+	return random_next(&test_random);
 }

@@ -24,7 +24,7 @@ struct {
 } guards SEC(".maps");
 
 /* Until when a guard that this program met was on: before, other packets than SYNs need no look. */
-__u64 guard_until_ns;
+__u64 guard_until_ns = 0;
 
 #define GUARD_FOREVER	(~0ULL)
 #define GUARD_SECOND_NS 1000000000ULL

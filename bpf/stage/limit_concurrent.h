@@ -13,14 +13,33 @@
  */
 #pragma once
 
+#include "../explain.h"
 #include "../lib/socket.h"
 #include "limit_concurrent_table.h"
 
 /* Of limit_concurrent_full: bit per scope that is full; and which of these are on trial. */
 #define LIMIT_CONCURRENT_TRIAL 16
 
+/* How many of a set's connections one is that has been left: once for each class that it is in. */
+static __always_inline __u32 limit_concurrent_left(const struct limit_concurrent_set *set, __u32 at,
+						   __u64 is,
+						   const struct limit_concurrent_place *left)
+{
+	__u32 i, number, n = 0;
+
+#pragma unroll
+	for (i = 0; i < LIMIT_SET_CLASSES; i++) {
+		number = left->word[i];
+		if (number && (number - 1) / LIMIT_CONCURRENT_WAYS == at &&
+		    limit_concurrent_is(set->word[(number - 1) & (LIMIT_CONCURRENT_WAYS - 1)], is))
+			n++;
+	}
+	return n;
+}
+
 static __always_inline bool limit_concurrent_is_full(const struct pkt_facts *p, __u32 id,
-						     const struct limit_rates *rates)
+						     const struct limit_rates *rates,
+						     const struct limit_concurrent_place *left)
 {
 	__u32 zero = 0, at, way;
 	struct limit_state *state = bpf_map_lookup_elem(&limit_state, &zero);
@@ -39,11 +58,13 @@ static __always_inline bool limit_concurrent_is_full(const struct pkt_facts *p, 
 		if (limit_concurrent_is(word, is))
 			sum += word & LIMIT_CONCURRENT_COUNT;
 	}
+	if (explaining && left && left->generation == state->concurrent_generation)
+		sum -= limit_concurrent_left(set, at, is, left);
 	return sum >= rates->concurrent;
 }
 
-/* Which of the packet's classes allow its source no more connections. */
-__noinline int limit_concurrent_full(struct pkt_facts *p)
+static __always_inline int limit_concurrent_find_full(struct pkt_facts *p,
+						      const struct limit_concurrent_place *left)
 {
 	const struct limit_rates *rates;
 	__u32 full = 0, i;
@@ -56,7 +77,7 @@ __noinline int limit_concurrent_full(struct pkt_facts *p)
 		if (!id)
 			continue;
 		rates = limit_concurrent_rates(id);
-		if (!rates || !rates->concurrent || !limit_concurrent_is_full(p, id, rates))
+		if (!rates || !rates->concurrent || !limit_concurrent_is_full(p, id, rates, left))
 			continue;
 		full |= 1U << i;
 		if (rates->flags & LIMIT_DRY_RUN)
@@ -64,6 +85,21 @@ __noinline int limit_concurrent_full(struct pkt_facts *p)
 	}
 	return full;
 }
+
+/* Which of the packet's classes allow its source no more connections. */
+__noinline int limit_concurrent_full(struct pkt_facts *p)
+{
+	return limit_concurrent_find_full(p, NULL);
+}
+
+#ifdef EXPLAINS
+/* The same, after a connection that the packet would have ended before; NULL: none. */
+__noinline int limit_concurrent_full_after(struct pkt_facts *p,
+					   const struct limit_concurrent_place *left)
+{
+	return limit_concurrent_find_full(p, left);
+}
+#endif
 
 /* Would it be, or become, another connection of this host? */
 static __noinline int limit_concurrent_is_new(struct pkt *p)

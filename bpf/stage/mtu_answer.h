@@ -26,7 +26,7 @@
 #define MTU_SUM_MAX    512 /* what bpf_csum_diff takes at a time */
 
 /* When the bucket of answers is full again; shared by all CPUs. */
-__u64 mtu_answers_tat;
+__u64 mtu_answers_tat = 0;
 
 /* A function of its own, as the next: their stack is not the answer's. */
 __noinline int mtu_may_answer(struct pkt_facts *p)

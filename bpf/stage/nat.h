@@ -14,6 +14,7 @@
 #include "mss.h"
 #include "nat_open.h"
 #include "nat_translate.h"
+#include "nat_would_open.h"
 #include "vip.h"
 
 /*
@@ -202,9 +203,10 @@ static __always_inline bool nat_begin(struct pkt *p)
 	/* What could not be translated begins nothing. */
 	if (!nat_l4_at(p->ctx, &p->facts))
 		return false;
-	at = nat_open(&p->facts, p->backend);
-	nat_count(p->backend_id, p->reason);
-	if (at <= 0)
+	at = explaining ? nat_would_open(&p->facts, p->backend) : nat_open(&p->facts, p->backend);
+	if (!explaining)
+		nat_count(p->backend_id, p->reason);
+	if (!at)
 		return false;
 	p->nat_slot = (__u32)at;
 	return true;
@@ -218,8 +220,6 @@ static __always_inline enum stage_result stage_nat(struct pkt *p)
 	/* The vip's record and its backends' change one after the other. */
 	if (!p->vip || !(p->vip->flags & VIP_NAT))
 		return drop(p, DROP_BACKEND_GONE);
-	if (explaining && !p->nat_slot) /* a flow begins, from which port only it would tell */
-		return nat_l4_at(p->ctx, &p->facts) ? STAGE_NEXT : STAGE_DROP;
 	if (!p->nat_slot && !nat_begin(p))
 		return STAGE_DROP;
 	/* It is the last to touch the packet: the verifier is told so. */

@@ -6,7 +6,7 @@
 #pragma once
 
 #include "limit_concurrent.h"
-#include "nat_table.h"
+#include "nat_would.h"
 
 /* Ports, or with several addresses of ours tuples, that a new flow tries. */
 #define NAT_PORT_PROBES 16
@@ -194,6 +194,6 @@ __noinline int nat_refuses(struct pkt_facts *p)
 		return DROP_NAT_NO_FLOW;
 	if (p->flow.proto != PROTO_TCP)
 		return DROP_NONE;
-	full = (__u32)limit_concurrent_full(p);
+	full = (__u32)nat_would_full(p);
 	return full ? limit_concurrent_note(p, full) : DROP_NONE;
 }

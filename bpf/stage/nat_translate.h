@@ -65,7 +65,7 @@ static __always_inline void nat_learn(FRAME_CONTEXT *ctx, const struct pkt_facts
 static __always_inline int nat_translate(FRAME_CONTEXT *ctx, struct pkt_facts *p, __u32 slot,
 					 bool is_back)
 {
-	struct nat_flow *f = bpf_map_lookup_elem(&nat_flow, &slot);
+	struct nat_flow *f = nat_would_at(slot);
 	struct nat_change *c = nat_work_get();
 	__u8 flags = 0;
 

@@ -20,7 +20,7 @@
 #define VIP_ECHO_TRIES 2
 
 /* When the bucket of answers is full again; shared by all CPUs. */
-__u64 vip_echo_tat;
+__u64 vip_echo_tat = 0;
 
 /* The first bytes of a request and of its answer: link, tags, IP, ICMP. */
 struct vip_echo_headers {

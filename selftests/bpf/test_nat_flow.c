@@ -495,10 +495,12 @@ static void test_explained(struct plane *p, const void *row)
 	assert_int_equal(t.result, EXPLAIN_TX);
 	assert_int_equal(t.stage[EXPLAIN_NAT], EXPLAIN_TX);
 	assert_int_equal(t.backend_id, 1);
+	assert_false(t.flags & EXPLAIN_BEGINS);
 	packet_build(&other, &in);
 	explain(&x, &in, &t);
 	assert_int_equal(t.result, EXPLAIN_TX);
-	assert_int_equal(t.stage[EXPLAIN_NAT], EXPLAIN_NEXT);
+	assert_int_equal(t.stage[EXPLAIN_NAT], EXPLAIN_TX);
+	assert_true(t.flags & EXPLAIN_BEGINS);
 	nat_lab_answer(&out, &mine, &in);
 	explain(&x, &in, &t);
 	assert_int_equal(t.stage[EXPLAIN_NAT_BACK], EXPLAIN_TX);
@@ -511,6 +513,51 @@ static void test_explained(struct plane *p, const void *row)
 	assert_memory_equal(&state, &then, sizeof(state));
 	assert_int_equal(nat_lab_stats(p, false).opened, 1);
 	assert_int_equal(nat_lab_stats(p, false).answer_packets, 1);
+	plane_explain_close(&x);
+}
+
+/* A flow that would begin: from the port that it then has, or refused as it then is. */
+static void test_explained_beginning(struct plane *p, const void *row)
+{
+	struct packet_spec spec = nat_lab_spec(false, PROTO_TCP, PORT);
+	struct explain_trace t;
+	struct plane_explain x;
+	struct packet in, out, said = { .len = sizeof(said.bytes) };
+	struct nat_state state;
+
+	(void)row;
+	nat_lab_open(p, false);
+	allow(p, 1, 1, false);
+	plane_explain_open(&x, p);
+	packet_build(&spec, &in);
+	plane_explain_run(&x, in.bytes, in.len, said.bytes, &said.len, &t);
+	assert_int_equal(plane_run(p, &in, &out), nat_lab_sent(p));
+	assert_int_equal(said.len, out.len);
+	assert_memory_equal(said.bytes, out.bytes, out.len);
+	/* Another flow of the client is one too many; the first, begun anew once it is closed, is not. */
+	spec.sport = PORT + 1;
+	packet_build(&spec, &in);
+	explain(&x, &in, &t);
+	assert_int_equal(t.reason, DROP_LIMIT_CONCURRENT);
+	spec.sport = PORT;
+	packet_build(&spec, &in);
+	assert_int_equal(client(p, PORT, TCP_RST | TCP_ACK_FLAG, NULL), nat_lab_sent(p));
+	explain(&x, &in, &t);
+	assert_int_equal(t.result, EXPLAIN_TX);
+	/* As many are young as may be: its own makes room, and others find none. */
+	nat_lab_state(p, &state);
+	state.max_young = state.young;
+	nat_lab_state_set(p, &state);
+	explain(&x, &in, &t);
+	assert_int_equal(t.result, EXPLAIN_TX);
+	spec.sport = PORT + 1;
+	spec.src = "198.51.100.99";
+	packet_build(&spec, &in);
+	explain(&x, &in, &t);
+	assert_int_equal(t.reason, DROP_NAT_FULL);
+	assert_int_equal(nat_lab_stats(p, false).full, 0);
+	assert_int_equal(plane_run(p, &in, NULL), PLANE_DROP);
+	assert_int_equal(nat_lab_stats(p, false).full, 1);
 	plane_explain_close(&x);
 }
 
@@ -529,5 +576,7 @@ int main(void)
 	plane_case_table(test_concurrent, counts, sizeof(counts[0]),
 			 sizeof(counts) / sizeof(counts[0]));
 	plane_case_add("who explains leaves flows as they are", test_explained);
+	plane_case_add("a flow that would begin is explained as it then begins",
+		       test_explained_beginning);
 	return plane_case_run("nat_flow");
 }

@@ -25,6 +25,10 @@ struct lane_reply {
 
 struct quic_key;
 
+/* Bugs that are planted in what the lane does as the agent; others are those of the programs. */
+#define LANE_PLANTED_YOUNG   14 /* young flows are not counted anew in a table of another size */
+#define LANE_PLANTED_EXPLAIN 15 /* who explains takes a number out of the series */
+
 #define LANE_SENT 32
 
 /* A packet that went on translated. */

@@ -46,6 +46,8 @@ void lane_explain_ask(struct lane *l, const struct lane_packet *p)
 	said.bytes = sizeof(said.out);
 	said.returned = plane_explain_run(&l->explain, p->frame.bytes, p->frame.len, said.out,
 					  &said.bytes, &said.trace);
+	if (l->planted == LANE_PLANTED_EXPLAIN)
+		++*l->plane.random;
 }
 
 /* The sequence number of a cookie for a listener is not made: making it would write to the listener. */
@@ -78,11 +80,7 @@ bool lane_explain_check(struct lane *l, const struct model_packet *want, enum mo
 	const struct explain_trace *t = &said.trace;
 	uint32_t backend = fate == MODEL_TX ? want->backend_id : 0;
 
-	/* From which port a flow would begin, or whether there is one, is not tried. */
-	if (!said.asked || meets_one_twice(t) || want->nat_begins)
-		return true;
-	/* A flow that this packet ends still counts when it is only explained. */
-	if (want->nat_ended && t->reason == DROP_LIMIT_CONCURRENT)
+	if (!said.asked || meets_one_twice(t))
 		return true;
 	if (said.returned == returned && said.bytes == out_bytes &&
 	    (is_cookie(want, fate) || memcmp(said.out, out, out_bytes) == 0) &&

@@ -33,6 +33,11 @@ void lane_unmap(void *memory, size_t bytes)
 #define SETS_BYTES    (MODEL_CLASSES * sizeof(struct limit_set))
 #define RING_BYTES    (MODEL_VIPS * 2ULL * LANE_RING_STRIDE * VIP_RING_ELEMENT_BYTES)
 
+static bool is_lanes(uint32_t planted)
+{
+	return planted == LANE_PLANTED_YOUNG || planted == LANE_PLANTED_EXPLAIN;
+}
+
 void lane_open(struct lane *l, enum plane_hook hook, bool unknown_l4_drop, uint32_t planted)
 {
 	struct plane_settings settings = { .unknown_l4_drop = unknown_l4_drop,
@@ -41,7 +46,7 @@ void lane_open(struct lane *l, enum plane_hook hook, bool unknown_l4_drop, uint3
 					   .echo_per_s = unknown_l4_drop ? 1000 : 4,
 					   .too_big_per_s = unknown_l4_drop ? 4 : 1000,
 					   .no_top = unknown_l4_drop,
-					   .planted = planted };
+					   .planted = is_lanes(planted) ? 0 : planted };
 
 	memset(l, 0, sizeof(*l));
 	l->planted = planted;

@@ -15,9 +15,6 @@
 #include "dataplane/nat_map.h"
 #include "lane_part.h"
 
-/* Planted: those that are young are not counted anew. */
-#define PLANTED_YOUNG 14
-
 static const char *const maps[] = { "nat_flow", "nat_tuple", "nat_state", "limit_concurrent",
 				    "limit_state" };
 
@@ -83,7 +80,7 @@ void lane_nat_resize(struct lane *l, uint32_t before)
 			munmap(dp->maps[i].mem, dp->maps[i].mem_bytes);
 	}
 	free(dp);
-	if (l->planted == PLANTED_YOUNG)
+	if (l->planted == LANE_PLANTED_YOUNG)
 		l->nat_state->young = young;
 	l->nat_lost += model_nat_resize(&l->model, before, &moved);
 	l->nat_moved += moved;

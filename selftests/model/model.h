@@ -195,8 +195,6 @@ struct model_packet {
 	uint32_t egress_ifindex;
 	uint8_t link[12];	    /* of what is sent on: to whom, and from whom */
 	struct model_nat_flow *nat; /* its flow, if it is translated */
-	bool nat_begins;	    /* or was to be one */
-	bool nat_ended;		    /* its flow of before is over */
 	struct model_guard guard;
 	bool captured;
 	uint32_t capture_class;

@@ -46,7 +46,6 @@ static struct model_nat_flow *of_packet(struct model *m, struct model_packet *p,
 	if (!model_nat_is_over(f, p->frame->now_ns))
 		return f;
 	model_nat_end(m, f);
-	p->nat_ended = true;
 	return NULL;
 }
 
@@ -226,7 +225,6 @@ enum model_fate model_nat_find(struct model *m, struct model_packet *p)
 	f = of_packet(m, p, false);
 	if (f && f->phase == NAT_CLOSED && p->syn && !p->quotes) {
 		model_nat_end(m, f);
-		p->nat_ended = true;
 		f = NULL;
 	}
 	if (!f) {

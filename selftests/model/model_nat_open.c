@@ -215,7 +215,6 @@ enum model_fate model_nat_open(struct model *m, struct model_packet *p)
 	const struct model_nat_flow *f;
 	int slot = chosen(m, p);
 
-	p->nat_begins = true;
 	m->state.nat.lives = lives;
 	for (i = 0; i < m->policy.nat.max_flows; i++) {
 		f = &m->state.nat.flow[i];

@@ -150,6 +150,7 @@ PLANTED(11, an_answer_to_a_fragment_is_found)
 PLANTED(12, a_checksum_that_is_none_and_is_translated_is_found)
 PLANTED(13, a_key_that_is_every_configurations_is_found)
 PLANTED(14, young_flows_that_a_smaller_table_has_no_more_are_found)
+PLANTED(15, an_explanation_that_takes_a_number_is_found)
 PLANTED(8, a_drop_remembered_across_a_change_is_found)
 PLANTED(9, a_drop_remembered_past_its_end_is_found)
 
@@ -172,6 +173,7 @@ int main(void)
 		cmocka_unit_test(a_checksum_that_is_none_and_is_translated_is_found),
 		cmocka_unit_test(a_key_that_is_every_configurations_is_found),
 		cmocka_unit_test(young_flows_that_a_smaller_table_has_no_more_are_found),
+		cmocka_unit_test(an_explanation_that_takes_a_number_is_found),
 		cmocka_unit_test(fragments_that_are_no_answers_are_found),
 		cmocka_unit_test(marks_for_who_does_not_understand_are_found),
 		cmocka_unit_test(a_drop_remembered_across_a_change_is_found),

@@ -297,8 +297,8 @@ static struct vip_backend_state *view_backend(struct dataplane *dp, struct work 
 }
 
 /*
- * A new flow of mode nat leaves the program as it came, since the port that it gets is known only
- * once it is taken: what would be sent is told from the configuration.
+ * A new flow of mode nat leaves the program from a port that is free now; another may be taken when it
+ * begins, so none is told: what would be sent is told from the configuration.
  */
 static void view_new_flow(struct work *w)
 {
@@ -307,8 +307,7 @@ static void view_new_flow(struct work *w)
 	const struct conf_vip *vip = w->view.vip;
 	char source[ADDR_TEXT_MAX], backend[ADDR_TEXT_MAX], port[32] = "a port taken then";
 
-	if (!to || vip->mode != BACKEND_NAT || t->result != EXPLAIN_TX ||
-	    t->stage[EXPLAIN_NAT] != EXPLAIN_NEXT)
+	if (!to || !vip || !(t->flags & EXPLAIN_BEGINS))
 		return;
 	if (!vip->n_snat)
 		snprintf(port, sizeof(port), "%u", ntohs(t->flow.sport));

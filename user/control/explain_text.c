@@ -262,8 +262,9 @@ static void nat_text(const struct explain_view *v, enum explain_stage stage, cha
 
 	if (t->stage[stage] == EXPLAIN_TX)
 		snprintf(ret, EXPLAIN_TEXT_MAX, "%s, by %s",
-			 stage == EXPLAIN_NAT_BACK ? "an answer, translated back"
-						   : "translated as its flow is",
+			 stage == EXPLAIN_NAT_BACK   ? "an answer, translated back"
+			 : t->flags & EXPLAIN_BEGINS ? "it begins a flow, from a port taken then"
+						     : "translated as its flow is",
 			 v->egress);
 	else if (t->stage[stage] == EXPLAIN_DROP)
 		snprintf(ret, EXPLAIN_TEXT_MAX, "%s", reason_doc(t));
@@ -272,7 +273,7 @@ static void nat_text(const struct explain_view *v, enum explain_stage stage, cha
 	else if (!is_nat)
 		snprintf(ret, EXPLAIN_TEXT_MAX, "no vip of mode nat");
 	else if (stage == EXPLAIN_NAT)
-		snprintf(ret, EXPLAIN_TEXT_MAX, "it would begin a flow, from a port taken then");
+		snprintf(ret, EXPLAIN_TEXT_MAX, "its backend is not of mode nat");
 	else
 		snprintf(ret, EXPLAIN_TEXT_MAX, "%s",
 			 t->backend_id ? "its flow, or the ring, has a backend"

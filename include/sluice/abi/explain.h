@@ -47,6 +47,7 @@ enum explain_flag {
 	EXPLAIN_SYN = 4,
 	EXPLAIN_EXEMPT = 8,   /* an allow prefix has the source */
 	EXPLAIN_ANSWERS = 16, /* UDP to a service whose answers are limited: it would get credit */
+	EXPLAIN_BEGINS = 32,  /* it begins a flow that is translated */
 };
 
 /* What the connection id says, of a packet to a vip that reads them. */
