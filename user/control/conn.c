@@ -177,15 +177,19 @@ bool control_conn_push(struct control_conn *c, json_t *line)
 	return true;
 }
 
+static void conn_queue_too_large(struct control_conn *c)
+{
+	json_t *error =
+		json_pack("{s:b,s:s}", CTL_KEY_OK, 0, CTL_KEY_ERROR, "the answer is too large");
+
+	conn_queue(c, error);
+	json_decref(error);
+}
+
 static void conn_queue_answer(struct control_conn *c, json_t *answer)
 {
-	if (conn_queue(c, answer) < 0) {
-		json_t *error = json_pack("{s:b,s:s}", CTL_KEY_OK, 0, CTL_KEY_ERROR,
-					  "the answer is too large");
-
-		conn_queue(c, error);
-		json_decref(error);
-	}
+	if (conn_queue(c, answer) < 0)
+		conn_queue_too_large(c);
 	json_decref(answer);
 }
 
@@ -239,12 +243,24 @@ void control_conn_later(struct control_conn *c, void (*gone)(void *ctx), void *c
 	c->gone_ctx = ctx;
 }
 
-void control_conn_answer(struct control_conn *c, json_t *answer)
+static void conn_answered(struct control_conn *c)
 {
 	c->waiting = false;
-	conn_queue_answer(c, answer);
 	conn_rest(c);
 	loop_defer(supervisor_loop(c->server->s), &c->next_turn);
+}
+
+void control_conn_answer(struct control_conn *c, json_t *answer)
+{
+	conn_queue_answer(c, answer);
+	conn_answered(c);
+}
+
+void control_conn_answer_text(struct control_conn *c, struct str line)
+{
+	if (buf_add_str(&c->out, line))
+		conn_queue_too_large(c);
+	conn_answered(c);
 }
 
 int control_conn_take_fd(struct control_conn *c)

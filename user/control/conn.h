@@ -51,6 +51,8 @@ bool control_conn_push(struct control_conn *c, json_t *line);
  */
 void control_conn_later(struct control_conn *c, void (*gone)(void *ctx), void *ctx);
 void control_conn_answer(struct control_conn *c, json_t *answer);
+/* The same of an answer that is text already, with its end of line: a tree of it would take too long. */
+void control_conn_answer_text(struct control_conn *c, struct str line);
 /* The descriptor that came with the request, the caller's from now on; -1: none. */
 int control_conn_take_fd(struct control_conn *c);
 
