@@ -15,8 +15,8 @@
 #include "vip_leaving.h"
 #include "vip_state.h"
 
-#define PART_NS (4 * NS_PER_MS) /* of one turn of the loop, some thousand flows aside */
-#define SLOTS	4096		/* between two looks at the clock */
+#define PART_NS (4 * NS_PER_MS) /* of one turn of the loop, some hundred flows aside */
+#define SLOTS	256		/* between two looks at the clock */
 
 struct flow_list {
 	struct flow_list *next; /* of the dataplane's */
