@@ -13,6 +13,7 @@
 #include "pin.h"
 #include "steer_map.h"
 #include "vip_state.h"
+#include "warning_nat.h"
 
 static int check_left_behind(const char *name, void *ctx)
 {
@@ -114,6 +115,7 @@ void warning_check(struct dataplane *dp)
 		diagnose_device(&use, &facts, &host, &dp->warnings);
 	}
 	check_ways(dp, proc_fd);
+	warning_nat_check(dp);
 }
 
 static bool has_line(const struct diagnose_lines *lines, const char *line)
