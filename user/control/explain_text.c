@@ -192,11 +192,18 @@ static const char *moved_text(const struct explain_trace *t)
 	return t->moved < COUNT(moved_docs) ? moved_docs[t->moved] : "";
 }
 
+bool explain_by_flow(const struct explain_trace *t)
+{
+	return t->backend_id && t->stage[EXPLAIN_NAT] == EXPLAIN_TX;
+}
+
 /* What chose the backend, or none. */
 static void choice_text(const struct explain_trace *t, char ret[CHOICE_TEXT_MAX])
 {
 	if (t->quic == EXPLAIN_QUIC_ROUTED)
 		snprintf(ret, CHOICE_TEXT_MAX, "its connection id");
+	else if (explain_by_flow(t))
+		snprintf(ret, CHOICE_TEXT_MAX, "its flow");
 	else
 		snprintf(ret, CHOICE_TEXT_MAX, "slot %u of ring %u%s", t->slot, t->ring,
 			 moved_text(t));
@@ -213,6 +220,10 @@ static void backend_text(const struct explain_view *v, char *ret)
 		snprintf(ret, EXPLAIN_TEXT_MAX, "not balanced: it is for this host's own stack");
 	else if (t->stage[EXPLAIN_VIP] == EXPLAIN_DROP)
 		snprintf(ret, EXPLAIN_TEXT_MAX, "%s: %s", choice, reason_doc(t));
+	else if (!b && explain_by_flow(t))
+		snprintf(ret, EXPLAIN_TEXT_MAX,
+			 "one that was removed, and has its flows for a while (id %u), by %s",
+			 t->backend_id, choice);
 	else
 		snprintf(ret, EXPLAIN_TEXT_MAX, "%s (%s, id %u) by %s", b ? b->conf->name : "?",
 			 b ? addr_format(&b->conf->address, text) : "?", t->backend_id, choice);
