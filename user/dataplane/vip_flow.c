@@ -119,14 +119,19 @@ bool vip_flow_is_busy(const struct vip_map *m)
 	return m->n_leaving > 0;
 }
 
-/* A drain that was begun while the window was open, or prolonged. */
+/*
+ * A drain that was begun while the window was open, or prolonged; and one that was taken back, or
+ * went with its backend: the window need not wait for that deadline any more.
+ */
 static void close_window(struct vip_map *m, struct vip_service *s, uint64_t now)
 {
 	struct vip_window *w = window_of(m, s);
-	uint64_t drained = drained_ns(s);
+	uint64_t drained = drained_ns(s), until = (s->flipped_ms + s->drain_ms) * NS_PER_MS;
 
-	if (w->until_ns < drained)
-		w->until_ns = drained;
+	if (until < drained)
+		until = drained;
+	if (w->until_ns < drained || w->until_ns > until)
+		w->until_ns = until;
 	if (w->until_ns > now)
 		return;
 	vip_ring_end_window(m, s);
