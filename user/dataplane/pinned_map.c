@@ -229,19 +229,15 @@ static int count_walk(int fd, uint32_t sample_max, uint64_t *ret)
 /* Without reading values, which are not needed. A trie may restart when an entry goes away. */
 static int count_keys(int fd, const struct map_shape *shape, uint64_t *ret)
 {
-	CLEANUP_FREE char *keys = calloc(2, shape->key_bytes);
-	char *key = keys, *next = keys + shape->key_bytes;
+	const size_t bytes = shape->key_bytes;
+	CLEANUP_FREE char *keys = calloc(2, bytes); /* the last one and the next, by turns */
 	uint64_t n = 0;
 
 	if (!keys)
 		return -ENOMEM;
-	while (n < shape->max_entries && !bpf_map_get_next_key(fd, n ? key : NULL, next)) {
-		char *last = key;
-
-		key = next;
-		next = last;
+	while (n < shape->max_entries && !bpf_map_get_next_key(fd, n ? keys + n % 2 * bytes : NULL,
+							       keys + (n + 1) % 2 * bytes))
 		n++;
-	}
 	*ret = n;
 	return 0;
 }
