@@ -128,6 +128,18 @@ static __always_inline bool nat_be_young(struct nat_state *state)
 	return true;
 }
 
+/*
+ * With all that may be young, those that are over make room: new flows find them, and there are none; and
+ * where no flow stands, nobody else looks.
+ */
+static __always_inline bool nat_find_room(struct nat_state *state, __u64 now)
+{
+	if (nat_be_young(state))
+		return true;
+	nat_sweep(now);
+	return nat_be_young(state);
+}
+
 /* Both tuples; 0, or why not, and then neither. */
 static __always_inline int nat_publish(struct nat_flow *f, __u32 slot, __u64 now)
 {
@@ -157,7 +169,7 @@ __noinline int nat_open(struct pkt_facts *p, struct backend *b)
 		return 0;
 	now = pkt_now_coarse(p);
 	p->reason = DROP_NAT_FULL;
-	if (!nat_be_young(state))
+	if (!nat_find_room(state, now))
 		return 0;
 	at = nat_claim(now);
 	slot = (__u32)at;

@@ -23,6 +23,8 @@ static __always_inline int nat_would_full(struct pkt_facts *p)
 struct nat_would {
 	struct nat_flow flow;
 	__u64 series; /* of random numbers */
+	__u32 hand;   /* slots from there on would be swept before */
+	__u32 swept;  /* so many; 0: none */
 };
 
 struct {

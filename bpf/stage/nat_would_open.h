@@ -9,10 +9,54 @@
 #include "nat_open.h"
 
 #ifdef EXPLAINS
+/* Would the slot be among those that are swept before? */
+static __always_inline bool nat_would_sweep(const struct nat_would *w, __u32 slot)
+{
+	const struct nat_state *state = nat_state_get();
+	__u32 i;
+
+	if (!state || !state->max_flows)
+		return false;
+#pragma unroll
+	for (i = 0; i < NAT_SWEEP_PROBES; i++) {
+		if (i < w->swept && (w->hand + i) % state->max_flows == slot)
+			return true;
+	}
+	return false;
+}
+
+/* As nat_find_room. */
+__noinline int nat_would_have_room(__u32 ended, __u64 now)
+{
+	const struct nat_state *state = nat_state_get();
+	struct nat_would *w = nat_would_get();
+	const struct nat_flow *f;
+	__u32 i, slot = ended - 1;
+	__s32 young;
+
+	if (!state || !w || !state->max_flows)
+		return 0;
+	f = bpf_map_lookup_elem(&nat_flow, &slot);
+	young = (__s32)state->young - (f && f->is_young);
+	w->hand = state->hand;
+	w->swept = 0;
+	if (young < (__s32)state->max_young)
+		return 1;
+	w->swept = NAT_SWEEP_PROBES;
+	for (i = 0; i < NAT_SWEEP_PROBES; i++) {
+		slot = (w->hand + i) % state->max_flows;
+		f = bpf_map_lookup_elem(&nat_flow, &slot);
+		if (f && slot + 1 != ended && nat_phase_get(f) > NAT_BUSY && nat_is_over(f, now))
+			young -= (__s32)f->is_young;
+	}
+	return young < (__s32)state->max_young;
+}
+
 /* Is the tuple another flow's? One that is over makes room for a try after this. */
-static __always_inline bool nat_would_meet(const struct flow_key *key, __u32 slot, __u32 ended,
+static __always_inline bool nat_would_meet(const struct nat_would *w, __u32 slot, __u32 ended,
 					   __u64 now, bool again)
 {
+	const struct flow_key *key = &w->flow.answer;
 	const struct nat_ref *ref = bpf_map_lookup_elem(&nat_tuple, key);
 	const struct nat_flow *f;
 	__u32 at;
@@ -25,7 +69,9 @@ static __always_inline bool nat_would_meet(const struct flow_key *key, __u32 slo
 		return !again;
 	if (at == slot || at + 1 == ended)
 		return false;
-	return nat_phase_get(f) == NAT_BUSY || !nat_is_over(f, now) || !again;
+	if (nat_phase_get(f) == NAT_BUSY || !nat_is_over(f, now))
+		return true;
+	return !again && !nat_would_sweep(w, at);
 }
 
 /* As nat_claim: the slot that a flow would have. */
@@ -71,7 +117,7 @@ __noinline int nat_would_answer(__u32 slot, __u32 ended, __u64 now)
 	for (i = 0; i < NAT_PORT_PROBES; i++) {
 		if (n)
 			nat_choose(&w->flow, vip, n, start + i);
-		if (!nat_would_meet(&w->flow.answer, slot, ended, now, i >= again))
+		if (!nat_would_meet(w, slot, ended, now, i >= again))
 			return DROP_NONE;
 	}
 	return DROP_NAT_EXHAUSTED;
@@ -80,25 +126,18 @@ __noinline int nat_would_answer(__u32 slot, __u32 ended, __u64 now)
 /* As nat_open: NAT_WOULD_BE and 1 more; 0, and p->reason. */
 __noinline int nat_would_open(struct pkt_facts *p, struct backend *b)
 {
-	const struct nat_state *state = nat_state_get();
 	struct nat_would *w = nat_would_get();
-	const struct nat_flow *f = NULL;
-	__u32 ended, slot;
-	__s32 young;
+	__u32 ended;
 	__u64 now;
 	int at;
 
-	if (!p || !b || !state || !w) /* p and b never; a global function's may be */
+	if (!p || !b || !w) /* p and b never; a global function's may be */
 		return 0;
 	ended = nat_would_end(p);
-	slot = ended - 1;
-	if (ended)
-		f = bpf_map_lookup_elem(&nat_flow, &slot);
-	young = (__s32)state->young - (f && f->is_young);
-	p->reason = DROP_NAT_FULL;
-	if (young >= (__s32)state->max_young)
-		return 0;
 	now = pkt_now_coarse(p);
+	p->reason = DROP_NAT_FULL;
+	if (!nat_would_have_room(ended, now))
+		return 0;
 	at = nat_would_claim(ended, now);
 	if (at < 0)
 		return 0;

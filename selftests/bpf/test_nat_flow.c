@@ -177,6 +177,23 @@ static void test_flood(struct plane *p, const void *row)
 	play(p, PORT + 1, "SsA", &out);
 }
 
+/* A flood that is over leaves room, though there is no flow that looks at what it has left. */
+static void test_flood_alone(struct plane *p, const void *row)
+{
+	struct nat_state state;
+
+	(void)row;
+	nat_lab_open(p, false);
+	assert_int_equal(flood(p, 500), NAT_LAB_YOUNG);
+	*p->now_ns += 60 * PLANE_SECOND;
+	/* Each that is refused looks at four slots: the half of them is over. */
+	for (uint16_t i = 0; i < NAT_LAB_FLOWS / 4; i++)
+		client(p, (uint16_t)(PORT + i), TCP_SYN_FLAG, NULL);
+	nat_lab_state(p, &state);
+	assert_true(state.young < NAT_LAB_YOUNG);
+	assert_int_equal(client(p, PORT + 100, TCP_SYN_FLAG, NULL), nat_lab_sent(p));
+}
+
 /* Two flows that answers could not tell apart: the second is refused, and leaves nothing behind. */
 static void test_exhausted(struct plane *p, const void *row)
 {
@@ -566,6 +583,7 @@ int main(void)
 	plane_case_table(test_life, lives, sizeof(lives[0]), sizeof(lives) / sizeof(lives[0]));
 	plane_case_add("packets hold a flow; who is closed may begin anew", test_held);
 	plane_case_add("a flood has its share of the slots, and is forgotten", test_flood);
+	plane_case_add("a flood that is over leaves room, whoever is there", test_flood_alone);
 	plane_case_add("flows that answers could not tell apart are refused", test_exhausted);
 	plane_case_add("a client that ends the flow at once has proven it", test_ends_at_once);
 	plane_case_add("shorter timeouts hold from the next packet on", test_shorter);

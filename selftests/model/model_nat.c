@@ -93,7 +93,7 @@ static enum nat_phase next_phase(const struct model_packet *p, const struct mode
 	return phase == NAT_ESTABLISHED ? mine : NAT_CLOSED;
 }
 
-static void sweep(struct model *m, uint64_t now_ns)
+void model_nat_sweep(struct model *m, uint64_t now_ns)
 {
 	struct model_nat_state *s = &m->state.nat;
 	uint32_t i;
@@ -128,7 +128,7 @@ static void touch(struct model *m, const struct model_packet *p, struct model_na
 		f->young = false;
 	f->phase = next;
 	f->until_ns = until_ns;
-	sweep(m, p->frame->now_ns);
+	model_nat_sweep(m, p->frame->now_ns);
 	if (!is_back)
 		learn(p, f);
 }

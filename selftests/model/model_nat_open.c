@@ -205,24 +205,35 @@ static enum model_fate not_begun(struct model *m, struct model_packet *p, uint32
 	return model_drop(p, DROP_NAT_EXHAUSTED);
 }
 
+static uint32_t young_of(const struct model *m)
+{
+	uint32_t i, n = 0;
+
+	for (i = 0; i < MODEL_NAT_FLOWS; i++)
+		n += m->state.nat.flow[i].lives && m->state.nat.flow[i].young;
+	return n;
+}
+
 enum model_fate model_nat_open(struct model *m, struct model_packet *p)
 {
 	const uint64_t now_ns = p->frame->now_ns;
 	struct candidates c = candidates_of(m, p);
-	uint32_t i, young = 0, n_room = 0, n_over, n_free = count_free(m, &c, now_ns, &n_over);
+	uint32_t i, n_room = 0, n_over, n_free;
 	const uint32_t lives = lives_of(m);
 	bool has_slot = lives != m->state.nat.lives;
 	const struct model_nat_flow *f;
 	int slot = chosen(m, p);
 
 	m->state.nat.lives = lives;
+	if (young_of(m) >= m->policy.nat.max_young)
+		model_nat_sweep(m, now_ns);
+	if (young_of(m) >= m->policy.nat.max_young)
+		return full(m, p);
+	n_free = count_free(m, &c, now_ns, &n_over);
 	for (i = 0; i < m->policy.nat.max_flows; i++) {
 		f = &m->state.nat.flow[i];
-		young += f->lives && f->young;
 		n_room += !f->lives || model_nat_is_over(f, now_ns);
 	}
-	if (young >= m->policy.nat.max_young)
-		return full(m, p);
 	make_room(m, p, &c, slot);
 	if (slot < 0)
 		return not_begun(m, p, n_room, has_slot, n_free, n_over);

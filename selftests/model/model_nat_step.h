@@ -7,6 +7,8 @@
 /* Its time is over; it ends when somebody looks. */
 bool model_nat_is_over(const struct model_nat_flow *f, uint64_t now_ns);
 void model_nat_end(struct model *m, struct model_nat_flow *f);
+/* The next slots are looked at: what is over in them ends. */
+void model_nat_sweep(struct model *m, uint64_t now_ns);
 /* The flow that one of the tuples is of, if any lives. */
 struct model_nat_flow *model_nat_with(struct model *m, const struct flow_key *key);
 /* MODEL_NEXT, or why the packet's shape keeps it from being translated. */
