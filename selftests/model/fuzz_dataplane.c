@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "fuzz.h"
+#include "race.h"
 
 static void usage(void)
 {
@@ -114,6 +115,26 @@ static double seconds(void)
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
+/* As many packets of each of two CPUs as of a hook; false: something does not hold. */
+static bool race(const struct fuzz_options *o, enum plane_hook hook)
+{
+	const struct race_options options = { .seed = o->seed,
+					      .packets = o->packets,
+					      .hook = hook };
+	struct race_result r = { 0 };
+
+	if (!(o->hooks >> hook & 1) || o->planted)
+		return true;
+	race_run(&options, &r);
+	if (r.failed)
+		printf("%s, two CPUs at once: %s\n", plane_hook_name[hook], r.said);
+	else
+		printf("%s, two CPUs at once: %llu flows began, %llu were one too many\n",
+		       plane_hook_name[hook], (unsigned long long)r.opened,
+		       (unsigned long long)r.refused);
+	return !r.failed;
+}
+
 int main(int argc, char **argv)
 {
 	struct fuzz_options o = { .packets = 300000,
@@ -137,5 +158,5 @@ int main(int argc, char **argv)
 	       (unsigned long long)r.packets[PLANE_TC], (unsigned long long)r.rounds,
 	       seconds() - begin);
 	print_reached(&r);
-	return 0;
+	return !race(&o, PLANE_XDP) || !race(&o, PLANE_TC);
 }

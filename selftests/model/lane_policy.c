@@ -244,6 +244,7 @@ void lane_begin(struct lane *l)
 {
 	forget(l);
 	l->carry.id = 0;
+	l->n_explain = 0; /* the same packets each time */
 	l->captures_seen = l->samples_seen = l->echoed = l->too_big = 0;
 	l->nat_errors = l->quic_encrypted = l->nat_moved = l->nat_lost = 0;
 	memcpy(l->ports, l->model.policy.ports, PORTS_BYTES);

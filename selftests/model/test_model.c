@@ -10,10 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "fuzz.h"
+#include "race.h"
 
 #define BOTH (1 << PLANE_XDP | 1 << PLANE_TC)
 
@@ -154,6 +156,35 @@ PLANTED(15, an_explanation_that_takes_a_number_is_found)
 PLANTED(8, a_drop_remembered_across_a_change_is_found)
 PLANTED(9, a_drop_remembered_past_its_end_is_found)
 
+#define RACE_PACKETS  20000 /* of each CPU */
+#define RACE_ATTEMPTS 50
+
+static void two_cpus_at_once_leave_nothing_odd(void **state)
+{
+	const struct race_options o = { .seed = (uint64_t)time(NULL), .packets = RACE_PACKETS };
+	struct race_result r = { 0 };
+
+	(void)state;
+	race_run(&o, &r);
+	if (r.failed)
+		fail_msg("%s", r.said);
+	assert_true(r.opened > 100 && r.refused > 10);
+}
+
+/* By chance, so as often as it takes: a few thousand packets are enough on an idle machine. */
+static void what_two_cpus_count_once_is_found(void **state)
+{
+	struct race_options o = { .packets = RACE_PACKETS, .planted = 16 };
+	struct race_result r = { 0 };
+
+	(void)state;
+	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
+		skip();
+	for (o.seed = 1; o.seed <= RACE_ATTEMPTS && !r.failed; o.seed++)
+		race_run(&o, &r);
+	assert_true(r.failed);
+}
+
 int main(void)
 {
 	const struct CMUnitTest everywhere[] = {
@@ -178,6 +209,8 @@ int main(void)
 		cmocka_unit_test(marks_for_who_does_not_understand_are_found),
 		cmocka_unit_test(a_drop_remembered_across_a_change_is_found),
 		cmocka_unit_test(a_drop_remembered_past_its_end_is_found),
+		cmocka_unit_test(two_cpus_at_once_leave_nothing_odd),
+		cmocka_unit_test(what_two_cpus_count_once_is_found),
 	};
 
 	/* That planted bugs are found says nothing of a kernel, and takes minutes in an emulator. */
