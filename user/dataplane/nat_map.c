@@ -24,7 +24,8 @@ static int put_vip(struct dataplane *dp, const struct conf_vip *v)
 	uint32_t id = vip_map_id(dp, v->name);
 	int fd = pinned_map_fd(dp, "nat_vip");
 
-	memcpy(vip.source, v->snat, v->n_snat * sizeof(*v->snat));
+	if (v->n_snat)
+		memcpy(vip.source, v->snat, v->n_snat * sizeof(*v->snat));
 	return bpf_map_update_elem(fd, &id, &vip, BPF_ANY) ? -errno : 0;
 }
 
