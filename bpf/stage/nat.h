@@ -12,6 +12,7 @@
 
 #include "../explain.h"
 #include "mss.h"
+#include "nat_find.h"
 #include "nat_open.h"
 #include "nat_translate.h"
 #include "nat_would_open.h"

@@ -4,7 +4,7 @@
 
 #include "../explain.h"
 #include "limit_concurrent.h"
-#include "nat_table.h"
+#include "nat_find.h"
 
 /* In place of a slot: the flow that would begin. */
 #define NAT_WOULD_BE 0xfffffffe
