@@ -77,17 +77,21 @@ static __noinline int acl_split(const struct addr *source)
 	return longer ? longer->group : split->rest;
 }
 
+static __always_inline __u32 acl_v4(__u32 number)
+{
+	__u32 line = number / SOURCE_LINE_ANSWERS;
+	struct source_line *l = bpf_map_lookup_elem(&source_v4, &line);
+
+	return l ? *(volatile __u8 *)&l->answer[number % SOURCE_LINE_ANSWERS] : SOURCE_NONE;
+}
+
 static __always_inline __u32 acl_answer_v4(const struct addr *source)
 {
-	__u32 net = bpf_ntohl(source->w[3]) >> 8;
-	__u32 line = net / SOURCE_LINE_ANSWERS;
-	struct source_line *l = bpf_map_lookup_elem(&source_v4, &line);
-	__u32 answer;
+	__u32 net = bpf_ntohl(source->w[3]) >> 8, answer = acl_v4(SOURCE_WIDE + (net >> 8));
 
-	if (!l)
-		return SOURCE_NONE;
-	answer = *(volatile __u8 *)&l->answer[net % SOURCE_LINE_ANSWERS];
-	return answer == SOURCE_SPLIT ? acl_split(source) : answer;
+	if (answer == SOURCE_SPLIT)
+		answer = acl_v4(net);
+	return answer == SOURCE_SPLIT ? (__u32)acl_split(source) : answer;
 }
 
 /* How many bits are set (Hacker's Delight, 5-1). Without branches: the verifier follows each. */

@@ -17,6 +17,7 @@
 #include "dataplane/source_feed.h"
 
 #define SPLIT_BYTES    sizeof(struct source_split)
+#define V4_BYTES       (SOURCE_LINES * sizeof(struct source_line))
 #define V6_LINES_BYTES (SOURCE_V6_LINES * sizeof(struct source_v6_line))
 
 static int make_map(enum bpf_map_type type, const char *name, uint32_t key_bytes,
@@ -47,7 +48,7 @@ struct source_world *source_world_open(uint32_t max)
 	w->maps.v6_lines_fd =
 		make_map(BPF_MAP_TYPE_ARRAY, "source_v6_lines", 4, sizeof(struct source_v6_line),
 			 SOURCE_V6_LINES, BPF_F_MMAPABLE);
-	w->v4 = mmap(NULL, 1 << 24, PROT_READ, MAP_SHARED, w->maps.v4_fd, 0);
+	w->v4 = mmap(NULL, V4_BYTES, PROT_READ, MAP_SHARED, w->maps.v4_fd, 0);
 	w->v6_lines = mmap(NULL, V6_LINES_BYTES, PROT_READ, MAP_SHARED, w->maps.v6_lines_fd, 0);
 	assert_true(w->v4 != MAP_FAILED && w->v6_lines != MAP_FAILED);
 	assert_int_equal(source_table_open(&w->maps, &w->t), 0);
@@ -57,7 +58,7 @@ struct source_world *source_world_open(uint32_t max)
 void source_world_close(struct source_world *w)
 {
 	source_table_close(w->t);
-	munmap((void *)(uintptr_t)w->v4, 1 << 24);
+	munmap((void *)(uintptr_t)w->v4, V4_BYTES);
 	munmap((void *)(uintptr_t)w->v6_lines, V6_LINES_BYTES);
 	close(w->maps.v4_fd);
 	close(w->maps.split_fd);
@@ -156,7 +157,9 @@ uint8_t source_world_look_up(const struct source_world *w, const struct addr *a)
 
 	if (!addr_is_v4(a))
 		return look_up_v6(w, a);
-	answer = __atomic_load_n(&w->v4[number], __ATOMIC_ACQUIRE);
+	answer = __atomic_load_n(&w->v4[SOURCE_WIDE + number / 256], __ATOMIC_ACQUIRE);
+	if (answer == SOURCE_SPLIT)
+		answer = __atomic_load_n(&w->v4[number], __ATOMIC_ACQUIRE);
 	return answer == SOURCE_SPLIT ? look_up_split(w, number, a->b[15], a) : answer;
 }
 

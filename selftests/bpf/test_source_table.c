@@ -88,7 +88,7 @@ static void what_is_applied_is_what_the_lists_say(void **state)
 	assert_int_equal(count_entries(w->maps.long_fd), 0);
 	assert_int_equal(count_entries(w->maps.v6_fd), 0);
 	assert_int_equal(source_world_v6_lines(w), 0);
-	for (i = 0; i < 1 << 24; i++)
+	for (i = 0; i < (int)SOURCE_LINES * SOURCE_LINE_ANSWERS; i++)
 		assert_int_equal(w->v4[i], 0);
 	source_world_close(w);
 }

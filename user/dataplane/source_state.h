@@ -20,7 +20,7 @@ struct source_lists {
 
 struct source_table {
 	struct source_maps maps;
-	uint8_t *v4;			 /* map source_v4: an answer per /24 */
+	uint8_t *v4;			 /* map source_v4: an answer per /24, and those of /16s */
 	struct source_v6_line *v6_lines; /* map source_v6_lines */
 	uint32_t split_max;		 /* sizes of the maps */
 	uint32_t long_max;

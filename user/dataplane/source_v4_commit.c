@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Write a plan of source_v4.c so that no source has a third answer in between:
+ * Write a plan of source_v4.c so that no source has a third answer in between. Before all else the answers
+ * of /16s in which something changes give way to those of their /24s, which still are the old ones; when
+ * all is written they are made anew.
  *
  * 1. /24s that get one answer: a byte each, atomic.
  * 2. Pause; split entries that no byte refers to go. After a change of one prefix they wait for the
@@ -24,6 +26,37 @@
 
 #define LONG_BITS_MIN 25
 #define SKIP_BYTES    256 /* of the table, when nothing in them differs */
+#define WIDE_NETS     256 /* /24s in a /16 */
+
+/* Look-ups in a /16 where something changes have to go on to its /24s. */
+static void open_wide(struct source_table *t, const struct source_v4_plan *plan)
+{
+	uint32_t i, n;
+
+	for (i = 0; i < plan->count; i += n) {
+		uint8_t *wide = &t->v4[SOURCE_WIDE + (plan->first + i) / WIDE_NETS];
+
+		n = plan->count - i < WIDE_NETS ? plan->count - i : WIDE_NETS;
+		if (*wide != SOURCE_SPLIT &&
+		    memcmp(&t->v4[plan->first + i], &plan->answer[i], n) != 0)
+			__atomic_store_n(wide, SOURCE_SPLIT, __ATOMIC_RELEASE);
+	}
+}
+
+/* Those whose /24s all have one answer by now have it themselves. */
+static void close_wide(struct source_table *t, const struct source_v4_plan *plan)
+{
+	uint32_t i, last = (plan->first + plan->count - 1) / WIDE_NETS;
+
+	for (i = plan->first / WIDE_NETS; i <= last; i++) {
+		const uint8_t *is = &t->v4[i * WIDE_NETS];
+		uint8_t *wide = &t->v4[SOURCE_WIDE + i];
+
+		if (*wide == SOURCE_SPLIT && *is != SOURCE_SPLIT &&
+		    memcmp(is, is + 1, WIDE_NETS - 1) == 0)
+			__atomic_store_n(wide, *is, __ATOMIC_RELEASE);
+	}
+}
 
 /* Bytes of /24s that are to be split, or of the others. */
 static bool write_answers(struct source_table *t, const struct source_v4_plan *plan, bool split)
@@ -248,6 +281,7 @@ int source_v4_commit(struct source_table *t, struct source_v4_plan *plan)
 	int err = 0;
 
 	count_split(t, plan);
+	open_wide(t, plan);
 	wrote = write_answers(t, plan, false);
 	note_stale(t, plan);
 	if (whole)
@@ -256,7 +290,9 @@ int source_v4_commit(struct source_table *t, struct source_v4_plan *plan)
 		err = commit_longs(t, plan, wrote);
 	if (!err)
 		err = write_rows(t, plan);
-	if (!err)
-		write_answers(t, plan, true);
-	return err;
+	if (err)
+		return err;
+	write_answers(t, plan, true);
+	close_wide(t, plan);
+	return 0;
 }

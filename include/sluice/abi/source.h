@@ -16,12 +16,17 @@ enum source_answer {
 	SOURCE_GROUP_MAX = 250,
 	SOURCE_ALLOW = 253, /* exempt from deny, verdicts and limits */
 	SOURCE_DENY = 254,
-	SOURCE_SPLIT = 255, /* IPv4 only: the /24 has several answers, see map `source_split` */
+	SOURCE_SPLIT = 255, /* IPv4 only: there are several answers inside */
 };
 
-/* Map `source_v4` (array, memory-mapped): the /24 with number n is answer n % 64 of line n / 64. */
+/*
+ * Map `source_v4` (array, memory-mapped): the /24 with number n has answer n % 64 of line n / 64. Behind
+ * them are those of /16s, which are asked first and stay in a cache: n / 256 has the answer with number
+ * SOURCE_WIDE + n / 256, SOURCE_SPLIT unless its /24s all have the same.
+ */
 #define SOURCE_LINE_ANSWERS 64
-#define SOURCE_LINES	    (1U << 18)
+#define SOURCE_WIDE	    (1U << 24)
+#define SOURCE_LINES	    ((SOURCE_WIDE + (1U << 16)) / SOURCE_LINE_ANSWERS)
 
 struct source_line {
 	__u8 answer[SOURCE_LINE_ANSWERS]; /* enum source_answer */

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The lines that say which IPv6 prefixes a source is looked up in: all that cover it, hardly another. */
+/*
+ * Lines of the lists' tables: those that say which IPv6 prefixes a source is looked up in, all that cover
+ * it and hardly another; and the answers of whole /16s of IPv4.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -131,6 +134,37 @@ static void what_single_prefixes_leave_is_cleared(void **state)
 	source_world_close(w);
 }
 
+static uint32_t count_wide(const struct source_world *w, uint8_t answer)
+{
+	uint32_t n = 0, i;
+
+	for (i = 0; i < 1 << 16; i++)
+		n += w->v4[SOURCE_WIDE + i] == answer;
+	return n;
+}
+
+static void a_slash16_of_one_answer_is_asked_no_further(void **state)
+{
+	struct source_case l = { .group = { { source_world_prefix_of("0.0.0.0/0"), 7 } },
+				 .n_groups = 1,
+				 .deny = { source_world_prefix_of("10.1.2.0/24"),
+					   source_world_prefix_of("10.2.3.4/32"),
+					   source_world_prefix_of("10.8.0.0/14") },
+				 .n_deny = 3 };
+	struct prefix rest = source_world_prefix_of("10.1.0.0/16");
+	struct source_world *w = source_world_open(64);
+
+	(void)state;
+	source_world_apply(w, &l);
+	assert_int_equal(count_wide(w, SOURCE_SPLIT), 2);
+	assert_int_equal(count_wide(w, SOURCE_DENY), 4);
+	assert_int_equal(count_wide(w, 7), 65536 - 6);
+	assert_int_equal(source_table_add(w->t, SOURCE_LIST_DENY, &rest), 0);
+	assert_int_equal(count_wide(w, SOURCE_SPLIT), 1);
+	assert_int_equal(count_wide(w, SOURCE_DENY), 5);
+	source_world_close(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -138,6 +172,7 @@ int main(void)
 		cmocka_unit_test(hardly_anybody_else_is),
 		cmocka_unit_test(lines_set_anew_have_what_is_left_and_nothing_else),
 		cmocka_unit_test(what_single_prefixes_leave_is_cleared),
+		cmocka_unit_test(a_slash16_of_one_answer_is_asked_no_further),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
