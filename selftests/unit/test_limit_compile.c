@@ -214,7 +214,7 @@ static void test_random_limits_meet_what_they_say(void **state)
 	int accepted = 0, refused = 0, classes = 0;
 
 	(void)state;
-	for (uint64_t round = first; round < first + 1000; round++) {
+	for (uint64_t round = first; round < first + 400; round++) {
 		struct limit_compiled *c = NULL;
 		struct limit_fault fault;
 		struct errmsg err;
@@ -249,7 +249,7 @@ static void test_a_refusal_names_limits_that_do_clash(void **state)
 	int clashes = 0;
 
 	(void)state;
-	for (w.seed = 1; clashes < 200;) {
+	for (w.seed = 1; clashes < 100;) {
 		struct limit_compiled *c = NULL;
 		struct limit_fault fault = { 0 };
 		struct errmsg err;

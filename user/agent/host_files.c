@@ -25,6 +25,7 @@
 
 #define LOCK_RETRY_MS 50
 #define LOCK_TRIES    60
+#define LISTEN_TRIES  10
 #define PEM_BEGIN     "-----BEGIN "
 #define PEM_OPENSSH   "-----BEGIN OPENSSH"
 
@@ -264,15 +265,21 @@ static int open_bpffs_dir(const char *path, const struct privilege_account *agen
 	return take_fd(&fd);
 }
 
-/* Held by whoever has the descriptor: the monitor and its supervisor. A killed agent's takes a moment. */
-static int lock_bpffs_dir(int fd)
+/* What a killed agent had is closed a moment after its processes are gone. */
+static void await_killed(void)
 {
 	const struct timespec pause = { .tv_nsec = LOCK_RETRY_MS * 1000000L };
 
+	nanosleep(&pause, NULL);
+}
+
+/* Held by whoever has the descriptor: the monitor and its supervisor. */
+static int lock_bpffs_dir(int fd)
+{
 	for (int i = 0; flock(fd, LOCK_EX | LOCK_NB); i++) {
 		if (errno != EWOULDBLOCK || i == LOCK_TRIES)
 			return errno == EWOULDBLOCK ? -EBUSY : -errno;
-		nanosleep(&pause, NULL);
+		await_killed();
 	}
 	return 0;
 }
@@ -307,6 +314,10 @@ int host_files_control_socket(const char *path, const char *group, struct errmsg
 				  "there is no group %s; make it with: groupadd --system %s", group,
 				  group);
 	fd = sock_listen_unix(path, 0660);
+	for (int i = 0; fd == -EADDRINUSE && i < LISTEN_TRIES; i++) {
+		await_killed();
+		fd = sock_listen_unix(path, 0660);
+	}
 	if (fd < 0)
 		return errmsg_set(err, fd, "cannot listen on %s: %s%s", path, strerror(-fd),
 				  fd == -EADDRINUSE ? " (is another sluiced running?)" : "");
