@@ -63,7 +63,7 @@ struct vip_leaving {
 	uint64_t since_ms, until_ms;
 	uint64_t drain_ms; /* of its vip, when it was looked at last */
 	bool is_over;	   /* its record is to be cleared */
-	bool is_lost;	   /* it has no next hop, for now */
+	bool is_lost;	   /* it has no next hop; it leaves on, should one come back */
 	char why[96];
 	char name[CONF_NAME_MAX + 1];
 };
