@@ -13,7 +13,7 @@ static bool waits_for_client(const struct exchange *x)
 {
 	if (x->state == EXCHANGE_TUNNEL)
 		return false;
-	if (x->conn->stream.write_full)
+	if (*x->client.full)
 		return true;
 	if (x->request_done || x->request_broken || x->expect)
 		return false;
@@ -52,8 +52,8 @@ static void note_wait(struct exchange *x)
 	if (waits && !p->waits)
 		p->since_ns = now_of(x);
 	p->waits = waits;
-	if (x->conn->stream.write_full && !p->taken_known && waits) {
-		p->taken_mark = conn_bytes_taken(x->conn);
+	if (*x->client.full && !p->taken_known && waits) {
+		x->client.ops->mark(x, &p->mark);
 		p->taken_known = true;
 	}
 }
@@ -64,7 +64,7 @@ static uint64_t moved(const struct exchange *x)
 	const struct exchange_pace *p = &x->pace;
 	uint64_t n = x->bytes_in - p->in_mark;
 
-	return p->taken_known ? n + conn_bytes_taken(x->conn) - p->taken_mark : n;
+	return p->taken_known ? n + x->client.ops->taken(x, &p->mark) : n;
 }
 
 static bool is_fast_enough(const struct exchange *x)
@@ -95,9 +95,10 @@ static void time_client(struct exchange *x)
 		due = now + waited < due ? now + waited : due;
 	}
 	if (due == UINT64_MAX)
-		timer_stop(&x->conn->timer);
+		timer_stop(x->client.timer);
 	else /* rounded up: not before it is due */
-		conn_timer(x->conn, due > now ? (due - now + NS_PER_MS - 1) / NS_PER_MS : 1);
+		timer_start(x->gateway->env.loop, x->client.timer,
+			    due > now ? (due - now + NS_PER_MS - 1) / NS_PER_MS : 1);
 }
 
 static uint64_t response_timeout_ms(const struct exchange *x)
@@ -127,7 +128,7 @@ static uint64_t endpoint_ms(const struct exchange *x, uint64_t *progress)
 		return 0;
 	case EXCHANGE_ANSWERING:
 		*progress = x->up->stream.bytes_in;
-		return x->conn->stream.write_full ? 0 : longest_silence_ms(x);
+		return *x->client.full ? 0 : longest_silence_ms(x);
 	case EXCHANGE_TUNNEL:
 		*progress = x->bytes_in + x->bytes_out;
 		return longest_silence_ms(x);
@@ -163,7 +164,7 @@ void exchange_rearm(struct exchange *x)
 void exchange_client_slow(struct exchange *x)
 {
 	struct exchange_pace *p = &x->pace;
-	bool late = now_of(x) >= body_due_ns(x), stalled = x->conn->stream.write_full;
+	bool late = now_of(x) >= body_due_ns(x), stalled = *x->client.full;
 
 	note_wait(x);
 	if (!late && (!p->waits || waited_ns(x) < period_ns(x))) {

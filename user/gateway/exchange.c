@@ -153,7 +153,7 @@ void exchange_end(struct exchange *x, bool keep, const struct h1_body *body)
 	x->up = NULL;
 	count(x);
 	access_log_write(x);
-	conn_exchange_done(x->conn, keep, body);
+	x->client.ops->done(x, keep, body);
 	x->next = g->ended;
 	g->ended = x;
 	loop_defer(g->env.loop, &g->reap);
@@ -188,15 +188,10 @@ void exchange_finish(struct exchange *x)
 
 void exchange_abort(struct exchange *x, enum termination end)
 {
-	struct conn *c = x->conn;
-	bool cut = exchange_answered(x) && x->until_close;
-
 	if (x->state == EXCHANGE_ENDED)
 		return;
 	x->end = end;
-	if (cut || end == TERMINATION_CLIENT_GONE || end == TERMINATION_CLIENT_STALLED) {
-		conn_close(c, cut);
-	}
+	x->client.ops->cut(x, end);
 	exchange_end(x, false, NULL);
 }
 
@@ -211,9 +206,9 @@ void exchange_fail(struct exchange *x, enum termination end, unsigned int status
 		respond_problem(x, end, status, detail);
 }
 
-int exchange_write_client(struct exchange *x, const struct buf *b)
+int exchange_write_client(struct exchange *x, const struct buf *b, enum client_piece piece)
 {
-	int err = stream_write(&x->conn->stream, buf_head(b), buf_len(b));
+	int err = x->client.ops->write(x, b, piece);
 
 	if (!err)
 		x->bytes_out += buf_len(b);

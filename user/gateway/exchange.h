@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "client.h"
 #include "conn.h"
 #include "policy/policy.h"
 #include "snapshot.h"
@@ -31,10 +32,10 @@ enum exchange_state {
 
 /* How fast a client is, over a period of body_timeout in which it was waited for. */
 struct exchange_pace {
-	uint64_t waited_ns;  /* of the period, up to since_ns */
-	uint64_t since_ns;   /* waits: from here on */
-	uint64_t in_mark;    /* bytes_in when the period began */
-	uint64_t taken_mark; /* bytes acknowledged when it was first full of response */
+	uint64_t waited_ns;	 /* of the period, up to since_ns */
+	uint64_t since_ns;	 /* waits: from here on */
+	uint64_t in_mark;	 /* bytes_in when the period began */
+	struct client_mark mark; /* when it was first full of response */
 	bool taken_known;
 	bool begun;
 	bool waits; /* the client is waited for now */
@@ -51,7 +52,8 @@ struct exchange_facts {
 struct exchange {
 	struct exchange *next; /* of those that ended in this turn */
 	struct gateway *gateway;
-	struct conn *conn;
+	struct conn *conn; /* whose client it is */
+	struct client client;
 	struct snapshot
 		*snapshot; /* pinned; NULL: it was let go, as are route, consumer, nearest */
 	struct exchange_facts *kept; /* then */
@@ -63,7 +65,7 @@ struct exchange {
 	struct timer timer;	   /* the endpoint's part */
 	enum exchange_state timed; /* what timer runs for; EXCHANGE_NEW: nothing */
 	uint64_t timed_progress;   /* what was moved when it was started */
-	struct exchange_pace pace; /* of the client: conn's timer */
+	struct exchange_pace pace; /* of the client: its timer */
 	struct buf head;	   /* for the endpoint, kept while it may be sent again */
 	size_t response_scanned;
 	struct h1_body request_body;
@@ -104,7 +106,7 @@ struct exchange {
 	uint64_t answered_ns; /* 0: none did */
 };
 
-/* NULL: no memory. */
+/* NULL: no memory. The client's side is the caller's to fill in. */
 struct exchange *exchange_new(struct conn *c);
 /* The head for the endpoint is in x->head: choose one and ask it. */
 void exchange_start(struct exchange *x);
@@ -119,7 +121,7 @@ void exchange_finish(struct exchange *x);
  * was queued for it is still sent, unless the cut would look like an end.
  */
 void exchange_abort(struct exchange *x, enum termination end);
-/* Over: give everything back. keep and body: see conn_exchange_done. */
+/* Over: give everything back. keep and body: see client_ops.done. */
 void exchange_end(struct exchange *x, bool keep, const struct h1_body *body);
 /* The endpoint failed before a response: ask again where that is safe, answer the client else. */
 void exchange_upstream_lost(struct exchange *x, int err);
@@ -128,13 +130,13 @@ void exchange_fail(struct exchange *x, enum termination end, unsigned int status
 		   const char *detail);
 /* After progress or a change of what is waited for: who has how long from here? (deadline.c) */
 void exchange_rearm(struct exchange *x);
-/* Queue for the client, counted. Negative errno of stream_write. */
-int exchange_write_client(struct exchange *x, const struct buf *b);
+/* Queue for the client, counted. Negative errno of client_ops.write. */
+int exchange_write_client(struct exchange *x, const struct buf *b, enum client_piece piece);
 
 void exchange_client_readable(struct exchange *x);
 void exchange_client_writable(struct exchange *x);
 void exchange_client_end(struct exchange *x, int err);
-void exchange_client_slow(struct exchange *x); /* conn's timer */
+void exchange_client_slow(struct exchange *x); /* client.timer */
 
 void exchange_reap(struct deferred *d); /* of the gateway */
 

@@ -71,7 +71,7 @@ static int write_framing(struct exchange *x, const struct http_head *h, struct b
  */
 static bool can_keep(const struct exchange *x)
 {
-	if (!x->keep_alive || conn_closes_soon(x->conn))
+	if (!x->keep_alive || x->client.ops->closes_soon(x))
 		return false;
 	if (x->request_done)
 		return true;

@@ -63,10 +63,9 @@ static bool pass_piece(struct exchange *x, struct str data)
 
 void relay_request_ended(struct exchange *x)
 {
-	if (x->state == EXCHANGE_CONNECTING && buf_len(&x->conn->stream.in))
+	if (x->state == EXCHANGE_CONNECTING && buf_len(x->client.in))
 		return; /* the rest may be there: send_head comes back to it */
-	if (x->up && buf_len(&x->conn->stream.in) &&
-	    (x->up->stream.write_full || x->up->stream.failed))
+	if (x->up && buf_len(x->client.in) && (x->up->stream.write_full || x->up->stream.failed))
 		return; /* nor is it known yet */
 	if (exchange_answered(x))
 		x->request_broken = true; /* it saw an answer, and saved itself the rest */
@@ -76,7 +75,7 @@ void relay_request_ended(struct exchange *x)
 
 void relay_request(struct exchange *x)
 {
-	struct buf *in = &x->conn->stream.in;
+	struct buf *in = x->client.in;
 	struct h1_error err = { 0 };
 	struct str data;
 
@@ -104,10 +103,10 @@ void relay_request(struct exchange *x)
 		if (x->request_body.done)
 			request_whole(x);
 	}
-	if (x->state != EXCHANGE_ENDED && x->conn->stream.read_ended && !x->request_done)
+	if (x->state != EXCHANGE_ENDED && *x->client.ended && !x->request_done)
 		relay_request_ended(x);
 	if (x->state == EXCHANGE_ENDED)
 		return;
-	stream_resume(&x->conn->stream);
+	x->client.ops->resume(x);
 	exchange_rearm(x);
 }

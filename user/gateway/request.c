@@ -181,6 +181,7 @@ static struct exchange *begin(struct conn *c)
 		conn_close(c, false);
 		return NULL;
 	}
+	client_h1_init(x);
 	c->exchange = x;
 	c->state = CONN_EXCHANGE;
 	c->scanned = 0;

@@ -102,7 +102,7 @@ static int write_head(const struct exchange *x, const struct problem *p, size_t 
  */
 static bool can_keep(const struct exchange *x)
 {
-	if (!x->keep_alive || x->request_broken || conn_closes_soon(x->conn))
+	if (!x->keep_alive || x->request_broken || x->client.ops->closes_soon(x))
 		return false;
 	if (x->request_done)
 		return true;
@@ -114,7 +114,7 @@ static void send_answer(struct exchange *x, const struct buf *out, int err, unsi
 			bool keep)
 {
 	if (!err)
-		err = exchange_write_client(x, out);
+		err = exchange_write_client(x, out, CLIENT_WHOLE);
 	if (err) {
 		exchange_abort(x, x->end);
 		return;

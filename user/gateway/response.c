@@ -41,7 +41,7 @@ static enum step take_interim(struct exchange *x, const struct http_head *h, int
 		return malformed(x, "101 to a request that asked for no upgrade");
 	/* HTTP/1.0 has no 1xx (RFC 9110 s15.2) */
 	if (x->minor && forward_interim(x, h, out) == 0 &&
-	    exchange_write_client(x, out) == -ENOSPC && switches)
+	    exchange_write_client(x, out, CLIENT_INTERIM) == -ENOSPC && switches)
 		return malformed(x, "no room for the response");
 	if (h->status == 100)
 		x->expect = false; /* from here it is the client's turn */
@@ -61,11 +61,12 @@ static enum step take_head(struct exchange *x, const struct http_head *h, int le
 
 	if (err)
 		return malformed(x, "a field that cannot be passed on");
-	err = exchange_write_client(x, out);
+	h1_body_init(&x->response_body, h);
+	err = exchange_write_client(x, out, x->response_body.done ? CLIENT_WHOLE : CLIENT_HEAD);
 	if (err == -ENOSPC && buf_len(out) <= CONN_OUT_MAX / 2) {
 		/* it is parsed again when the client took what is queued before it */
 		x->response_scanned = 0;
-		x->conn->stream.write_full = true;
+		*x->client.full = true;
 		return STEP_WAIT;
 	}
 	if (err == -ENOSPC) {
@@ -76,7 +77,6 @@ static enum step take_head(struct exchange *x, const struct http_head *h, int le
 	x->status = h->status;
 	x->answered_ns = clock_now_ns();
 	buf_clear(&x->head);
-	h1_body_init(&x->response_body, h);
 	if (!h->keep_alive || h->body == HTTP_BODY_UNTIL_CLOSE)
 		x->up_closes = true;
 	buf_consume(&x->up->stream.in, (size_t)len);
@@ -110,7 +110,6 @@ static enum step read_head(struct exchange *x)
 
 static enum step read_body(struct exchange *x)
 {
-	struct stream *client = &x->conn->stream;
 	struct buf *in = &x->up->stream.in;
 	struct h1_error err = { 0 };
 	struct str data = { NULL, 0 };
@@ -119,7 +118,7 @@ static enum step read_body(struct exchange *x)
 
 	if (!buf_len(in))
 		return STEP_WAIT;
-	len = relay_room(client, buf_len(in));
+	len = x->client.ops->room(x, buf_len(in));
 	if (!len)
 		return STEP_WAIT;
 	used = h1_body_read(&x->response_body, buf_head(in), len, &data, &err);
@@ -127,7 +126,7 @@ static enum step read_body(struct exchange *x)
 		return malformed(x, err.why);
 	if (!used && !data.len)
 		return STEP_WAIT;
-	if (data.len && relay_data(client, x->chunk_response, data))
+	if (data.len && x->client.ops->data(x, data))
 		return STEP_WAIT; /* the client failed, and its end is on the way */
 	x->bytes_out += data.len;
 	buf_consume(in, (size_t)used);
@@ -140,7 +139,7 @@ static enum step at_end(struct exchange *x)
 	struct h1_error err;
 	int failed = x->up->stream.failed ? x->up->stream.err : 0;
 
-	if (buf_len(&x->up->stream.in) && x->conn->stream.write_full)
+	if (buf_len(&x->up->stream.in) && *x->client.full)
 		return STEP_WAIT;
 	if (!exchange_answered(x)) {
 		exchange_upstream_lost(x, failed ? failed : -ECONNRESET);
@@ -156,14 +155,8 @@ static enum step at_end(struct exchange *x)
 /* Everything but the last chunk is queued; that one needs room too. */
 static enum step finish(struct exchange *x)
 {
-	struct stream *client = &x->conn->stream;
-
-	if (x->chunk_response) {
-		if (!relay_room(client, 1))
-			return STEP_WAIT;
-		if (h1_write_last_chunk(&client->out) == 0)
-			stream_write(client, "", 0);
-	}
+	if (x->client.ops->end(x))
+		return STEP_WAIT;
 	exchange_finish(x);
 	return STEP_OVER;
 }
@@ -182,7 +175,7 @@ static enum step step(struct exchange *x)
 		return s;
 	if (x->up->stream.failed && upstream_conn_salvage(x->up))
 		return STEP_ON;
-	if (x->up->stream.failed || (x->up->stream.read_ended && !x->conn->stream.write_full))
+	if (x->up->stream.failed || (x->up->stream.read_ended && !*x->client.full))
 		return at_end(x);
 	return STEP_WAIT;
 }
