@@ -39,7 +39,9 @@
 	X(ACCEPT_PAUSES, "agent_accept_pauses", "Pauses of a listener for want of resources.")     \
 	X(ACCEPT_STOPS, "agent_accept_stops", "Listeners whose socket will not accept again.")     \
 	X(LIMIT_OVERFLOW, "agent_limit_overflow", "Limits of requests that had no meter.")         \
-	X(OPTIONS_ANSWERED, "agent_options_answered", "OPTIONS * that the agent answered.")
+	X(OPTIONS_ANSWERED, "agent_options_answered", "OPTIONS * that the agent answered.")        \
+	X(PROXY_ANNOUNCED, "agent_proxy_announced", "Connections with an announced client.")       \
+	X(PROXY_REFUSED, "agent_proxy_refused", "Connections closed for their PROXY header.")
 
 enum metric_counter {
 #define METRIC_ENUM(id, name, help) METRIC_##id,

@@ -81,6 +81,42 @@ static const struct conf_row steer_rows[] = {
 static const struct conf_table conf_table_steer =
 	CONF_TABLE("steer", steer_rows, struct conf_steer, .shorthand = "prefix");
 
+static const struct conf_word proxy_others_words[] = { { "refuse", CONF_PROXY_REFUSE },
+						       { "serve", CONF_PROXY_SERVE },
+						       { NULL, 0 } };
+
+static const struct conf_row proxy_in_rows[] = {
+	{ .name = "from",
+	  CONF_LIST_AT(struct conf_proxy_in, from, n_from),
+	  .type = &conf_type_prefix,
+	  .flags = CONF_REQUIRED | CONF_FILLED,
+	  .max_items = 256,
+	  .help = "Proxies that are believed. Refusals of what they bring never become verdicts." },
+	{ .name = "required",
+	  CONF_AT(struct conf_proxy_in, required),
+	  .type = &conf_type_bool,
+	  .def = "true",
+	  .help = "Close their connections that begin without a header. false is for the time "
+		  "of a change: a client behind a proxy that adds none could write its own." },
+	{ .name = "others",
+	  CONF_AT(struct conf_proxy_in, others),
+	  .type = &conf_type_word,
+	  .words = proxy_others_words,
+	  .def = "refuse",
+	  .help = "Connections from elsewhere: close them, or serve them as they are, without "
+		  "looking for a header." },
+	{ .name = "timeout",
+	  CONF_AT(struct conf_proxy_in, timeout_ms),
+	  .type = &conf_type_duration,
+	  .def = "5s",
+	  .min = 10,
+	  .max = DAY_MS,
+	  .help = "For the header; the time for the TLS handshake begins behind it." },
+};
+
+static const struct conf_table conf_table_proxy_in =
+	CONF_TABLE("proxy_protocol", proxy_in_rows, struct conf_proxy_in, );
+
 #define LISTENER(field) CONF_AT(struct conf_listener, field)
 #define TIMEOUT(field)	LISTENER(field), .type = &conf_type_duration, .min = 10, .max = DAY_MS
 
@@ -115,6 +151,11 @@ static const struct conf_row listener_rows[] = {
 	  .max_items = CONF_CERTIFICATES_MAX,
 	  .help = "Chosen by the name that the client asks for, the first where none matches. "
 		  "Without any the listener speaks clear text." },
+	{ .name = "proxy_protocol",
+	  CONF_SUB_AT(struct conf_listener, proxy_protocol, &conf_table_proxy_in),
+	  .flags = CONF_NULLABLE,
+	  .help = "Take the client's address from a header of the PROXY protocol, version 1 or 2. "
+		  "Left out: no header is looked for." },
 	{ .name = "max_connections",
 	  LISTENER(max_connections),
 	  .type = &conf_type_number,

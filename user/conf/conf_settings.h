@@ -37,6 +37,17 @@ struct conf_steer {
 	uint8_t absent;	  /* enum steer_absent */
 };
 
+enum conf_proxy_others { CONF_PROXY_REFUSE, CONF_PROXY_SERVE };
+
+/* PROXY protocol of connections that come in. All zero: no header is looked for. */
+struct conf_proxy_in {
+	struct prefix *from; /* proxies that are believed */
+	size_t n_from;
+	bool required;	/* of them; otherwise what does not begin as a header is none */
+	uint8_t others; /* enum conf_proxy_others */
+	uint64_t timeout_ms;
+};
+
 struct conf_listener {
 	char *name;
 	struct addr address;
@@ -45,6 +56,7 @@ struct conf_listener {
 	size_t n_steer;
 	struct conf_certificate *certificates; /* none: clear text */
 	size_t n_certificates;
+	struct conf_proxy_in proxy_protocol;
 	uint32_t max_connections; /* per worker */
 	uint64_t handshake_timeout_ms;
 	uint64_t header_timeout_ms;	/* from the first byte to the end of the header */

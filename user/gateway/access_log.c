@@ -22,8 +22,10 @@ static void write_request(struct json_write *w, const struct exchange *x)
 
 	json_write_str(w, "request_id", (struct str) { x->id, EXCHANGE_ID_LEN });
 	json_write_str(w, "listener", str_of(c->listener->name));
-	json_write_str(w, "client", str_of(addr_format(&c->stream.peer, text)));
-	json_write_u64(w, "client_port", c->stream.peer_port);
+	json_write_str(w, "client", str_of(addr_format(&c->client, text)));
+	json_write_u64(w, "client_port", c->client_port);
+	if (c->announced)
+		json_write_str(w, "proxy", str_of(addr_format(&c->stream.peer, text)));
 	if (c->has_local) {
 		json_write_str(w, "local", str_of(addr_format(&c->local, text)));
 		json_write_u64(w, "local_port", c->local_port);

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "announce.h"
 #include "base/addr.h"
 #include "base/clock.h"
 #include "base/metric.h"
@@ -36,6 +37,15 @@ static void unlink_conn(struct conn *c)
 		loop_defer(g->env.loop, &g->drained);
 }
 
+void conn_stamp(struct conn *c, uint32_t now_s)
+{
+	struct presence *p = &c->gateway->presence;
+
+	presence_stamp_holds(p, &c->holds, &c->client, now_s);
+	if (c->announced) /* a verdict on the proxy would be one on them */
+		presence_stamp_holds(p, &c->holds, &c->stream.peer, now_s);
+}
+
 /* The stream is closed: the memory goes when no handler of this turn can still be in it. */
 static void forget(struct conn *c)
 {
@@ -47,7 +57,7 @@ static void forget(struct conn *c)
 	timer_stop(&c->timer);
 	loop_undefer(&c->work);
 	/* it was open until now */
-	presence_stamp_holds(&c->gateway->presence, &c->holds, &c->stream.peer, now_s);
+	conn_stamp(c, now_s);
 	metric_add(METRIC_CONNECTIONS_CLOSED, 1);
 	loop_defer(c->gateway->env.loop, &c->release);
 }
@@ -318,6 +328,8 @@ static void on_timer(struct timer *t)
 			return;
 		}
 		metric_add(METRIC_TIMEOUTS_CLIENT, 1);
+		if (announce_waits(c))
+			announce_refused(c->listener, &c->stream.peer, "no header in time");
 		break;
 	case CONN_IDLE:
 		if (still_sending(c)) {
@@ -356,7 +368,7 @@ static size_t in_max(const struct listener *l)
 }
 
 /* Returns negative errno; the stream has closed fd then. */
-static int open_stream(struct conn *c, int fd, const struct addr *peer, uint16_t port)
+static int open_stream(struct conn *c, int fd, const struct addr *peer, uint16_t port, bool await)
 {
 	struct gateway *g = c->gateway;
 	struct tls_context *tls = g->current->tls[c->listener->index];
@@ -367,8 +379,12 @@ static int open_stream(struct conn *c, int fd, const struct addr *peer, uint16_t
 		return err;
 	c->stream.peer = *peer;
 	c->stream.peer_port = port;
+	c->client = *peer;
+	c->client_port = port;
 	c->tls = tls != NULL;
-	if (tls)
+	if (await)
+		err = announce_await(c, tls);
+	else if (tls)
 		err = tls_accept(&c->stream, tls);
 	if (err)
 		stream_close(&c->stream);
@@ -387,6 +403,7 @@ static void note_local(struct conn *c, int fd)
 
 void conn_accept(struct listener *l, int fd, const struct addr *peer, uint16_t port)
 {
+	enum announce_verdict verdict;
 	struct conn *c = NULL;
 
 	if (l->n_conns < l->conf.max_connections)
@@ -398,17 +415,25 @@ void conn_accept(struct listener *l, int fd, const struct addr *peer, uint16_t p
 	}
 	c->gateway = l->gateway;
 	c->listener = l;
+	verdict = announce_judge(c, peer);
+	if (verdict == ANNOUNCE_REFUSE) {
+		announce_refused(l, peer, "not from a proxy that is trusted");
+		close(fd);
+		free(c);
+		return;
+	}
 	c->timer.on_due = on_timer;
 	c->work.run = on_work;
 	c->release.run = on_release;
 	note_local(c, fd);
-	if (open_stream(c, fd, peer, port)) {
+	if (open_stream(c, fd, peer, port, verdict == ANNOUNCE_AWAIT)) {
 		metric_add(METRIC_CONNECTIONS_REFUSED, 1);
 		free(c);
 		return;
 	}
 	link_conn(c);
-	conn_timer(c, l->conf.handshake_timeout_ms);
+	conn_timer(c, announce_waits(c) ? l->conf.proxy_protocol.timeout_ms
+					: l->conf.handshake_timeout_ms);
 }
 
 void conn_close_idle(struct gateway *g, const struct listener *l)

@@ -46,10 +46,14 @@ struct conn {
 	bool hurried;		 /* handshake: was silent when a drain began */
 	bool tunnel;		 /* no request will come any more */
 	bool served;		 /* a request; a client that was not is about to send one */
+	bool from_proxy;	 /* the peer is a proxy that announces: no verdict is for it */
+	bool announced;		 /* client is what it said, not the peer */
 	const char *tls_version; /* NULL: clear text */
+	struct addr client;	 /* who asks: in logs, fields, presence. Never for verdicts */
 	struct addr local;	 /* what the client dialled, where has_local */
+	uint16_t client_port;
 	uint16_t local_port;
-	bool has_local; /* its listener is at more than one place */
+	bool has_local; /* its listener is at more than one place, or it was announced */
 	struct presence_holds holds;
 };
 
@@ -82,6 +86,9 @@ uint64_t conn_bytes_taken(const struct conn *c);
 void conn_asks_no_more(struct conn *c);
 /* New responses are to say Connection: close. */
 bool conn_closes_soon(const struct conn *c);
+
+/* Its consumers were served at the client's address, and at the peer's. */
+void conn_stamp(struct conn *c, uint32_t now_s);
 
 /* Close connections between two requests; of this listener, NULL: all. */
 void conn_close_idle(struct gateway *g, const struct listener *l);

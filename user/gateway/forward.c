@@ -63,8 +63,7 @@ static int write_identity(const struct exchange *x, struct buf *out)
 {
 	const struct conn *c = x->conn;
 	char text[ADDR_TEXT_MAX];
-	int err = h1_write_field(out, F("X-Forwarded-For"),
-				 str_of(addr_format(&c->stream.peer, text)));
+	int err = h1_write_field(out, F("X-Forwarded-For"), str_of(addr_format(&c->client, text)));
 
 	if (!err)
 		err = h1_write_field(out, F("X-Forwarded-Proto"), c->tls ? F("https") : F("http"));

@@ -23,7 +23,7 @@ static void on_presence_due(struct timer *t)
 
 	for (struct conn *c = g->conns; c; c = c->next) {
 		if (c->state != CONN_CLOSED)
-			presence_stamp_holds(&g->presence, &c->holds, &c->stream.peer, now_s);
+			conn_stamp(c, now_s);
 	}
 	if (g->current)
 		every_ms = g->current->conf->pushdown.nat_memory_ms / 3;

@@ -28,7 +28,9 @@ struct listener {
 	uint32_t n_conns;
 	uint32_t n_tunnels; /* of those: they never ask again, and need no `last` */
 	bool removed;
-	struct snapshot *last;		/* removed: what its connections are still decided by */
+	uint64_t proxy_logged_ns; /* the last connection refused for want of a header: 0 none */
+	uint64_t proxy_unlogged;  /* since then */
+	struct snapshot *last;	  /* removed: what its connections are still decided by */
 	struct listener_socket *socket; /* NULL: does not accept */
 };
 

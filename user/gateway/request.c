@@ -119,6 +119,8 @@ static void report_refusal(struct exchange *x, const struct policy_exchange *p)
 		.reason = p->refusal.reason,
 	};
 
+	if (x->conn->from_proxy) /* it stands for everybody behind it */
+		return;
 	if (env->on_refusal && r.reason != VERDICT_REASON_OPERATOR)
 		env->on_refusal(&r, env->ctx);
 }
@@ -137,6 +139,16 @@ static bool ask_policies(struct exchange *x, struct policy_exchange *p)
 	report_refusal(x, p);
 	respond_refusal(x, &p->refusal);
 	return false;
+}
+
+static void stamp(const struct exchange *x)
+{
+	struct presence *p = &x->gateway->presence;
+	uint32_t now_s = (uint32_t)(loop_now_ns(x->gateway->env.loop) / NS_PER_S);
+
+	presence_stamp(p, &x->conn->client, x->consumer->id, now_s);
+	if (x->conn->announced)
+		presence_stamp(p, &x->conn->stream.peer, x->consumer->id, now_s);
 }
 
 /* false: answered. */
@@ -167,8 +179,7 @@ static bool serve(struct exchange *x, const struct http_head *h)
 	}
 	if (x->consumer) {
 		presence_hold(&x->conn->holds, x->consumer->id);
-		presence_stamp(&g->presence, &x->conn->stream.peer, x->consumer->id,
-			       (uint32_t)(loop_now_ns(g->env.loop) / NS_PER_S));
+		stamp(x);
 	}
 	return true;
 }
