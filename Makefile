@@ -18,7 +18,7 @@ MAKEFLAGS += -j$(shell nproc 2>/dev/null || echo 2)
 endif
 
 # Goals that have to work before any package is there, and that compile nothing.
-BARE_GOALS := help deps clean test test-long lint fmt fuzz fuzz-dataplane bench demo demo-remove uninstall \
+BARE_GOALS := help deps clean test test-long lint fmt fuzz fuzz-dataplane bench bench-http demo demo-remove uninstall \
 	test-kernels verifier-table
 ifneq ($(filter-out $(BARE_GOALS),$(or $(MAKECMDGOALS),all)),)
 NEEDS_BUILD := 1

@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
 # bench.sh BUILD [PATTERN]: run the benchmarks of selftests/bench, one after the other.
+# bench.sh BUILD http/compare.py: only that, which is not one of them.
 # Each gets the folder for its JSON as its argument and prints a table.
 set -u
 
@@ -21,6 +22,10 @@ if [ "$(id -u)" != 0 ]; then
 	exit 1
 fi
 "$root/scripts/users.sh" || exit 1
+if [ "$pattern" = http/compare.py ]; then
+	"$root/selftests/bench/$pattern" "$build/bench" </dev/null
+	exit
+fi
 for program in "$build"/bench-bin/bench_* "$root"/selftests/bench/bench_*.sh "$root"/selftests/bench/bench_*.py; do
 	[ -x "$program" ] || continue
 	case $(basename "$program") in *"$pattern"*) ;; *) continue ;; esac

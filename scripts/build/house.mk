@@ -57,6 +57,12 @@ bench:
 	@scripts/deps.sh install build test lint
 	+@$(SUBMAKE) -s all bench-bin harness-bin && scripts/bench.sh $(BUILD) '$(T)'
 
+## bench-http: CPU a request and memory a connection, beside nginx and HAProxy (ROUNDS=15 T=pattern)
+.PHONY: bench-http
+bench-http:
+	@scripts/deps.sh install build test
+	+@$(SUBMAKE) -s all http-bin && scripts/bench.sh $(BUILD) http/compare.py
+
 ## demo: show the whole job in namespaces on this machine (KEEP=1 leaves it standing)
 .PHONY: demo
 demo:

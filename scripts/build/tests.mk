@@ -5,6 +5,7 @@
 #   selftests/bpf/test_X.c    -> $(BUILD)/bpf-tests/test_X     the same, needs root and BPF
 #   selftests/model/X.c       -> $(BUILD)/bpf-tests/X          test_model, fuzz_dataplane: with the library of bpf/
 #   selftests/bench/bench_X.c -> $(BUILD)/bench-bin/bench_X    argument: the folder for its JSON
+#   selftests/bench/http/*.c  -> $(BUILD)/bench-bin/http_{load,upstream}: what `make bench-http` starts
 #   selftests/harness/X.c     -> $(BUILD)/harness/X            what end-to-end tests and benchmarks start
 #   selftests/fuzz/fuzz_X.c   -> $(BUILD)/fuzz/fuzz_X          libFuzzer, the library again with clang
 # The other .c files of such a folder are a library for the programs of that folder.
@@ -61,6 +62,12 @@ $(MODEL_BINS): $(BUILD)/bpf-tests/%: $(BUILD)/obj/selftests/model/%.o $(BUILD)/o
 $(BENCH_BINS): $(BUILD)/bench-bin/%: $(BUILD)/obj/selftests/bench/%.o $(BUILD)/obj/bench.a $(BUILD)/libsluice.a
 	$(link_test)
 
+HTTP_BINS := $(BUILD)/bench-bin/http_load $(BUILD)/bench-bin/http_upstream
+$(BUILD)/bench-bin/http_load: $(addprefix $(BUILD)/obj/selftests/bench/http/,load.o client.o)
+	$(link_test)
+$(BUILD)/bench-bin/http_upstream: $(BUILD)/obj/selftests/bench/http/upstream.o
+	$(link_test)
+
 $(HARNESS_BINS): $(BUILD)/harness/%: $(BUILD)/obj/selftests/harness/%.o
 	$(link_test)
 
@@ -103,15 +110,16 @@ $(SAN_BINS): $(BUILD)/san/unit/%: $(BUILD)/fuzz/obj/selftests/unit/%.o $(BUILD)/
 $(BUILD)/san/sluiced: $(SAN_MAIN) $(BUILD)/fuzz/libsluice.a
 	$(link_sanitized)
 
-## unit, bpf-tests, bench-bin, harness-bin, fuzz-bin, san-bin: build those programs, run none
-.PHONY: unit bpf-tests bench-bin harness-bin fuzz-bin san-bin
+## unit, bpf-tests, bench-bin, http-bin, harness-bin, fuzz-bin, san-bin: build those programs, run none
+.PHONY: unit bpf-tests bench-bin http-bin harness-bin fuzz-bin san-bin
 unit: $(UNIT_BINS)
 bpf-tests: $(BPF_BINS) $(MODEL_BINS)
 bench-bin: $(BENCH_BINS)
+http-bin: $(HTTP_BINS)
 harness-bin: $(HARNESS_BINS)
 fuzz-bin: $(FUZZ_BINS)
 san-bin: $(SAN_BINS) $(BUILD)/san/sluiced
 
 .SECONDARY:
--include $(wildcard $(BUILD)/obj/selftests/*/*.d) $(wildcard $(BUILD)/fuzz/obj/*/*.d \
+-include $(wildcard $(BUILD)/obj/selftests/*/*.d) $(wildcard $(BUILD)/obj/selftests/bench/http/*.d) $(wildcard $(BUILD)/fuzz/obj/*/*.d \
 	$(BUILD)/fuzz/obj/*/*/*.d $(BUILD)/fuzz/obj/*/*/*/*.d)
