@@ -138,6 +138,7 @@ __noinline int explain_slot(__u32 slot, __u32 ring)
 		return 0;
 	t->slot = slot;
 	t->ring = ring;
+	t->flags |= EXPLAIN_RING;
 	return 0;
 }
 

@@ -16,6 +16,7 @@
 #include "explain_text.h"
 #include "limit_explain.h"
 #include "request.h"
+#include "vip_show.h"
 
 #define SPORT_DEFAULT 40000 /* which backend it is depends on it */
 
@@ -205,7 +206,7 @@ static void add_backend(json_t *data, const struct work *w)
 		return;
 	backend = json_pack("{s:s,s:s,s:s,s:I}", "name", b->conf->name, "address",
 			    addr_format(&b->conf->address, text), "mode",
-			    explain_mode_name(w->view.vip), "id", (json_int_t)t->backend_id);
+			    vip_show_mode(w->view.vip), "id", (json_int_t)t->backend_id);
 	if (backend && t->quic != EXPLAIN_QUIC_ROUTED && !explain_by_flow(t)) {
 		json_object_set_new(backend, "slot", json_integer((json_int_t)t->slot));
 		json_object_set_new(backend, "ring", json_integer((json_int_t)t->ring));

@@ -12,6 +12,7 @@
 #include "sluice/abi/drop_reason.h"
 #include "sluice/abi/guard.h"
 #include "sluice/abi/verdict.h"
+#include "vip_show.h"
 
 #define LABEL(id, label, doc) label,
 #define DOC(id, label, doc)   doc,
@@ -60,18 +61,6 @@ const char *explain_result_name(enum explain_result result)
 const char *explain_reason_name(const struct explain_trace *t)
 {
 	return t->reason < COUNT(drop_labels) ? drop_labels[t->reason] : "?";
-}
-
-const char *explain_mode_name(const struct conf_vip *vip)
-{
-	static const char *const names[] = {
-		[BACKEND_L2] = "l2",
-		[BACKEND_IPIP] = "ipip",
-		[BACKEND_GUE] = "gue",
-		[BACKEND_NAT] = "nat",
-	};
-
-	return (size_t)vip->mode < COUNT(names) ? names[vip->mode] : "?";
 }
 
 static const char *reason_doc(const struct explain_trace *t)
@@ -133,7 +122,7 @@ static void vip_text(const struct explain_view *v, char *ret)
 		snprintf(ret, EXPLAIN_TEXT_MAX, "%s (%s, id %u, mode %s)%s",
 			 v->vip ? v->vip->name : "?",
 			 v->vip ? vip_place_format(v->vip, place) : "?", t->vip_id,
-			 v->vip ? explain_mode_name(v->vip) : "?",
+			 v->vip ? vip_show_mode(v->vip) : "?",
 			 t->flags & EXPLAIN_QUOTES ? ", by the packet that the error quotes" : "");
 }
 
@@ -194,7 +183,7 @@ static const char *moved_text(const struct explain_trace *t)
 
 bool explain_by_flow(const struct explain_trace *t)
 {
-	return t->backend_id && t->stage[EXPLAIN_NAT] == EXPLAIN_TX;
+	return t->backend_id && !(t->flags & EXPLAIN_RING) && t->quic != EXPLAIN_QUIC_ROUTED;
 }
 
 /* What chose the backend, or none. */
@@ -270,12 +259,14 @@ static void nat_text(const struct explain_view *v, enum explain_stage stage, cha
 {
 	const struct explain_trace *t = v->trace;
 	const bool is_nat = v->vip && v->vip->mode == BACKEND_NAT;
+	const bool is_routed = is_nat && !v->vip->n_snat;
 
 	if (t->stage[stage] == EXPLAIN_TX)
 		snprintf(ret, EXPLAIN_TEXT_MAX, "%s, by %s",
-			 stage == EXPLAIN_NAT_BACK   ? "an answer, translated back"
-			 : t->flags & EXPLAIN_BEGINS ? "it begins a flow, from a port taken then"
-						     : "translated as its flow is",
+			 stage == EXPLAIN_NAT_BACK	? "an answer, translated back"
+			 : !(t->flags & EXPLAIN_BEGINS) ? "translated as its flow is"
+			 : is_routed			? "it begins a flow, from its own port"
+				     : "it begins a flow, from a port taken then",
 			 v->egress);
 	else if (t->stage[stage] == EXPLAIN_DROP)
 		snprintf(ret, EXPLAIN_TEXT_MAX, "%s", reason_doc(t));
@@ -287,8 +278,7 @@ static void nat_text(const struct explain_view *v, enum explain_stage stage, cha
 		snprintf(ret, EXPLAIN_TEXT_MAX, "its backend is not of mode nat");
 	else
 		snprintf(ret, EXPLAIN_TEXT_MAX, "%s",
-			 t->backend_id ? "its flow, or the ring, has a backend"
-				       : "it has no flow yet");
+			 explain_by_flow(t) ? "its flow has a backend" : "it has no flow yet");
 }
 
 void explain_stage_text(const struct explain_view *v, enum explain_stage stage,

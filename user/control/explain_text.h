@@ -23,8 +23,7 @@ struct explain_view {
 const char *explain_stage_name(enum explain_stage stage);
 const char *explain_result_name(enum explain_result result);
 const char *explain_reason_name(const struct explain_trace *t);
-const char *explain_mode_name(const struct conf_vip *vip);
-/* Mode nat: the packet's flow has its backend, whatever the ring says by now. */
+/* Mode nat: the packet's flow has its backend, and the ring was not asked. */
 bool explain_by_flow(const struct explain_trace *t);
 /* What the stage found and what it decides. */
 void explain_stage_text(const struct explain_view *v, enum explain_stage stage,

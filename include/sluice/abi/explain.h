@@ -48,6 +48,7 @@ enum explain_flag {
 	EXPLAIN_EXEMPT = 8,   /* an allow prefix has the source */
 	EXPLAIN_ANSWERS = 16, /* UDP to a service whose answers are limited: it would get credit */
 	EXPLAIN_BEGINS = 32,  /* it begins a flow that is translated */
+	EXPLAIN_RING = 64,    /* its vip's ring was asked: slot and ring say where */
 };
 
 /* What the connection id says, of a packet to a vip that reads them. */
