@@ -11,12 +11,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "dataplane/dataplane_state.h"
 #include "dataplane/vip_map.h"
 #include "dataplane/vip_state.h"
 #include "dataplane_lab.h"
+#include "observe/prometheus.h"
+#include "observe/text.h"
 
 #define VIPS 20
 #define EACH 500
@@ -247,12 +250,37 @@ static void a_vip_that_comes_back_at_once_has_other_ids(void **state)
 	assert_int_not_equal(is, was);
 }
 
+/* More than a power of two that somebody might have taken for enough. */
+static void metrics_have_all_backends_of_a_vip(void **state)
+{
+	struct world *w = *state;
+	const struct prometheus_source source = { .conf = &w->conf, .dataplane = w->dp };
+	struct buf out;
+	struct text t = { .out = &out };
+	const char *at;
+	size_t n = 0;
+
+	w->conf.n_vips = 1;
+	w->vips[0].mode = BACKEND_NAT;
+	w->vips[0].n_backends = ALL;
+	apply(w);
+	buf_init(&out, 64 << 20);
+	nat_write(&source, &t);
+	assert_false(t.failed);
+	assert_int_equal(buf_add(&out, "", 1), 0);
+	for (at = buf_head(&out); (at = strstr(at, "\nsluice_kernel_nat_exhausted_total{")); at++)
+		n++;
+	buf_clear(&out);
+	assert_int_equal(n, ALL);
+}
+
 int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, world_open, world_close)
 	const struct CMUnitTest tests[] = {
 		TEST(a_change_of_one_fills_one_ring),
 		TEST(a_vip_that_comes_back_at_once_has_other_ids),
+		TEST(metrics_have_all_backends_of_a_vip),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -65,6 +65,24 @@ static void print_backend_shares(json_t *backends, FILE *out)
 	table_print(backends, columns, out);
 }
 
+/* Of mode nat only: flows that began, and those that could not, for want of a port or of room. */
+static void print_backend_nat(json_t *backends, FILE *out)
+{
+	static const struct table_column columns[] = {
+		{ "NAME", "name" },
+		{ "OPENED", "flows_opened" },
+		{ "EXPIRED", "flows_expired" },
+		{ "EXHAUSTED", "nat_exhausted" },
+		{ "FULL", "nat_full" },
+		{ "ANSWERS", "answer_packets" },
+		{ "BYTES", "answer_bytes" },
+		{ 0 },
+	};
+
+	fputc('\n', out);
+	table_print(backends, columns, out);
+}
+
 /* Removed, with flows that go on; of mode nat only. */
 static void print_leaving(json_t *leaving, FILE *out)
 {
@@ -81,11 +99,12 @@ static void print_leaving(json_t *leaving, FILE *out)
 
 void print_vip(json_t *data, FILE *out)
 {
-	static const char *const head[] = { "name",	     "address",	       "protocol",
-					    "limit",	     "health",	       "all_down",
-					    "packets",	     "bytes",	       "dropped_packets",
-					    "dropped_bytes", "connections",    "share_since",
-					    "window_open",   "window_left_ms", "flows_noted" };
+	static const char *const head[] = {
+		"name",	       "address",	  "protocol",	    "mode",
+		"limit",       "health",	  "all_down",	    "packets",
+		"bytes",       "dropped_packets", "dropped_bytes",  "connections",
+		"share_since", "window_open",	  "window_left_ms", "flows_noted"
+	};
 	static const struct table_column columns[] = {
 		{ "NAME", "name" },	    { "ADDRESS", "address" }, { "STATE", "state" },
 		{ "WEIGHT", "weight" },	    { "NOW", "weight_now" },  { "FLOWS", "flows" },
@@ -113,6 +132,8 @@ void print_vip(json_t *data, FILE *out)
 		fputc('\n', out);
 		table_print(backends, ids, out);
 	}
+	if (json_object_get(data, "leaving"))
+		print_backend_nat(backends, out);
 	print_leaving(json_object_get(data, "leaving"), out);
 	if (*json_string_value(json_object_get(data, "health")))
 		print_backend_probes(backends, out);

@@ -57,13 +57,6 @@ static int append_backends(struct dataplane *dp, const struct conf_vip *vip, jso
 	return 0;
 }
 
-static const char *const mode_names[] = {
-	[BACKEND_L2] = "l2",
-	[BACKEND_IPIP] = "ipip",
-	[BACKEND_GUE] = "gue",
-	[BACKEND_NAT] = "nat",
-};
-
 static json_t *vip_json(struct dataplane *dp, const struct conf_vip *vip)
 {
 	struct stats_vip stats = { 0 };
@@ -72,8 +65,8 @@ static json_t *vip_json(struct dataplane *dp, const struct conf_vip *vip)
 	vip_map_stats(dp, vip_map_id(dp, vip->name), &stats);
 	return json_pack("{s:s,s:s,s:s,s:s,s:s,s:I,s:o,s:o,s:I}", "name", vip->name, "address",
 			 vip_place_format(vip, text), "protocol",
-			 vip->protocol == IPPROTO_UDP ? "udp" : "tcp", "mode",
-			 mode_names[vip->mode], "limit", vip->limit ? vip->limit : "", "backends",
+			 vip->protocol == IPPROTO_UDP ? "udp" : "tcp", "mode", vip_show_mode(vip),
+			 "limit", vip->limit ? vip->limit : "", "backends",
 			 (json_int_t)vip->n_backends, "forwarded", count_json(&stats.forwarded),
 			 "dropped", count_json(&stats.dropped), "connections",
 			 (json_int_t)stats.connections);

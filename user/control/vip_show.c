@@ -19,6 +19,18 @@ static const char *const type_names[] = {
 	[CONF_HEALTH_HTTPS] = "https", [CONF_HEALTH_UDP] = "udp", [CONF_HEALTH_DNS] = "dns",
 };
 
+const char *vip_show_mode(const struct conf_vip *vip)
+{
+	static const char *const names[] = {
+		[BACKEND_L2] = "l2",
+		[BACKEND_IPIP] = "ipip",
+		[BACKEND_GUE] = "gue",
+		[BACKEND_NAT] = "nat",
+	};
+
+	return (size_t)vip->mode < sizeof(names) / sizeof(names[0]) ? names[vip->mode] : "?";
+}
+
 const char *vip_show_state(const struct conf_backend *b, bool has_hop,
 			   const struct health_info *health)
 {
@@ -246,11 +258,11 @@ int vip_show(struct control_request *r, struct dataplane *dp, const struct conf_
 	n = n < vip->n_backends ? n : vip->n_backends;
 	vip_map_stats(dp, vip_map_id(dp, vip->name), &stats);
 	r->data = json_pack(
-		"{s:s,s:s,s:s,s:s,s:s,s:I,s:s,s:I,s:I,s:I,s:I,s:I,s:o,s:o}", "name", vip->name,
+		"{s:s,s:s,s:s,s:s,s:s,s:s,s:I,s:s,s:I,s:I,s:I,s:I,s:I,s:o,s:o}", "name", vip->name,
 		"address", vip_place_format(vip, text), "protocol",
-		vip->protocol == IPPROTO_UDP ? "udp" : "tcp", "limit", vip->limit ? vip->limit : "",
-		"health", type_names[vip->health.type], "slow_start_ms",
-		(json_int_t)vip->slow_start_ms, "all_down",
+		vip->protocol == IPPROTO_UDP ? "udp" : "tcp", "mode", vip_show_mode(vip), "limit",
+		vip->limit ? vip->limit : "", "health", type_names[vip->health.type],
+		"slow_start_ms", (json_int_t)vip->slow_start_ms, "all_down",
 		vip->all_down == CONF_ALL_DOWN_DROP ? "drop" : "last-known", "packets",
 		(json_int_t)stats.forwarded.packets, "bytes", (json_int_t)stats.forwarded.bytes,
 		"dropped_packets", (json_int_t)stats.dropped.packets, "dropped_bytes",

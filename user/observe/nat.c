@@ -3,12 +3,22 @@
 #include <stddef.h>
 #include <stdlib.h>
 
+#include "base/cleanup.h"
 #include "dataplane/nat_map.h"
 #include "dataplane/vip_map.h"
 #include "prometheus.h"
 #include "text.h"
 
-#define BACKENDS_MAX 1024
+/* Of the vip with most of them, in the revision in force. */
+static size_t most_backends(const struct conf *conf)
+{
+	size_t most = 0;
+
+	for (size_t i = 0; i < conf->n_vips; i++)
+		if (conf->vips[i].mode == BACKEND_NAT && conf->vips[i].n_backends > most)
+			most = conf->vips[i].n_backends;
+	return most;
+}
 
 static void write_backends(const struct prometheus_source *src, struct text *t)
 {
@@ -32,18 +42,18 @@ static void write_backends(const struct prometheus_source *src, struct text *t)
 		{ "sluice_kernel_nat_answer_bytes_total", "And their bytes.",
 		  offsetof(struct stats_nat, answer_bytes) },
 	};
-	struct vip_backend_state *rows = calloc(BACKENDS_MAX, sizeof(*rows));
+	const size_t room = most_backends(src->conf);
+	CLEANUP_FREE struct vip_backend_state *rows = calloc(room + 1, sizeof(*rows));
 
 	for (size_t c = 0; rows && c < sizeof(columns) / sizeof(columns[0]); c++) {
 		text_family(t, columns[c].name, "counter", columns[c].help);
 		for (size_t i = 0; i < src->conf->n_vips; i++) {
 			const char *vip = src->conf->vips[i].name;
-			size_t n =
-				src->conf->vips[i].mode != BACKEND_NAT
-					? 0
-					: vip_map_backends(src->dataplane, vip, rows, BACKENDS_MAX);
+			size_t n = src->conf->vips[i].mode != BACKEND_NAT
+					   ? 0
+					   : vip_map_backends(src->dataplane, vip, rows, room);
 
-			n = n < BACKENDS_MAX ? n : BACKENDS_MAX;
+			n = n < room ? n : room;
 			for (size_t j = 0; j < n; j++)
 				text_sample(t, columns[c].name,
 					    *(const __u64 *)((const char *)&rows[j].nat +
@@ -51,7 +61,6 @@ static void write_backends(const struct prometheus_source *src, struct text *t)
 					    "vip", vip, "backend", rows[j].conf->name, NULL);
 		}
 	}
-	free(rows);
 }
 
 void nat_write(const struct prometheus_source *src, struct text *t)
