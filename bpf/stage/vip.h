@@ -114,6 +114,8 @@ static __always_inline bool vip_ring_ask(struct pkt *p, const struct vip *vip, _
 	hash = *(volatile __u64 *)word; /* of both parts of a slot at once */
 	p->backend_id = VIP_SLOT_BACKEND(hash);
 	before = VIP_SLOT_BEFORE(hash);
+	if (before == VIP_BEFORE_RING)
+		before = (__u32)vip_flow_before(&p->facts, vip);
 	if (before)
 		vip_flow_choose(&p->facts, before);
 	return true;

@@ -15,6 +15,7 @@
 #include "../explain.h"
 #include "../lib/proto.h"
 #include "../pipeline.h"
+#include "sluice/abi/flow_hash.h"
 #include "sluice/abi/vip_flow.h"
 
 struct {
@@ -49,6 +50,22 @@ struct {
 	__type(value, struct backend);
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } backends SEC(".maps");
+
+/* BPF_F_INNER_MAP (Linux 5.10): each has its own size. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, VIP_BEFORE_VIPS);
+	__type(key, __u32);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+	__array(
+		values, struct {
+			__uint(type, BPF_MAP_TYPE_ARRAY);
+			__uint(max_entries, 1);
+			__uint(map_flags, BPF_F_INNER_MAP);
+			__uint(key_size, sizeof(__u32)); /* clang 14 loses types in here */
+			__uint(value_size, sizeof(struct vip_before));
+		});
+} vip_before SEC(".maps");
 
 #define VIP_FLOW_SECOND_NS 1000000000ULL
 
@@ -126,6 +143,34 @@ static __always_inline bool vip_flow_follow(struct pkt_facts *p, __u64 now, bool
 		*(volatile __u64 *)&f->seen_ns = now;
 	p->backend_id = f->backend;
 	return true;
+}
+
+/*
+ * Whose the flow was by the ring of before, which had another size: the backend's id, or
+ * VIP_BEFORE_NONE. A global function: only while a size changes does anybody need its hash again.
+ */
+__noinline int vip_flow_before(const struct pkt_facts *p, const struct vip *vip)
+{
+	const struct vip_before *was;
+	const struct vip_window *w;
+	const struct backend *b;
+	__u32 id, slot;
+	void *ring;
+
+	if (!p || !vip) /* never; a global function's arguments may be, for the verifier */
+		return (int)VIP_BEFORE_NONE;
+	id = vip->id;
+	w = bpf_map_lookup_elem(&vip_window, &id);
+	ring = bpf_map_lookup_elem(&vip_before, &id);
+	if (!w || !ring)
+		return (int)VIP_BEFORE_NONE;
+	slot = flow_hash_vip_slot_of(&p->flow, vip, *(const volatile __u32 *)&w->before_size);
+	was = bpf_map_lookup_elem(ring, &slot);
+	if (!was)
+		return (int)VIP_BEFORE_NONE;
+	id = was->backend;
+	b = bpf_map_lookup_elem(&backends, &id);
+	return (int)(b && b->generation == was->generation ? id : VIP_BEFORE_NONE);
 }
 
 /* p->backend_id is what the ring says now, `before` what it said: make it the packet's. */

@@ -153,6 +153,10 @@ static void empty_map(const struct bpf_map *map)
 	case BPF_MAP_TYPE_LPM_TRIE:
 		empty_hash(map);
 		return;
+	case BPF_MAP_TYPE_ARRAY_OF_MAPS: /* by vip */
+		for (uint32_t vip = 0; vip < PLANE_VIPS; vip++)
+			bpf_map_delete_elem(bpf_map__fd(map), &vip);
+		return;
 	default:
 		fail_msg("%s: nobody knows how to empty it", bpf_map__name(map));
 	}

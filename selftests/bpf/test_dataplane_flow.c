@@ -110,6 +110,93 @@ static void changes_restarts_and_the_end_move_no_flow(void **state)
 	assert_true(nothing_is_noted(w));
 }
 
+/* As the agent does it: the new ones are in force before those of before are closed. */
+static void reload(struct vip_lab *w)
+{
+	struct dataplane *next = lab_dataplane(w->lab, &w->conf_dp);
+
+	vip_map_stop(w->dp);
+	dataplane_close(w->dp);
+	w->dp = next;
+	assert_int_equal(dataplane_attach(w->dp, &w->conf_dp), 0);
+	vip_lab_apply(w);
+}
+
+static void forget_notes(struct vip_lab *w)
+{
+	const int fd = pinned_map_fd(w->dp, "vip_flow");
+	struct flow_key key;
+
+	while (bpf_map_get_next_key(fd, NULL, &key) == 0)
+		assert_int_equal(bpf_map_delete_elem(fd, &key), 0);
+}
+
+static bool ring_has_its_size(void *ctx)
+{
+	struct vip_lab *w = ctx;
+	const uint32_t slots = vip_lab_state(w, 0).slots + vip_lab_state(w, 1).slots;
+
+	return slots == (w->vip.ring_size ? w->vip.ring_size : w->conf_dp.ring_size) &&
+	       !w->dp->vip->services[0].dirty;
+}
+
+/* The ring in force, with the notes of none and then with those that this makes. */
+static void check_size(struct vip_lab *w, const struct vip_arrivals *a)
+{
+	lab_until(w->lab, ring_has_its_size, w);
+	assert_true(flows(w).is_open && flows(w).left_ms > 3500 * 1000);
+	forget_notes(w);
+	assert_same(w, a);
+	assert_same(w, a);
+}
+
+static bool has_before(struct vip_lab *w)
+{
+	uint32_t vip = vip_map_id(w->dp, "web"), id;
+
+	return bpf_map_lookup_elem(pinned_map_fd(w->dp, "vip_before"), &vip, &id) == 0;
+}
+
+static void a_ring_of_another_size_moves_no_flow(void **state)
+{
+	static const uint32_t sizes[] = { 1021, 61, 251 };
+	struct vip_lab *w = *state;
+	struct vip_arrivals a = begin(w);
+	uint64_t noted;
+
+	assert_false(has_before(w));
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		w->conf_dp.ring_size = sizes[i];
+		reload(w);
+		check_size(w, &a);
+	}
+	w->vip.ring_size = 31;
+	vip_lab_apply(w);
+	check_size(w, &a);
+	assert_true(has_before(w));
+	/* Another change meanwhile: who is noted stays, and so do flows of before it all. */
+	apply_weights(w, 1, 0);
+	lab_until(w->lab, vip_lab_second_is_out, w);
+	forget_notes(w);
+	assert_same(w, &a);
+	noted = flows(w).counts.noted;
+	assert_true(noted > 0);
+	window(w)->until_ns = 1;
+	lab_until(w->lab, is_over, w);
+	assert_same(w, &a);
+	assert_int_equal(flows(w).counts.noted, noted);
+	assert_false(has_before(w));
+	forget_notes(w);
+	a = vip_lab_exchange(w);
+	assert_int_equal(vip_lab_share(&a, 0), VIP_LAB_FLOWS);
+	/* Of one vip, with no window open. */
+	apply_weights(w, 1, 1);
+	w->vip.ring_size = 101;
+	vip_lab_apply(w);
+	check_size(w, &a);
+	assert_true(has_before(w));
+}
+
 static bool first_is_out(void *ctx)
 {
 	return vip_lab_state(ctx, 0).slots == 0;
@@ -302,6 +389,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(changes_restarts_and_the_end_move_no_flow),
+		TEST(a_ring_of_another_size_moves_no_flow),
 		TEST(a_failure_moves_flows_and_so_does_no_drain),
 		TEST(many_are_read_in_parts),
 		TEST(an_id_that_is_given_out_again_is_nobodys_of_before),

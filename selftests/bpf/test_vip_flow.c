@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Flows in slots that a change of the ring has moved: who follows a note, who makes one, who may not. */
+#include <arpa/inet.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <bpf/bpf.h>
 #include <cmocka.h>
 
 #include "lib/proto.h"
 #include "plane_case.h"
+#include "sluice/abi/flow_hash.h"
+#include "sluice/abi/vip_flow.h"
 
 #define VIP "192.0.2.10"
 #define MTU 1500
@@ -314,6 +318,72 @@ static void test_udp(struct plane *p, const void *row)
 	assert_int_equal(backend_of(p, from(udp, 1, 0)), C);
 }
 
+#define OTHER_SIZE 7
+
+/* A ring of before with another size: its slots have A and B by turns, the first had nobody. */
+static void put_before(struct plane *p)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_INNER_MAP);
+	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "before", 4, sizeof(struct vip_before),
+				OTHER_SIZE, &opts);
+	struct vip_window w = { .before_size = OTHER_SIZE };
+	uint32_t vip = 1, slot;
+
+	assert_true(fd >= 0);
+	for (slot = 0; slot < OTHER_SIZE; slot++) {
+		struct vip_before b = { slot ? A + slot % 2 : VIP_BEFORE_NONE, 1 };
+
+		assert_int_equal(bpf_map_update_elem(fd, &slot, &b, BPF_ANY), 0);
+	}
+	assert_int_equal(bpf_map_update_elem(plane_map(p, "vip_before"), &vip, &fd, BPF_ANY), 0);
+	assert_int_equal(bpf_map_update_elem(plane_map(p, "vip_window"), &vip, &w, BPF_ANY), 0);
+	close(fd);
+}
+
+/* Who had the flow; C where nobody had. */
+static uint32_t had(struct plane *p, uint16_t sport)
+{
+	struct flow_key flow = { .src = packet_addr("198.51.100.7"),
+				 .dst = packet_addr(VIP),
+				 .sport = htons(sport),
+				 .dport = htons(80),
+				 .proto = PROTO_TCP };
+	struct vip_key key = { .addr = flow.dst, .port = flow.dport, .proto = PROTO_TCP };
+	uint32_t slot;
+	struct vip vip;
+
+	assert_int_equal(bpf_map_lookup_elem(plane_map(p, "vips"), &key, &vip), 0);
+	slot = flow_hash_vip_slot_of(&flow, &vip, OTHER_SIZE);
+	return slot ? A + slot % 2 : C;
+}
+
+static void test_other_size(struct plane *p, const void *row)
+{
+	const uint16_t flows = PLANE_NOTES_PER_S;
+	uint32_t vip = 1, kept = 0;
+	uint16_t i;
+
+	(void)row;
+	balance(p, C, VIP_BEFORE_RING);
+	put_before(p);
+	for (i = 1; i <= flows; i++) {
+		assert_int_equal(backend_of(p, from(ack, i, TCP_ACK | TCP_RST)), had(p, i));
+		kept += had(p, i) != C;
+	}
+	assert_in_range(kept, 1, flows - 1);
+	assert_int_equal(notes(p), 0);
+	assert_int_equal(backend_of(p, from(ack, 1, TCP_SYN)), C); /* another, of the same port */
+	for (i = 1; i <= flows; i++)
+		assert_int_equal(backend_of(p, from(ack, i, TCP_ACK)), i == 1 ? C : had(p, i));
+	assert_int_equal(notes(p), kept + (had(p, 1) == C));
+	set_backend(p, A, BACKEND_READY, 2); /* another's id by now */
+	for (i = 2; i <= flows; i++)
+		assert_int_equal(backend_of(p, from(ack, i, TCP_ACK)),
+				 had(p, i) == A ? C : had(p, i));
+	assert_int_equal(bpf_map_delete_elem(plane_map(p, "vip_before"), &vip), 0);
+	assert_int_equal(backend_of(p, from(ack, flows + 1, TCP_ACK)), C);
+}
+
 static void test_seen(struct plane *p, const void *row)
 {
 	struct flow_key key;
@@ -353,6 +423,8 @@ int main(void)
 		       test_syn_rate);
 	plane_case_add("a flood fills the table, evicts nobody, and breaks no flow", test_flood);
 	plane_case_add("datagrams and fragments count as flows of before", test_udp);
+	plane_case_add("after a change of the ring's size flows have who had them in the old one",
+		       test_other_size);
 	plane_case_add("a note remembers to the second when its flow was seen", test_seen);
 	return plane_case_run("vip_flow");
 }

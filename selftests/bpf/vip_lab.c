@@ -101,6 +101,11 @@ struct vip_backend_state vip_lab_state(struct vip_lab *w, size_t i)
 	return s[i];
 }
 
+static uint32_t ring_size(const struct vip_lab *w)
+{
+	return w->vip.ring_size ? w->vip.ring_size : w->conf_dp.ring_size;
+}
+
 bool vip_lab_all_in_ring(void *ctx)
 {
 	struct vip_backend_state s[VIP_LAB_HOSTS];
@@ -112,7 +117,7 @@ bool vip_lab_all_in_ring(void *ctx)
 		if (!s[i].ready || !s[i].slots)
 			return false;
 	}
-	return n && slots == ((struct vip_lab *)ctx)->conf_dp.ring_size;
+	return n && slots == ring_size(ctx);
 }
 
 /* A datagram of each flow into client0. */
@@ -179,5 +184,5 @@ bool vip_lab_second_is_out(void *ctx)
 {
 	struct vip_lab *w = ctx;
 
-	return vip_lab_state(w, 1).slots == 0 && vip_lab_state(w, 0).slots == w->conf_dp.ring_size;
+	return vip_lab_state(w, 1).slots == 0 && vip_lab_state(w, 0).slots == ring_size(w);
 }

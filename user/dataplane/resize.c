@@ -5,14 +5,15 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "base/cleanup.h"
 #include "dataplane_state.h"
 #include "map_size.h"
+#include "map_view.h"
 #include "nat_map.h"
 #include "quic_key.h"
 #include "resize.h"
+#include "resize_ring.h"
 #include "sluice/abi/meter.h"
 #include "sluice/abi/vip.h"
 #include "sluice/abi/vip_flow.h"
@@ -80,12 +81,6 @@ static struct pinned_map *replaced(struct dataplane *dp, const char *name)
 	return m && m->old_fd >= 0 ? m : NULL;
 }
 
-/* Slots of one ring in a vip_ring map beside a vips map. */
-static uint32_t ring_stride(const struct map_shape *ring, const struct map_shape *vips)
-{
-	return vips->max_entries ? ring->max_entries / (2 * vips->max_entries) : 0;
-}
-
 /* Another ring size gives every vip's hash another range: rings and records change together. */
 static int plan_rings(struct dataplane *dp, struct errmsg *err)
 {
@@ -99,7 +94,8 @@ static int plan_rings(struct dataplane *dp, struct errmsg *err)
 	if (pinned_map_shape(ring->old_fd, &old_ring) ||
 	    pinned_map_shape(vips->fd >= 0 ? vips->fd : vips->old_fd, &old_vips))
 		return errmsg_set(err, -EIO, "cannot read the sizes of vips and vip_ring");
-	if (ring_stride(&old_ring, &old_vips) == ring_stride(&ring->shape, &vips->shape))
+	if (resize_ring_stride(&old_ring, &old_vips) ==
+	    resize_ring_stride(&ring->shape, &vips->shape))
 		return 0;
 	if (vips->fd >= 0) {
 		vips->old_fd = vips->fd;
@@ -236,35 +232,14 @@ static int copy_array(const struct pinned_map *m, const struct map_shape *old)
 	return 0;
 }
 
-/* A memory-mapped array, as the kernel lays it out. */
-struct view {
-	char *mem;
-	size_t bytes;
-	size_t stride;
-};
-
-static int view_open(struct view *v, int fd, const struct map_shape *shape)
-{
-	v->bytes = pinned_map_mem_bytes(shape);
-	v->stride = pinned_map_stride(shape->value_bytes);
-	v->mem = mmap(NULL, v->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	return v->mem == MAP_FAILED ? -errno : 0;
-}
-
-static void view_close(struct view *v)
-{
-	if (v->mem && v->mem != MAP_FAILED)
-		munmap(v->mem, v->bytes);
-}
-
 static int copy_view(const struct pinned_map *m, const struct map_shape *old)
 {
-	CLEANUP(view_close) struct view from = { 0 }, to = { 0 };
+	CLEANUP(map_view_close) struct map_view from = { 0 }, to = { 0 };
 	size_t bytes;
-	int err = view_open(&from, m->old_fd, old);
+	int err = map_view_open(&from, m->old_fd, old);
 
 	if (!err)
-		err = view_open(&to, m->fd, &m->shape);
+		err = map_view_open(&to, m->fd, &m->shape);
 	if (err)
 		return err;
 	bytes = from.stride * old->max_entries;
@@ -272,49 +247,6 @@ static int copy_view(const struct pinned_map *m, const struct map_shape *old)
 		bytes = to.stride * m->shape.max_entries;
 	memcpy(to.mem, from.mem, bytes);
 	return 0;
-}
-
-/*
- * Stretch the old ring over the new one. A slot is the hash scaled to the ring (abi/flow_hash.h), so
- * nearly every flow stays with its backend until vip_map_apply fills the ring anew.
- */
-static int copy_rings(struct dataplane *dp, const struct pinned_map *m, const struct map_shape *old)
-{
-	const struct pinned_map *vips = pinned_map_find(dp, "vips");
-	CLEANUP(view_close) struct view from = { 0 }, to = { 0 };
-	CLEANUP_FREE struct vip_key *keys = NULL;
-	CLEANUP_FREE struct vip *recs = NULL;
-	struct map_shape old_vips;
-	uint32_t was, is, slot;
-	size_t n = 0, i;
-	int err = pinned_map_shape(vips->old_fd >= 0 ? vips->old_fd : vips->fd, &old_vips);
-
-	if (err)
-		return err;
-	was = ring_stride(old, &old_vips);
-	is = ring_stride(&m->shape, &vips->shape);
-	if (was == is)
-		return copy_view(m, old);
-	err = pinned_map_read(vips->old_fd, (void **)&keys, (void **)&recs, &n);
-	if (!err)
-		err = view_open(&from, m->old_fd, old);
-	if (!err)
-		err = view_open(&to, m->fd, &m->shape);
-	for (i = 0; !err && i < n; i++) {
-		size_t ring = (size_t)recs[i].id * 2 + recs[i].ring;
-		uint32_t size = recs[i].ring_size < was ? recs[i].ring_size : was;
-
-		if (recs[i].ring > 1 || recs[i].id >= vips->shape.max_entries || !size)
-			continue;
-		for (slot = 0; slot < is; slot++)
-			memcpy(to.mem + (ring * is + slot) * to.stride,
-			       from.mem + (ring * was + (size_t)slot * size / is) * from.stride,
-			       sizeof(struct vip_slot));
-		recs[i].ring_size = is;
-		if (bpf_map_update_elem(vips->fd, &keys[i], &recs[i], BPF_ANY))
-			err = -errno;
-	}
-	return err;
 }
 
 static bool keep_meter_slot(void *value, const void *ctx)
@@ -333,7 +265,7 @@ static int copy_one(struct dataplane *dp, const struct pinned_map *m)
 	if (strcmp(m->name, "meter_slots") == 0)
 		return copy_keyed(m, keep_meter_slot, &m->shape.max_entries);
 	if (strcmp(m->name, "vip_ring") == 0)
-		return copy_rings(dp, m, &old);
+		return resize_ring_copy(dp, m);
 	if (strcmp(m->name, "nat_tuple") == 0)
 		return 0; /* made of the flows */
 	if (strcmp(m->name, "nat_flow") == 0)

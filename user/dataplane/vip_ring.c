@@ -5,10 +5,12 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "dataplane_state.h"
 #include "sluice/algo/maglev.h"
 #include "sluice/abi/vip_flow.h"
 #include "vip_backend.h"
+#include "vip_before.h"
 #include "vip_flow.h"
 #include "vip_ring.h"
 #include "vip_state.h"
@@ -144,24 +146,53 @@ static uint32_t before_of(const struct ring *from, uint32_t slot, uint32_t want,
 	return is ? is : VIP_BEFORE_NONE;
 }
 
+/* What to say of a ring of another size: the ring of before as a whole. False: there is no memory. */
+static bool keep_whole(struct vip_map *m, const struct vip_service *s, const struct ring *from)
+{
+	struct vip_before *was;
+	int err = 0;
+
+	if (!from->size || ring_before(from, 0) == VIP_BEFORE_RING) /* of this window, already */
+		return from->size;
+	was = calloc(from->size, sizeof(*was));
+	for (uint32_t slot = 0; was && slot < from->size; slot++) {
+		const uint32_t id = vip_before_id(*ring_word(from, slot));
+
+		was[slot].backend = id;
+		was[slot].generation = id < m->max_backends ? m->table[id].generation : 0;
+	}
+	err = was ? vip_before_put(m->dp, s->rec.id, was, from->size) : -ENOMEM;
+	free(was);
+	if (err)
+		log_warn("vip.ring_before_lost", LOG_STR("vip", s->name),
+			 LOG_STR("error", strerror(-err)));
+	return !err;
+}
+
 /* Write the idle ring, then the record that names it: in this order on every CPU. */
 static int flip(struct vip_map *m, struct vip_service *s, const struct ring *from,
 		const uint32_t *want, uint64_t now_ms)
 {
 	bool is_kept = from->size && vip_flow_open_window(m, s);
 	struct vip was = s->rec;
+	bool is_whole = false;
 	struct ring idle;
 	uint32_t slot;
 	int err = ring_open(m, s->rec.id, !s->rec.ring, s->ring_size, &idle);
 
 	if (err)
 		return err;
+	if (is_kept && from->size != idle.size)
+		is_whole = keep_whole(m, s, from);
 	for (slot = 0; slot < idle.size; slot++) {
 		/* Of another size: the slot that most of this one's flows had. */
-		uint32_t at = (uint32_t)((uint64_t)slot * from->size / idle.size);
+		uint32_t at = (uint32_t)((uint64_t)slot * from->size / idle.size), before = 0;
 
-		ring_set(&idle, slot, want[slot],
-			 from->size ? before_of(from, at, want[slot], is_kept) : 0);
+		if (is_whole)
+			before = VIP_BEFORE_RING;
+		else if (from->size)
+			before = before_of(from, at, want[slot], is_kept);
+		ring_set(&idle, slot, want[slot], before);
 	}
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	s->rec.ring = !s->rec.ring;
@@ -235,6 +266,8 @@ int vip_ring_adopt(struct vip_map *m, struct vip_service *s)
 		is_over = is_over || before == VIP_BEFORE_OVER;
 		is_open = is_open || (before && before != VIP_BEFORE_OVER);
 	}
+	if (!is_open) /* an agent that stopped half-way may have left one */
+		vip_before_forget(m->dp, s->rec.id);
 	vip_flow_adopt(m, s, is_open, is_over);
 	return count_slots(m, s, slots, in_force.size);
 }
@@ -250,6 +283,7 @@ void vip_ring_end_window(struct vip_map *m, const struct vip_service *s)
 		if (ring_before(&r, slot))
 			ring_set(&r, slot, ring_get(&r, slot), VIP_BEFORE_OVER);
 	}
+	vip_before_forget(m->dp, s->rec.id);
 }
 
 bool vip_ring_forget_over(struct vip_map *m, const struct vip_service *s, const bool *noted)
@@ -292,6 +326,7 @@ void vip_ring_zero(struct vip_map *m, uint32_t vip_id)
 	struct ring r;
 	uint32_t which, slot;
 
+	vip_before_forget(m->dp, vip_id);
 	for (which = 0; which < 2; which++) {
 		if (ring_open(m, vip_id, which, m->dp->conf.ring_size, &r))
 			continue;

@@ -56,11 +56,18 @@ static inline __u32 flow_hash_slot(__u64 hash, __u32 ring_size)
 	return (__u32)((hash >> 32) * ring_size >> 32);
 }
 
-/* The slot of a vip's flow. */
-static inline __u32 flow_hash_vip_slot(const struct flow_key *flow, const struct vip *vip)
+/* The slot of a vip's flow, in a ring of ring_size slots. */
+static inline __u32 flow_hash_vip_slot_of(const struct flow_key *flow, const struct vip *vip,
+					  __u32 ring_size)
 {
 	__u64 hash = vip->flags & VIP_CLIENT ? flow_hash_client(&flow->src, vip->hash_seed)
 					     : flow_hash(flow, vip->hash_seed);
 
-	return flow_hash_slot(hash, vip->ring_size);
+	return flow_hash_slot(hash, ring_size);
+}
+
+/* In the ring in force. */
+static inline __u32 flow_hash_vip_slot(const struct flow_key *flow, const struct vip *vip)
+{
+	return flow_hash_vip_slot_of(flow, vip, vip->ring_size);
 }

@@ -29,6 +29,20 @@ ABI_SIZE(struct vip_slot, 8);
 
 #define VIP_BEFORE_NONE 0xffffffffU /* in a window; before it the slot had no backend */
 #define VIP_BEFORE_OVER 0xfffffffeU /* the window is over, but there are flows of it left */
+#define VIP_BEFORE_RING 0xfffffffdU /* the ring of before had another size: ask map vip_before */
+
+/*
+ * Map `vip_before` (array of arrays) by vip id: while a window is open in which a ring's size changed,
+ * the ring of before it, of vip_window's `before_size` slots, made by the agent and written once. Those
+ * slots are not the ring's, so all of the ring's are VIP_BEFORE_RING then.
+ */
+#define VIP_BEFORE_VIPS 65536 /* dataplane.max_vips at its most */
+
+struct vip_before {
+	__u32 backend;	  /* VIP_BEFORE_NONE: there was none */
+	__u32 generation; /* of the backend's record: another one's id is not followed */
+};
+ABI_SIZE(struct vip_before, 8);
 
 /*
  * Map `vip_flow` (hash, made whole), by struct flow_key; fragments have ports 0. Full means that no
@@ -55,7 +69,8 @@ struct vip_window {
 	__u64 opened_ns; /* CLOCK_MONOTONIC; 0: there was none yet */
 	__u64 until_ns;
 	struct vip_flow_meter meter[VIP_FLOW_KINDS];
-	__u64 pad[2];
+	__u32 before_size; /* slots of the vip's ring in map vip_before */
+	__u32 pad[3];
 };
 ABI_SIZE(struct vip_window, 64);
 
