@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The PROXY protocol at listeners: who is believed, and what an announced address is good for. */
+#include <netinet/in.h>
 #include <openssl/ssl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -264,6 +266,95 @@ static void a_reload_changes_who_is_believed(void **state)
 	world_stop(&w);
 }
 
+#define TELLING(version)                                                                      \
+	"listeners: [{name: web, address: 127.0.0.1, port: 80}]\n"                            \
+	"clusters: [{name: app, proxy_protocol: " version ", endpoints: [\"127.0.0.1:$0\"], " \
+	"max_connections: 2, max_idle: 2}]\n"                                                 \
+	"routes: [{name: all, cluster: app}]\n"
+
+static uint16_t port_of(const struct peer *p)
+{
+	struct sockaddr_in in;
+	socklen_t len = sizeof(in);
+
+	assert_int_equal(getsockname(p->fd, (struct sockaddr *)&in, &len), 0);
+	return ntohs(in.sin_port);
+}
+
+/* One request of c, told in a new connection. */
+static void expect_told(struct world *w, struct peer *c, struct peer *e)
+{
+	char line[128];
+
+	snprintf(line, sizeof(line), "PROXY TCP4 127.0.0.1 127.0.0.1 %u %u\r\n", port_of(c),
+		 w->port);
+	peer_send(c, GET);
+	peer_accept(e, w, 0);
+	peer_expect(e, line);
+	peer_head(e);
+	peer_send(e, OK);
+	peer_head(c);
+}
+
+static void an_endpoint_is_told_whose_connection_it_is(void **state)
+{
+	struct world w = { 0 };
+	struct peer a, b, c, ea, eb, ec, back;
+
+	(void)state;
+	world_start(&w, TELLING("v1"));
+	peer_connect(&a, &w);
+	peer_connect(&b, &w);
+	peer_connect(&c, &w);
+	expect_told(&w, &a, &ea);
+	expect_told(&w, &b, &eb); /* a's is idle, and a's */
+	expect_client(&w, &b, &eb, "127.0.0.1");
+	/* at max_connections: the one that was idle longest makes room */
+	expect_told(&w, &c, &ec);
+	peer_expect_end(&ea);
+	expect_client(&w, &b, &eb, "127.0.0.1");
+	/* what was told one way is not told the other */
+	assert_int_equal(world_apply(&w, TELLING("off")), 0);
+	peer_send(&b, GET);
+	peer_accept(&back, &w, 0);
+	assert_int_equal(strncmp(peer_head(&back), "GET / ", 6), 0);
+	peer_send(&back, OK);
+	peer_head(&b);
+	peer_close(&a);
+	peer_close(&b);
+	peer_close(&c);
+	peer_close(&ea);
+	peer_close(&eb);
+	peer_close(&ec);
+	peer_close(&back);
+	world_stop(&w);
+}
+
+static void what_was_announced_is_told_on(void **state)
+{
+	static const char header[] = "\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xc0\0\x02\x07"
+				     "\xc6\x33\x64\x02\x04\xd2\x01\xbb";
+	struct world w = { 0 };
+	struct peer c, e;
+
+	(void)state;
+	world_start(&w,
+		    "listeners: [{name: web, address: 127.0.0.1, port: 80,"
+		    " proxy_protocol: {from: [127.0.0.1]}}]\n"
+		    "clusters: [{name: app, proxy_protocol: v2, endpoints: [\"127.0.0.1:$0\"]}]\n"
+		    "routes: [{name: all, cluster: app}]\n");
+	peer_connect(&c, &w);
+	peer_send(&c, V1 GET);
+	peer_accept(&e, &w, 0);
+	WORLD_WAIT(&w, (peer_receive(&e), e.len >= sizeof(header) - 1 || e.ended || e.err));
+	assert_memory_equal(e.data, header, sizeof(header) - 1);
+	peer_take(&e, sizeof(header) - 1);
+	assert_string_equal(head_field(peer_head(&e), "X-Forwarded-For"), "192.0.2.7");
+	peer_close(&c);
+	peer_close(&e);
+	world_stop(&w);
+}
+
 static void tls_begins_behind_the_header(void **state)
 {
 	struct tls_pair pair = tls_pems_pair("a", tls_pems.ecdsa.cert, tls_pems.ecdsa.key);
@@ -302,6 +393,8 @@ int main(void)
 		cmocka_unit_test(others_may_be_served_as_they_are),
 		cmocka_unit_test(where_it_is_not_required_a_request_may_come_first),
 		cmocka_unit_test(a_reload_changes_who_is_believed),
+		cmocka_unit_test(an_endpoint_is_told_whose_connection_it_is),
+		cmocka_unit_test(what_was_announced_is_told_on),
 		cmocka_unit_test(tls_begins_behind_the_header),
 	};
 

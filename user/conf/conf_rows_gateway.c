@@ -236,6 +236,11 @@ static const struct conf_row endpoint_rows[] = {
 static const struct conf_table conf_table_endpoint =
 	CONF_TABLE("endpoint", endpoint_rows, struct conf_endpoint, .shorthand = "address");
 
+static const struct conf_word proxy_out_words[] = { { "off", 0 },
+						    { "v1", 1 },
+						    { "v2", 2 },
+						    { NULL, 0 } };
+
 #define CLUSTER(field) CONF_AT(struct conf_cluster, field)
 #define UPSTREAM_TIMEOUT(field) \
 	CLUSTER(field), .type = &conf_type_duration, .min = 10, .max = DAY_MS
@@ -283,6 +288,14 @@ static const struct conf_row cluster_rows[] = {
 	  .def = "20",
 	  .max = 100,
 	  .help = "Requests that may be sent again, in percent." },
+	{ .name = "proxy_protocol",
+	  CLUSTER(proxy_protocol),
+	  .type = &conf_type_word,
+	  .words = proxy_out_words,
+	  .def = "off",
+	  .help = "Tell endpoints the client's address and port, and those that it dialled, in a "
+		  "header of the PROXY protocol. A connection serves one connection of a client "
+		  "then, and no other." },
 };
 
 const struct conf_table conf_table_cluster =

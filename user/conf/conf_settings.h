@@ -85,6 +85,7 @@ struct conf_cluster {
 	uint32_t max_idle;	      /* kept connections per worker and endpoint */
 	uint32_t max_connections;     /* per worker and endpoint */
 	uint32_t retry_budget_percent;
+	uint8_t proxy_protocol; /* the version that endpoints are sent; 0: none */
 };
 
 struct conf_policies {

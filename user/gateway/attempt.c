@@ -66,13 +66,17 @@ static void give_up(struct exchange *x, int err, bool connected)
  */
 static int ask(struct exchange *x, struct pool *again)
 {
+	struct proxy_header client = { .version = cluster_of(x)->conf->proxy_protocol };
 	struct pool *pool = again;
 	int err = again ? 0 : cluster_pick(cluster_of(x), x->pool, &pool);
 
 	if (err)
 		return err;
 	x->pool = pool;
-	return upstream_conn_get(pool, again != NULL, &events, x, &x->up);
+	if (client.version)
+		conn_announce(x->conn, &client);
+	return upstream_conn_get_for(pool, client.version ? &client : NULL, again != NULL, &events,
+				     x, &x->up);
 }
 
 static bool is_final(const struct exchange *x, int err)

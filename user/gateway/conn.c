@@ -401,6 +401,18 @@ static void note_local(struct conn *c, int fd)
 		c->has_local = sock_local(fd, &c->local, &c->local_port) == 0;
 }
 
+void conn_announce(const struct conn *c, struct proxy_header *ret)
+{
+	uint16_t port = c->local_port;
+	struct addr local = c->local;
+
+	ret->announced = c->has_local || sock_local(c->stream.watch.fd, &local, &port) == 0;
+	ret->source = c->client;
+	ret->source_port = c->client_port;
+	ret->destination = local;
+	ret->destination_port = port;
+}
+
 void conn_accept(struct listener *l, int fd, const struct addr *peer, uint16_t port)
 {
 	enum announce_verdict verdict;

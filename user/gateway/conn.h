@@ -7,6 +7,7 @@
 
 #include "http/h1/parse.h"
 #include "listener.h"
+#include "net/proxy_header.h"
 #include "net/stream.h"
 
 #define CONN_IN_MIN  (64U << 10)
@@ -89,6 +90,9 @@ bool conn_closes_soon(const struct conn *c);
 
 /* Its consumers were served at the client's address, and at the peer's. */
 void conn_stamp(struct conn *c, uint32_t now_s);
+
+/* Whose it is, as it is announced to endpoints; the version is the caller's. */
+void conn_announce(const struct conn *c, struct proxy_header *ret);
 
 /* Close connections between two requests; of this listener, NULL: all. */
 void conn_close_idle(struct gateway *g, const struct listener *l);

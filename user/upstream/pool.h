@@ -36,7 +36,8 @@ struct pool {
 	uint64_t idle_timeout_ms;
 	uint64_t connect_timeout_ms;
 	/* state */
-	struct upstream_conn *idle; /* most recently used first: the rest ages out */
+	struct upstream_conn *idle;   /* most recently used first: the rest ages out */
+	struct upstream_conn *oldest; /* the last of those */
 	uint32_t n_idle;
 	uint32_t n_connections;	   /* idle ones included */
 	uint32_t failures;	   /* connects, in a row */

@@ -3,11 +3,15 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
+#include "base/addr.h"
 #include "base/metric.h"
 #include "net/sock.h"
+#include "net/stream_first.h"
 #include "upstream_conn.h"
 
 #define SALVAGE_BYTES (16U << 10)
+/* Of idle connections that each belong to a client: how many are looked at for this one's. */
+#define ANNOUNCED_SCAN 64
 
 static struct upstream_conn *conn_of(struct stream *s)
 {
@@ -18,6 +22,10 @@ static void unlink_idle(struct upstream_conn *c)
 {
 	if (!c->prev)
 		return;
+	if (c->pool->oldest == c)
+		c->pool->oldest = c->prev == &c->pool->idle
+					  ? NULL
+					  : container_of(c->prev, struct upstream_conn, next);
 	*c->prev = c->next;
 	if (c->next)
 		c->next->prev = c->prev;
@@ -32,6 +40,7 @@ static void release(struct upstream_conn *c)
 	if (c->all_next)
 		c->all_next->all_prev = c->all_prev;
 	pool_unref(c->pool);
+	free(c->announced);
 	free(c);
 }
 
@@ -168,11 +177,30 @@ static bool is_stale(const struct upstream_conn *c)
 	return !(n < 0 && (errno == EAGAIN || errno == EINTR));
 }
 
-static struct upstream_conn *take_idle(struct pool *p)
+static bool is_for(const struct upstream_conn *c, const struct proxy_header *client)
 {
-	while (p->idle) {
-		struct upstream_conn *c = p->idle;
+	const struct proxy_header *h = c->announced;
 
+	if (!h || !client)
+		return h == client;
+	return h->version == client->version && h->announced == client->announced &&
+	       h->source_port == client->source_port &&
+	       h->destination_port == client->destination_port &&
+	       addr_eq(&h->source, &client->source) &&
+	       addr_eq(&h->destination, &client->destination);
+}
+
+static struct upstream_conn *take_idle(struct pool *p, const struct proxy_header *client)
+{
+	struct upstream_conn *c, *next;
+	int others = 0;
+
+	for (c = p->idle; c && others < ANNOUNCED_SCAN; c = next) {
+		next = c->next;
+		if (!is_for(c, client)) {
+			others++;
+			continue;
+		}
 		if (is_stale(c)) {
 			upstream_conn_close(c);
 			continue;
@@ -196,7 +224,20 @@ static void link_conn(struct upstream_conn *c, struct pool *p)
 	p->n_connections++;
 }
 
-static int open_new(struct pool *p, struct upstream_conn **ret)
+static int announce(struct upstream_conn *c, const struct proxy_header *client)
+{
+	uint8_t header[PROXY_HEADER_OUT_MAX];
+
+	if (!client)
+		return 0;
+	c->announced = malloc(sizeof(*c->announced));
+	if (!c->announced)
+		return -ENOMEM;
+	*c->announced = *client;
+	return stream_first(&c->stream, header, proxy_header_encode(client, header));
+}
+
+static int open_new(struct pool *p, const struct proxy_header *client, struct upstream_conn **ret)
 {
 	struct loop *l = p->upstream->loop;
 	struct upstream_conn *c;
@@ -211,7 +252,13 @@ static int open_new(struct pool *p, struct upstream_conn **ret)
 	err = fd < 0 ? fd
 		     : stream_open(&c->stream, l, fd, &stream_events, UPSTREAM_IN_MAX,
 				   UPSTREAM_OUT_MAX, true);
+	if (!err) {
+		err = announce(c, client);
+		if (err)
+			stream_close(&c->stream);
+	}
 	if (err) {
+		free(c->announced);
 		free(c);
 		return err;
 	}
@@ -227,16 +274,23 @@ static int open_new(struct pool *p, struct upstream_conn **ret)
 int upstream_conn_get(struct pool *p, bool fresh, const struct upstream_events *events, void *owner,
 		      struct upstream_conn **ret)
 {
-	struct upstream_conn *c = fresh ? NULL : take_idle(p);
+	return upstream_conn_get_for(p, NULL, fresh, events, owner, ret);
+}
+
+int upstream_conn_get_for(struct pool *p, const struct proxy_header *client, bool fresh,
+			  const struct upstream_events *events, void *owner,
+			  struct upstream_conn **ret)
+{
+	struct upstream_conn *c = fresh ? NULL : take_idle(p, client);
 	int err;
 
 	if (c) {
 		c->reused = true;
 		metric_add(METRIC_UPSTREAM_REUSED, 1);
 	} else {
-		if (fresh && p->idle && p->n_connections >= p->max_connections)
-			upstream_conn_close(p->idle); /* make room */
-		err = open_new(p, &c);
+		if (p->oldest && p->n_connections >= p->max_connections)
+			upstream_conn_close(p->oldest); /* make room */
+		err = open_new(p, client, &c);
 		if (err) {
 			/* our own lack of descriptors or ports says nothing about the endpoint */
 			if (err == -ECONNREFUSED || err == -ENETUNREACH || err == -EHOSTUNREACH)
@@ -258,6 +312,9 @@ void upstream_conn_put(struct upstream_conn *c)
 
 	if (c->closed)
 		return;
+	/* one that is a client's own is of use to nobody once he has gone: it makes room */
+	if (c->announced && p->n_idle && p->n_idle >= p->max_idle)
+		upstream_conn_close(p->oldest);
 	if (!p->upstream->keep_idle || !p->clusters || p->n_idle >= p->max_idle || !c->connected ||
 	    c->stream.failed || c->stream.read_ended || buf_len(&c->stream.in) ||
 	    buf_len(&c->stream.out)) {
@@ -271,6 +328,8 @@ void upstream_conn_put(struct upstream_conn *c)
 	if (c->next)
 		c->next->prev = &c->next;
 	p->idle = c;
+	if (!p->oldest)
+		p->oldest = c;
 	p->n_idle++;
 	timer_start(p->upstream->loop, &c->timer, p->idle_timeout_ms);
 }

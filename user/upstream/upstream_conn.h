@@ -2,6 +2,7 @@
 /* One connection to an endpoint: connecting, lent to an exchange, or idle in its pool. */
 #pragma once
 
+#include "net/proxy_header.h"
 #include "net/stream.h"
 #include "pool.h"
 
@@ -24,7 +25,8 @@ struct upstream_conn {
 	struct pool *pool;
 	const struct upstream_events *events; /* NULL: idle, or closing by itself */
 	void *owner;
-	struct timer timer; /* to connect, or idle */
+	struct proxy_header *announced; /* whose it is, as the endpoint was told; NULL: nobody's */
+	struct timer timer;		/* to connect, or idle */
 	struct deferred release;
 	struct upstream_conn *next, **prev;	    /* idle list */
 	struct upstream_conn *all_next, **all_prev; /* of struct upstream */
@@ -42,6 +44,14 @@ struct upstream_conn {
  */
 int upstream_conn_get(struct pool *p, bool fresh, const struct upstream_events *events, void *owner,
 		      struct upstream_conn **ret);
+/*
+ * The same for an endpoint that is told whose connection it is by a header of the PROXY protocol: an
+ * idle connection serves whom it was announced for and nobody else.
+ *   client  copied; NULL: no header
+ */
+int upstream_conn_get_for(struct pool *p, const struct proxy_header *client, bool fresh,
+			  const struct upstream_events *events, void *owner,
+			  struct upstream_conn **ret);
 /* Give it back after a whole response; it is closed if anything speaks against another one. */
 void upstream_conn_put(struct upstream_conn *c);
 void upstream_conn_close(struct upstream_conn *c);
