@@ -76,11 +76,13 @@ install() {
 		return 1
 	fi
 	rm -f "$log"
-	case " $names" in *' nginx '*)
-		echo "deps: nginx is for the tests: neither started nor enabled"
-		! command -v systemctl >/dev/null || systemctl disable -q nginx 2>/dev/null || :
-		;;
-	esac
+	for service in nginx haproxy; do
+		case " $names " in *" $service "*)
+			echo "deps: $service is for the tests: neither started nor enabled"
+			! command -v systemctl >/dev/null || systemctl disable -q "$service" 2>/dev/null || :
+			;;
+		esac
+	done
 	left=$(missing "$@")
 	if [ -n "$left" ]; then
 		echo "deps: installed, and still not found: $left" >&2
