@@ -84,32 +84,6 @@ static void write_vips(const struct prometheus_source *src, struct text *t)
 	}
 }
 
-static void write_backends(const struct prometheus_source *src, struct text *t, bool ready)
-{
-	const char *name =
-		ready ? "sluice_kernel_backend_ready" : "sluice_kernel_backend_packets_total";
-	CLEANUP_FREE struct vip_backend_state *rows = NULL;
-	size_t room = 0;
-
-	for (size_t i = 0; i < src->conf->n_vips; i++)
-		if (src->conf->vips[i].n_backends > room)
-			room = src->conf->vips[i].n_backends;
-	rows = calloc(room + 1, sizeof(*rows));
-	if (!rows)
-		return;
-	text_family(t, name, ready ? "gauge" : "counter",
-		    ready ? "1 when the next hop is known." : "Packets forwarded to the backend.");
-	for (size_t i = 0; i < src->conf->n_vips; i++) {
-		const char *vip = src->conf->vips[i].name;
-		size_t n = vip_map_backends(src->dataplane, vip, rows, room);
-
-		n = n < room ? n : room; /* of the revision in force, which may be another */
-		for (size_t j = 0; j < n; j++)
-			text_sample(t, name, ready ? rows[j].ready : rows[j].forwarded.packets,
-				    "vip", vip, "backend", rows[j].conf->name, NULL);
-	}
-}
-
 static void write_limits(const struct prometheus_source *src, struct text *t, bool would)
 {
 	const char *name = would ? "sluice_kernel_limit_would_drop_packets_total"
@@ -251,8 +225,6 @@ void kernel_write(const struct prometheus_source *src, struct text *t)
 	write_drops(src->dataplane, t);
 	write_vips(src, t);
 	vip_flow_write(src, t);
-	write_backends(src, t, false);
-	write_backends(src, t, true);
 	write_limit_admitted(src, t);
 	write_limits(src, t, false);
 	write_limits(src, t, true);

@@ -3,6 +3,9 @@
 
 #include "text.h"
 
+/* For what the caller adds. */
+#define REST_BYTES 65536
+
 #define COUNTER_NAME(id, name, help) { "sluice_" name "_total", help },
 static const struct {
 	const char *name;
@@ -155,6 +158,32 @@ static void write_decisions(const struct prometheus_source *src, struct text *t)
 	text_sample(t, "sluice_agent_audit_lost_total", src->audit_lost, NULL);
 }
 
+/*
+ * Of thousands of backends that may be more than an answer holds: then they are left out, so that all the
+ * rest is told. In two parts, of which one may have room.
+ */
+static void write_backends(const struct prometheus_source *src, struct text *t)
+{
+	static void (*const parts[])(const struct prometheus_source *,
+				     struct text *) = { backend_write, vip_health_write_backends };
+	uint64_t n_cut = 0;
+
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		const size_t len = buf_len(t->out);
+
+		if (t->failed)
+			return;
+		parts[i](src, t);
+		if (!t->failed && buf_room(t->out) >= REST_BYTES)
+			continue;
+		text_cut(t, len);
+		n_cut++;
+	}
+	text_family(t, "sluice_agent_metrics_cut", "gauge",
+		    "Parts by backend that are left out: there are too many of them.");
+	text_sample(t, "sluice_agent_metrics_cut", n_cut, NULL);
+}
+
 int prometheus_write(const struct prometheus_source *src, struct buf *out)
 {
 	struct text t = { .out = out };
@@ -182,5 +211,6 @@ int prometheus_write(const struct prometheus_source *src, struct buf *out)
 	decap_write(src, &t);
 	if (src->health)
 		vip_health_write(src, &t);
+	write_backends(src, &t);
 	return t.failed ? -ENOSPC : 0;
 }

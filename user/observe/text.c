@@ -72,6 +72,12 @@ void text_sample_double(struct text *t, const char *name, double value, ...)
 		t->failed = true;
 }
 
+void text_cut(struct text *t, size_t len)
+{
+	t->out->end = t->out->start + len;
+	t->failed = false;
+}
+
 void text_bound(char le[32], uint64_t us)
 {
 	if (us == UINT64_MAX)

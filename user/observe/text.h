@@ -19,6 +19,8 @@ void text_family(struct text *t, const char *name, const char *type, const char 
 void text_sample(struct text *t, const char *name, uint64_t value, ...) __attribute__((sentinel));
 void text_sample_double(struct text *t, const char *name, double value, ...)
 	__attribute__((sentinel));
+/* Take back all that was written since the text was that long, and that it failed. */
+void text_cut(struct text *t, size_t len);
 /* A histogram's bound in seconds; UINT64_MAX is +Inf. */
 void text_bound(char le[32], uint64_t us);
 
@@ -30,6 +32,9 @@ void decap_write(const struct prometheus_source *src, struct text *t);
 void guard_write(const struct prometheus_source *src, struct text *t);
 /* Health checks, which there are then (vip_health.c). */
 void vip_health_write(const struct prometheus_source *src, struct text *t);
+/* By backend, if there are any: what health checks say, and what they got and have of flows (backend.c). */
+void vip_health_write_backends(const struct prometheus_source *src, struct text *t);
+void backend_write(const struct prometheus_source *src, struct text *t);
 /* Of vips that read connection ids (quic.c). */
 void quic_write(const struct prometheus_source *src, struct text *t);
 /* Of vips of mode nat (nat.c). */

@@ -59,10 +59,12 @@ static const struct {
 	  "Times that it went up or down by its health checks.", write_transitions },
 };
 
-void vip_health_write(const struct prometheus_source *src, struct text *t)
+void vip_health_write_backends(const struct prometheus_source *src, struct text *t)
 {
 	struct health_info info;
 
+	if (!src->health)
+		return;
 	for (size_t f = 0; f < sizeof(families) / sizeof(families[0]); f++) {
 		text_family(t, families[f].name, families[f].type, families[f].help);
 		for (size_t i = 0; i < src->conf->n_vips; i++) {
@@ -74,6 +76,10 @@ void vip_health_write(const struct prometheus_source *src, struct text *t)
 							  v->backends[j].name, &info);
 		}
 	}
+}
+
+void vip_health_write(const struct prometheus_source *src, struct text *t)
+{
 	text_family(t, "sluice_agent_probes_running", "gauge", "Probes on their way.");
 	text_sample(t, "sluice_agent_probes_running", health_running(src->health), NULL);
 	text_family(t, "sluice_agent_probes_delayed_total", "counter",
