@@ -76,7 +76,7 @@ static struct conf *parse(const struct world *w, const char *yaml)
 static int apply(struct world *w, struct conf *conf, struct errmsg *err)
 {
 	uint32_t ids[1024], slots[64 * CONF_PLAN_LIMITS_MAX];
-	const struct tls_pair *pairs[8];
+	const struct tls_pair *pairs[8], *authorities[8], *shown[8];
 	int fds[8];
 	struct tls_tickets tickets = { .n = 1, .key = { { 1 } } };
 	struct gateway_revision r = {
@@ -84,6 +84,8 @@ static int apply(struct world *w, struct conf *conf, struct errmsg *err)
 		.conf = conf,
 		.pairs = pairs,
 		.tickets = &tickets,
+		.cluster_authorities = authorities,
+		.cluster_pairs = shown,
 		.listen_fds = fds,
 		.route_stat_ids = ids,
 		.cluster_stat_ids = ids,
@@ -96,6 +98,10 @@ static int apply(struct world *w, struct conf *conf, struct errmsg *err)
 		ids[i] = i;
 	for (uint32_t i = 0; i < 64 * CONF_PLAN_LIMITS_MAX; i++)
 		slots[i] = i + 1; /* 0 is nobody's */
+	for (size_t i = 0; i < 8; i++) {
+		authorities[i] = w->authority;
+		shown[i] = w->shown;
+	}
 	for (size_t i = 0; i < conf->n_listeners; i++) {
 		pairs[i] = w->pair;
 		fds[i] = w->revision ? -1 : sock_listen(&loopback, 0, 1024);
@@ -123,7 +129,7 @@ void world_start(struct world *w, const char *yaml)
 {
 	struct gateway_env env;
 
-	*w = (struct world) { .pair = w->pair };
+	*w = (struct world) { .pair = w->pair, .authority = w->authority, .shown = w->shown };
 	w->log_fd = memfd_create("log", MFD_CLOEXEC);
 	log_open_fd("test", w->log_fd);
 	assert_int_equal(loop_new(&w->loop), 0);

@@ -35,7 +35,8 @@ struct world {
 	bool drained;
 	uint64_t revision;
 	int log_fd;
-	const struct tls_pair *pair; /* of listeners with certificates */
+	const struct tls_pair *pair;		  /* of listeners with certificates */
+	const struct tls_pair *authority, *shown; /* of clusters with tls */
 };
 
 /* "$0", "$1", … in text become endpoint ports. */

@@ -16,6 +16,7 @@
 #define STEER(address, rows)           \
 	"dataplane: {enabled: true}\n" \
 	"listeners: [{name: l, address: " address ", port: 9, steer: [" rows "]}]"
+#define TLS(x)	 "clusters: [{name: c, endpoints: ['10.0.0.1:80'], tls: {" x "}}]"
 #define ROUTE(x) CLUSTER "routes: [{name: a, cluster: c}, " x "]"
 
 /* A '^' stands in front of what the error has to point at; it is taken out before the text is read. */
@@ -70,6 +71,11 @@ static const struct marked wrong_gateways[] = {
 		"{name: ^b, hosts: [Y, x, x], cluster: c}"),
 	  "those of routes[d].name" },
 	{ "listeners: [{name: l, address: 10.0.0.1, port: 80, max_headers: ^257}]", "to 256" },
+	{ TLS("certificate: ^/c.pem"), "has no key; add key" },
+	{ TLS("key: ^/k.pem"), "belongs to no certificate" },
+	{ TLS("server_name: ^'*.a.example'"), "is a pattern; give one name" },
+	{ TLS("server_name: ^a.example, name_from: request"), "is never asked for" },
+	{ TLS("min_version: ^1.1"), "not one of 1.2, 1.3" },
 	{ "listeners: [{name: l, address: ^203.0.113.1, port: 80}]\nvips: [{" VIP "}]",
 	  "vips[v] has this address and port" },
 	{ STEER("127.0.0.1", "^'2001:db8::/64'"), "give it to a listener at an IPv6 address" },

@@ -115,6 +115,43 @@ static void what_goes_in_comes_out(void **state)
 	revision_free(in);
 }
 
+/* Files of clusters travel behind those of listeners: each authority once, however many name it. */
+static void files_of_clusters_come_out_by_cluster(void **state)
+{
+	static const char yaml[] =
+		"clusters:\n"
+		"  - {name: a, endpoints: ['127.0.0.1:1'], tls: {ca: /one}}\n"
+		"  - {name: b, endpoints: ['127.0.0.1:1']}\n"
+		"  - {name: c, endpoints: ['127.0.0.1:1'], tls: {ca: /two, certificate: /c, key: /k}}\n"
+		"  - {name: d, endpoints: ['127.0.0.1:1'], tls: {ca: /one}}\n"
+		"  - {name: e, endpoints: ['127.0.0.1:1'], tls: {verify: false, ca: /three}}\n";
+	struct revision *in = revision_new(parse(yaml)), *out;
+	struct errmsg err;
+	size_t len;
+	char *data;
+
+	(void)state;
+	assert_non_null(in);
+	assert_int_equal(in->n_pairs, 3);
+	assert_ptr_equal(in->cluster_pairs[2], &in->flat_pairs[0]);
+	*in->cluster_pairs[2] = (struct tls_pair) { "/c", "CHAIN", 5, "KEY", 3 };
+	*in->cluster_authorities[0] = (struct tls_pair) { "/one", "ONE", 3, "", 0 };
+	*in->cluster_authorities[2] = (struct tls_pair) { "/two", "SECOND", 6, "", 0 };
+	data = encode(in, &len);
+	assert_int_equal(revision_decode(data, len, &out, &err), 0);
+	assert_memory_equal(out->cluster_pairs[2]->key, "KEY", 3);
+	assert_memory_equal(out->cluster_authorities[3]->certificate, "ONE", 3);
+	assert_ptr_equal(out->cluster_authorities[3], out->cluster_authorities[0]);
+	assert_int_equal(out->cluster_authorities[2]->certificate_len, 6);
+	assert_null(out->cluster_authorities[1]);
+	assert_null(out->cluster_authorities[4]);
+	assert_null(out->cluster_pairs[0]);
+	assert_int_equal(out->conf->clusters[0].tls.min_version, CONF_TLS_1_2);
+	assert_int_equal(out->conf->clusters[1].tls.min_version, 0);
+	revision_free(out);
+	revision_free(in);
+}
+
 static void a_cut_revision_is_refused_at_every_length(void **state)
 {
 	struct revision *in = sample(), *out;
@@ -411,6 +448,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_goes_in_comes_out),
+		cmocka_unit_test(files_of_clusters_come_out_by_cluster),
 		cmocka_unit_test(a_cut_revision_is_refused_at_every_length),
 		cmocka_unit_test(trailing_bytes_are_refused),
 		cmocka_unit_test(damage_is_survived_anywhere),

@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "host_files.h"
+#include "pem_cluster.h"
 
 #define PEM_TOTAL_MAX_BYTES (64U << 20)
 
@@ -46,8 +47,8 @@ static void complain(const struct conf_listener *l, size_t k, bool is_key, const
 			l->name ? l->name : "?", k, is_key ? "key" : "certificate", what);
 }
 
-static int read_file(const char *path, const struct pem_source *source, struct buf *to,
-		     size_t *ret_len, struct errmsg *err)
+int pem_read_file(const char *path, const struct pem_source *source, struct buf *to,
+		  size_t *ret_len, struct errmsg *err)
 {
 	CLEANUP_FD int fd = source->open(path, err, source->ctx);
 
@@ -64,7 +65,7 @@ static bool read_half(const struct conf_listener *l, size_t k, bool is_key,
 
 	if (!path)
 		return false;
-	if (read_file(path, source, to, ret_len, &err) == 0)
+	if (pem_read_file(path, source, to, ret_len, &err) == 0)
 		return true;
 	complain(l, k, is_key, err.text, errors);
 	return false;
@@ -110,6 +111,7 @@ void pem_check(const struct conf *conf, const struct pem_source *source, struct 
 		for (size_t k = 0; k < conf->listeners[i].n_certificates; k++)
 			check_pair(&conf->listeners[i], k, source, errors);
 	}
+	pem_cluster_check(conf, source, errors);
 	conf_errors_sort(errors);
 }
 
@@ -120,6 +122,7 @@ static void name_pairs(struct revision *r)
 		for (size_t k = 0; k < r->conf->listeners[i].n_certificates; k++)
 			r->pairs[i][k].name = r->conf->listeners[i].certificates[k].certificate;
 	}
+	pem_cluster_name(r);
 }
 
 /* false: one of them, at least, cannot be read. */
@@ -134,12 +137,12 @@ static bool read_pairs(struct revision *r, const struct pem_source *source, stru
 			const struct conf_certificate *c = &l->certificates[k];
 			struct tls_pair *p = &r->pairs[i][k];
 
-			if (read_file(c->certificate, source, to, &p->certificate_len, &err) ||
-			    read_file(c->key, source, to, &p->key_len, &err))
+			if (pem_read_file(c->certificate, source, to, &p->certificate_len, &err) ||
+			    pem_read_file(c->key, source, to, &p->key_len, &err))
 				return false;
 		}
 	}
-	return true;
+	return pem_cluster_read(r, source, to);
 }
 
 /* The texts lie in the blob in the order in which they were read. */
@@ -166,6 +169,7 @@ static bool try_pairs(const struct revision *r, struct pem_checked *checked,
 		for (size_t k = 0; k < l->n_certificates; k++)
 			good &= try_pair(l, k, &r->pairs[i][k], checked, errors);
 	}
+	good &= pem_cluster_try(r, checked, errors);
 	pem_checked_settle(checked, good);
 	return good;
 }
@@ -194,7 +198,7 @@ int pem_load(struct revision *r, const struct pem_source *source, struct pem_che
 	pem_check(r->conf, source, errors);	      /* once more, one by one: it names them all */
 	if (errors->n + errors->suppressed == before) /* all of them together, or one came back */
 		conf_errors_add(errors, 0, 0,
-				"listeners: certificates and keys cannot be read; together they "
+				"certificates and keys cannot be read; together they "
 				"have at most %u MiB",
 				PEM_TOTAL_MAX_BYTES >> 20);
 	return -EINVAL;

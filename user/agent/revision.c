@@ -2,7 +2,7 @@
 /*
  * Layout, native byte order (both ends are one binary): struct head, then in this order the arrays
  * of numbers, the configuration's text, and per certificate three texts, each with its 64-bit length
- * in front: name, chain, key.
+ * in front: name, chain, key (an authority's is empty).
  */
 #include "revision.h"
 
@@ -23,13 +23,65 @@ struct head {
 	struct tls_tickets tickets;
 };
 
-static size_t count_pairs(const struct conf *conf)
+/* Authorities of clusters: each file once, in the order of the first cluster that names it. */
+struct authorities {
+	const char *path[CONF_AUTHORITIES_MAX];
+	size_t n;
+};
+
+/* Its index; -1: the cluster has none, or the file is one too many (conf_check: never). */
+static int authorities_add(struct authorities *a, const struct conf_upstream_tls *tls)
+{
+	if (!tls->min_version || !tls->verify || !tls->ca)
+		return -1;
+	for (size_t i = 0; i < a->n; i++) {
+		if (strcmp(a->path[i], tls->ca) == 0)
+			return (int)i;
+	}
+	if (a->n == CONF_AUTHORITIES_MAX)
+		return -1;
+	a->path[a->n] = tls->ca;
+	return (int)a->n++;
+}
+
+static size_t count_listener_pairs(const struct conf *conf)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < conf->n_listeners; i++)
 		n += conf->listeners[i].n_certificates;
 	return n;
+}
+
+static size_t count_pairs(const struct conf *conf)
+{
+	struct authorities a = { .n = 0 };
+	size_t n = count_listener_pairs(conf);
+
+	for (size_t i = 0; i < conf->n_clusters; i++) {
+		n += conf->clusters[i].tls.certificate != NULL;
+		authorities_add(&a, &conf->clusters[i].tls);
+	}
+	return n + a.n;
+}
+
+/* Behind the pairs of listeners: those of clusters, then the authorities. */
+static void place_clusters(struct revision *r)
+{
+	const struct conf *c = r->conf;
+	struct authorities a = { .n = 0 };
+	size_t at = count_listener_pairs(c);
+
+	for (size_t i = 0; i < c->n_clusters; i++) {
+		if (c->clusters[i].tls.certificate)
+			r->cluster_pairs[i] = &r->flat_pairs[at++];
+	}
+	for (size_t i = 0; i < c->n_clusters; i++) {
+		int n = authorities_add(&a, &c->clusters[i].tls);
+
+		if (n >= 0)
+			r->cluster_authorities[i] = &r->flat_pairs[at + (size_t)n];
+	}
 }
 
 /* calloc that gives memory for nothing too: NULL always means "no memory". */
@@ -46,15 +98,18 @@ static bool make_arrays(struct revision *r)
 	r->n_pairs = count_pairs(c);
 	r->pairs = array(c->n_listeners, sizeof(*r->pairs));
 	r->flat_pairs = array(r->n_pairs, sizeof(*r->flat_pairs));
+	r->cluster_pairs = array(c->n_clusters, sizeof(*r->cluster_pairs));
+	r->cluster_authorities = array(c->n_clusters, sizeof(*r->cluster_authorities));
 	r->route_stat_ids = array(c->n_routes, sizeof(uint32_t));
 	r->cluster_stat_ids = array(c->n_clusters, sizeof(uint32_t));
 	r->consumer_ids = array(c->n_consumers, sizeof(uint32_t));
 	r->meter_slots = array(c->n_consumers * CONF_PLAN_LIMITS_MAX, sizeof(uint32_t));
-	if (!r->pairs || !r->flat_pairs || !r->route_stat_ids || !r->cluster_stat_ids ||
-	    !r->consumer_ids || !r->meter_slots)
+	if (!r->pairs || !r->flat_pairs || !r->cluster_pairs || !r->cluster_authorities ||
+	    !r->route_stat_ids || !r->cluster_stat_ids || !r->consumer_ids || !r->meter_slots)
 		return false;
 	for (size_t i = 0; i < c->n_listeners; at += c->listeners[i++].n_certificates)
 		r->pairs[i] = r->flat_pairs + at;
+	place_clusters(r);
 	return true;
 }
 
@@ -78,6 +133,8 @@ void revision_free(struct revision *r)
 		return;
 	free(r->pairs);
 	free(r->flat_pairs);
+	free(r->cluster_pairs);
+	free(r->cluster_authorities);
 	free(r->route_stat_ids);
 	free(r->cluster_stat_ids);
 	free(r->consumer_ids);

@@ -20,6 +20,10 @@ struct revision {
 	struct conf *conf;
 	struct tls_tickets tickets;
 	struct tls_pair **pairs; /* by listener: n_certificates of it, inside of flat_pairs */
+	/* By cluster, inside of flat_pairs behind those of listeners; NULL: none. An authority has no
+	 * key, and is one pair for all clusters that name its file. */
+	struct tls_pair **cluster_pairs;
+	struct tls_pair **cluster_authorities;
 	struct tls_pair *flat_pairs;
 	size_t n_pairs;
 	uint32_t *route_stat_ids;

@@ -145,6 +145,8 @@ static int apply(struct revision *r, struct errmsg *err)
 		.conf = r->conf,
 		.pairs = (const struct tls_pair *const *)r->pairs,
 		.tickets = &r->tickets,
+		.cluster_authorities = (const struct tls_pair *const *)r->cluster_authorities,
+		.cluster_pairs = (const struct tls_pair *const *)r->cluster_pairs,
 		.route_stat_ids = r->route_stat_ids,
 		.cluster_stat_ids = r->cluster_stat_ids,
 		.consumer_ids = r->consumer_ids,

@@ -36,6 +36,8 @@ int conf_check_nat(const struct conf *conf, struct conf_node *vips, struct conf_
 		   struct conf_errors *errors);
 int conf_check_gateway(const struct conf *conf, struct conf_node *root, struct conf_arena *scratch,
 		       struct conf_errors *errors);
+void conf_check_upstream(const struct conf *conf, struct conf_node *root,
+			 struct conf_errors *errors);
 int conf_check_steer(const struct conf *conf, struct conf_node *root, struct conf_errors *errors);
 
 /* 0.0.0.0 or ::. */

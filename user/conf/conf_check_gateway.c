@@ -323,6 +323,7 @@ int conf_check_gateway(const struct conf *conf, struct conf_node *root, struct c
 	err = conf_check_steer(conf, root, errors);
 	if (err)
 		return err;
+	conf_check_upstream(conf, root, errors);
 	check_routes(conf, root, errors);
 	err = check_same_routes(conf, root, scratch, errors);
 	if (err)

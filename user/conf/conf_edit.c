@@ -356,7 +356,7 @@ static int build(json_t *root, struct conf_errors *errors, struct conf **ret)
 	return err ? err : conf_build(tree, scratch, NULL, errors, ret);
 }
 
-/* Edits touch no listener: where the file names a certificate is still true. */
+/* Edits touch no listener and no cluster: where the file names a certificate is still true. */
 static void keep_places(const struct conf *from, struct conf *to)
 {
 	for (size_t i = 0; i < from->n_listeners && i < to->n_listeners; i++) {
@@ -367,6 +367,14 @@ static void keep_places(const struct conf *from, struct conf *to)
 			b->certificates[k].certificate_place = a->certificates[k].certificate_place;
 			b->certificates[k].key_place = a->certificates[k].key_place;
 		}
+	}
+	for (size_t i = 0; i < from->n_clusters && i < to->n_clusters; i++) {
+		const struct conf_upstream_tls *a = &from->clusters[i].tls;
+		struct conf_upstream_tls *b = &to->clusters[i].tls;
+
+		b->ca_place = a->ca_place;
+		b->certificate_place = a->certificate_place;
+		b->key_place = a->key_place;
 	}
 }
 

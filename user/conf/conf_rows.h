@@ -103,7 +103,7 @@ struct conf_table {
 
 extern const struct conf_table conf_table_root;
 
-/* Tables of the kernel half (conf_rows_kernel.c) and of the gateway (conf_rows_gateway.c). */
+/* Tables of the kernel half (conf_rows_kernel.c) and of the gateway (conf_rows_gateway.c, _upstream.c). */
 extern const struct conf_table conf_table_dataplane, conf_table_acl, conf_table_geoip,
 	conf_table_guard, conf_table_limit, conf_table_response, conf_table_health, conf_table_vip,
 	conf_table_decap, conf_table_quic, conf_table_nat;

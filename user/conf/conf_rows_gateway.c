@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Rows of what the agent does: listeners, clusters, routes, plans, consumers, pushdown. */
+/* Rows of what the agent does: listeners, routes, plans, consumers, pushdown. */
 #include <netinet/in.h>
 
 #include "conf_node.h"
@@ -218,88 +218,6 @@ static const struct conf_row listener_rows[] = {
 
 const struct conf_table conf_table_listener =
 	CONF_TABLE("listener", listener_rows, struct conf_listener, );
-
-static const struct conf_row endpoint_rows[] = {
-	{ .name = "address",
-	  CONF_AT2(struct conf_endpoint, address, port),
-	  .type = &conf_type_address_port,
-	  .flags = CONF_REQUIRED,
-	  .help = "Where it listens." },
-	{ .name = "weight",
-	  CONF_AT(struct conf_endpoint, weight),
-	  .type = &conf_type_number,
-	  .def = "1",
-	  .max = 1000,
-	  .help = "Its share of requests; 0 drains it." },
-};
-
-static const struct conf_table conf_table_endpoint =
-	CONF_TABLE("endpoint", endpoint_rows, struct conf_endpoint, .shorthand = "address");
-
-static const struct conf_word proxy_out_words[] = { { "off", 0 },
-						    { "v1", 1 },
-						    { "v2", 2 },
-						    { NULL, 0 } };
-
-#define CLUSTER(field) CONF_AT(struct conf_cluster, field)
-#define UPSTREAM_TIMEOUT(field) \
-	CLUSTER(field), .type = &conf_type_duration, .min = 10, .max = DAY_MS
-
-static const struct conf_row cluster_rows[] = {
-	{ .name = "name",
-	  CLUSTER(name),
-	  .type = &conf_type_name,
-	  .flags = CONF_REQUIRED,
-	  .help = "Unique among clusters." },
-	{ .name = "endpoints",
-	  CONF_SUBS_AT(struct conf_cluster, endpoints, n_endpoints, &conf_table_endpoint),
-	  .tier = CONF_TIER_DATA,
-	  .flags = CONF_REQUIRED | CONF_FILLED,
-	  .max_items = 10000,
-	  .help = "Who answers, at least one. A lone word is an address." },
-	{ .name = "connect_timeout",
-	  UPSTREAM_TIMEOUT(connect_timeout_ms),
-	  .def = "2s",
-	  .help = "For a connection to an endpoint." },
-	{ .name = "response_timeout",
-	  UPSTREAM_TIMEOUT(response_timeout_ms),
-	  .def = "30s",
-	  .help = "From the end of the request to the header of the response." },
-	{ .name = "idle_timeout",
-	  UPSTREAM_TIMEOUT(idle_timeout_ms),
-	  .def = "30s",
-	  .help = "How long an unused connection is kept; less than the endpoint keeps it." },
-	{ .name = "max_idle",
-	  CLUSTER(max_idle),
-	  .type = &conf_type_number,
-	  .def = "64",
-	  .max = 100000,
-	  .help = "Unused connections kept, per worker and endpoint." },
-	{ .name = "max_connections",
-	  CLUSTER(max_connections),
-	  .type = &conf_type_number,
-	  .def = "1024",
-	  .min = 1,
-	  .max = 1000000,
-	  .help = "Connections, per worker and endpoint." },
-	{ .name = "retry_budget",
-	  CLUSTER(retry_budget_percent),
-	  .type = &conf_type_number,
-	  .def = "20",
-	  .max = 100,
-	  .help = "Requests that may be sent again, in percent." },
-	{ .name = "proxy_protocol",
-	  CLUSTER(proxy_protocol),
-	  .type = &conf_type_word,
-	  .words = proxy_out_words,
-	  .def = "off",
-	  .help = "Tell endpoints the client's address and port, and those that it dialled, in a "
-		  "header of the PROXY protocol. A connection serves one connection of a client "
-		  "then, and no other." },
-};
-
-const struct conf_table conf_table_cluster =
-	CONF_TABLE("cluster", cluster_rows, struct conf_cluster, );
 
 #define POLICIES(field) CONF_AT(struct conf_policies, field)
 

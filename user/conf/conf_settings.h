@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "conf_settings_kernel.h"
+#include "conf_settings_upstream.h"
 #include "sluice/abi/addr.h"
 
 struct conf_names;
@@ -67,25 +68,6 @@ struct conf_listener {
 	uint32_t max_headers;
 	uint32_t max_uri_bytes;
 	uint64_t max_body_bytes;
-};
-
-struct conf_endpoint {
-	struct addr address;
-	uint16_t port;
-	uint32_t weight;
-};
-
-struct conf_cluster {
-	char *name;
-	struct conf_endpoint *endpoints;
-	size_t n_endpoints;
-	uint64_t connect_timeout_ms;
-	uint64_t response_timeout_ms; /* until the response header */
-	uint64_t idle_timeout_ms;     /* of kept connections */
-	uint32_t max_idle;	      /* kept connections per worker and endpoint */
-	uint32_t max_connections;     /* per worker and endpoint */
-	uint32_t retry_budget_percent;
-	uint8_t proxy_protocol; /* the version that endpoints are sent; 0: none */
 };
 
 struct conf_policies {

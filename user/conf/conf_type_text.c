@@ -187,7 +187,7 @@ static int host_parse(const struct conf_row *row, struct str text, void *field, 
 			return errmsg_set(why, -EINVAL, "has a port; hosts are matched without");
 		return -EINVAL;
 	}
-	err = conf_type_store(row, text, 255, field, arena, why);
+	err = conf_type_store(row, text, CONF_HOST_MAX, field, arena, why);
 	if (!err)
 		lower(*(char **)field);
 	return err;

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include <ctype.h>
 #include <errno.h>
+#include <string.h>
 
 #include "attempt.h"
 #include "base/clock.h"
@@ -52,12 +54,40 @@ static void give_up(struct exchange *x, int err, bool connected)
 		end = TERMINATION_CONNECT_TIMEOUT;
 	} else if (err == -ENOBUFS) {
 		end = TERMINATION_OVERFLOW;
+	} else if (err == UPSTREAM_ERR_CERTIFICATE) {
+		end = TERMINATION_UPSTREAM_CERTIFICATE;
+	} else if (err == UPSTREAM_ERR_TLS) {
+		end = TERMINATION_UPSTREAM_TLS;
 	} else if (!x->pool) {
 		end = TERMINATION_NO_ENDPOINT;
 	} else if (err == -EMFILE || err == -ENFILE || err == -ENOMEM) {
 		end = TERMINATION_INTERNAL;
 	}
 	exchange_fail(x, end, 0, NULL);
+}
+
+/* The request's host without port and brackets, in lower case; empty: none, or longer than any is. */
+static void copy_host(const struct exchange *x, char to[CONF_HOST_MAX + 1])
+{
+	struct str host = x->host;
+	const char *end;
+
+	to[0] = '\0';
+	if (!cluster_of(x)->tls || !cluster_of(x)->tls->name_from_request || !host.len)
+		return;
+	if (host.ptr[0] == '[') {
+		host = (struct str) { host.ptr + 1, host.len - 1 };
+		end = memchr(host.ptr, ']', host.len);
+	} else {
+		end = memchr(host.ptr, ':', host.len);
+	}
+	if (end)
+		host.len = (size_t)(end - host.ptr);
+	if (host.len > CONF_HOST_MAX)
+		return;
+	for (size_t i = 0; i < host.len; i++)
+		to[i] = (char)tolower((unsigned char)host.ptr[i]);
+	to[host.len] = '\0';
 }
 
 /*
@@ -67,16 +97,19 @@ static void give_up(struct exchange *x, int err, bool connected)
 static int ask(struct exchange *x, struct pool *again)
 {
 	struct proxy_header client = { .version = cluster_of(x)->conf->proxy_protocol };
+	char host[CONF_HOST_MAX + 1];
+	const struct upstream_whose whose = { .host = host,
+					      .client = client.version ? &client : NULL };
 	struct pool *pool = again;
 	int err = again ? 0 : cluster_pick(cluster_of(x), x->pool, &pool);
 
 	if (err)
 		return err;
 	x->pool = pool;
+	copy_host(x, host);
 	if (client.version)
 		conn_announce(x->conn, &client);
-	return upstream_conn_get_for(pool, client.version ? &client : NULL, again != NULL, &events,
-				     x, &x->up);
+	return upstream_conn_get_for(pool, &whose, again != NULL, &events, x, &x->up);
 }
 
 static bool is_final(const struct exchange *x, int err)

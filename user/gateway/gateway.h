@@ -48,6 +48,9 @@ struct gateway_revision {
 	/* By listener index: pairs[i] has conf->listeners[i].n_certificates entries. */
 	const struct tls_pair *const *pairs;
 	const struct tls_tickets *tickets;
+	/* By cluster index; NULL, or NULL entries: it names no such file. Authorities have no key. */
+	const struct tls_pair *const *cluster_authorities;
+	const struct tls_pair *const *cluster_pairs;
 	/* By listener index: a listening socket for this worker that the gateway takes, or -1: keep
 	 * the one it has under that name. */
 	const int *listen_fds;

@@ -18,6 +18,24 @@ static int allocate(struct snapshot *s)
 	return s->clusters && s->routes && s->table && s->tls ? 0 : -ENOMEM;
 }
 
+static int set_tls(struct snapshot *s, size_t i, const struct gateway_revision *r,
+		   struct errmsg *err)
+{
+	const struct upstream_tls_files files = {
+		.authority = r->cluster_authorities ? r->cluster_authorities[i] : NULL,
+		.pair = r->cluster_pairs ? r->cluster_pairs[i] : NULL,
+	};
+	struct errmsg why = { "" };
+	int code;
+
+	if (!s->conf->clusters[i].tls.min_version)
+		return 0; /* clear text */
+	code = cluster_set_tls(s->clusters[i], s->gateway->upstream, &files, &why);
+	return code ? errmsg_set(err, code, "cluster \"%s\": tls: %s", s->conf->clusters[i].name,
+				 why.text)
+		    : 0;
+}
+
 static int build_clusters(struct snapshot *s, const struct gateway_revision *r, struct errmsg *err)
 {
 	for (size_t i = 0; i < s->conf->n_clusters; i++) {
@@ -27,6 +45,9 @@ static int build_clusters(struct snapshot *s, const struct gateway_revision *r, 
 		if (code)
 			return errmsg_set(err, code, "cluster \"%s\": %s",
 					  s->conf->clusters[i].name, strerror(-code));
+		code = set_tls(s, i, r, err);
+		if (code)
+			return code;
 	}
 	return 0;
 }

@@ -225,7 +225,7 @@ static int start_tcp(struct health_probe *p)
 		return fd;
 	err = stream_open(&p->stream, p->loop, fd, &events, IN_MAX_BYTES, OUT_MAX_BYTES, true);
 	if (!err && p->check->type == CONF_HEALTH_HTTPS) {
-		err = tls_connect(&p->stream, p->check->tls, host_of(p, text));
+		err = tls_connect(&p->stream, p->check->tls, host_of(p, text), NULL);
 		if (err)
 			stream_close(&p->stream);
 	}

@@ -54,7 +54,11 @@
 	X(INTERNAL, "internal", 500, "proxy_internal_error", "The gateway has no resources left.") \
 	X(SHUTDOWN, "shutdown", 0, "", "")                                                         \
 	X(EXPECTATION_UNKNOWN, "expectation_unknown", 417, "http_request_error",                   \
-	  "Only 100-continue may be expected here.")
+	  "Only 100-continue may be expected here.")                                               \
+	X(UPSTREAM_TLS, "upstream_tls", 502, "tls_protocol_error",                                 \
+	  "TLS to an endpoint could not be agreed on.")                                            \
+	X(UPSTREAM_CERTIFICATE, "upstream_certificate", 502, "tls_certificate_error",              \
+	  "The endpoint's certificate cannot be trusted.")
 
 enum termination {
 #define TERMINATION_ENUM(id, code, status, proxy_error, detail) TERMINATION_##id,

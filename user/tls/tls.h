@@ -89,15 +89,38 @@ struct tls_client;
  */
 int tls_client_new(bool verify, const char *ca, size_t len, struct tls_client **ret,
 		   struct errmsg *err);
+
+struct tls_client_setup {
+	bool verify;			  /* certificates, by authority */
+	bool alpn_http1;		  /* offer http/1.1 */
+	uint16_t min_version;		  /* as on the wire; 0: TLS 1.2 */
+	const struct tls_pair *authority; /* its chain is PEM text of authorities, its key empty */
+	const struct tls_pair *pair;	  /* what we show; NULL: nothing */
+};
+
+/* The same with more to say; -EINVAL, -EKEYREJECTED and *err, which names no file. */
+int tls_client_new_from(const struct tls_client_setup *setup, struct tls_client **ret,
+			struct errmsg *err);
+/* Equal for setups with equal bytes: what a client that is the same need not be built again for. */
+void tls_client_sha256(const struct tls_client_setup *setup, uint8_t ret[TLS_PAIR_HASH_BYTES]);
 struct tls_client *tls_client_ref(struct tls_client *c);
 void tls_client_unref(struct tls_client *c); /* NULL is fine */
 
 /*
- * Put TLS (client side) below a stream that is connecting. name: of the server, for SNI and its
- * certificate; an address is no SNI, and looked for among the certificate's addresses. Negative errno;
- * the stream fails as with tls_accept.
+ * The last session with a server by one client and name, for the next such connection; counted. It
+ * is never offered under another name: a resumed server shows no certificate to check.
  */
-int tls_connect(struct stream *s, struct tls_client *c, const char *name);
+struct tls_session;
+void tls_session_unref(struct tls_session *t); /* NULL is fine */
+
+/*
+ * Put TLS (client side) below a stream that is connecting. name: of the server, for SNI and its
+ * certificate; an address is no SNI, and looked for among the certificate's addresses. session (NULL:
+ * none is kept): where the caller keeps that of this server, NULL at first; replaced where client or
+ * name are others. Negative errno, -EINVAL: no such name; the stream fails as with tls_accept.
+ */
+int tls_connect(struct stream *s, struct tls_client *c, const char *name,
+		struct tls_session **session);
 
 /* After on_open; failure after on_end too, until the stream is closed. All zero: not TLS. */
 struct tls_info {
@@ -107,5 +130,6 @@ struct tls_info {
 	const char *alpn;    /* "http/1.1"; NULL: the client did not offer any */
 	const char *failure; /* OpenSSL's reason, NULL: none */
 	bool resumed;
+	bool distrusted; /* client side: it failed for the server's certificate */
 };
 void tls_info(struct stream *s, struct tls_info *ret);

@@ -29,6 +29,7 @@ struct tls_filter {
 	struct stream_filter filter;
 	SSL *ssl;
 	struct tls_context *context; /* NULL: we are the client */
+	struct tls_session *session; /* client: where the next one goes; NULL: nowhere */
 	struct buf in;		     /* from the wire, not yet given to OpenSSL */
 	struct buf out;		     /* for the wire */
 	const char *failure;
@@ -252,8 +253,13 @@ static void tls_free(struct stream *s)
 {
 	struct tls_filter *f = filter_of(s);
 
+	/* OpenSSL forgets the session of a connection that ends without a good-bye, which we need not
+	 * wait for: messages have ends of their own */
+	if (f->session && !f->broken)
+		SSL_set_shutdown(f->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
 	SSL_free(f->ssl);
 	tls_context_unref(f->context);
+	tls_session_unref(f->session);
 	buf_clear(&f->in);
 	buf_clear(&f->out);
 	free(f);
@@ -304,14 +310,21 @@ int tls_accept(struct stream *s, struct tls_context *ctx)
 	return 0;
 }
 
-int tls_connect(struct stream *s, struct tls_client *c, const char *name)
+int tls_connect(struct stream *s, struct tls_client *c, const char *name,
+		struct tls_session **session)
 {
+	struct tls_session *kept = session ? tls_session_get(session, c, name) : NULL;
+	SSL *ssl = tls_client_ssl(c, name, kept);
 	struct tls_filter *f;
-	int err = filter_open(s, tls_client_ssl(c, name), &f);
+	int err = ssl ? filter_open(s, ssl, &f) : -EINVAL;
 
-	if (!err)
-		SSL_set_connect_state(f->ssl);
-	return err;
+	if (err) {
+		tls_session_unref(kept);
+		return err;
+	}
+	f->session = kept;
+	SSL_set_connect_state(f->ssl);
+	return 0;
 }
 
 void tls_info(struct stream *s, struct tls_info *ret)
@@ -330,7 +343,8 @@ void tls_info(struct stream *s, struct tls_info *ret)
 	ret->sni = SSL_get_servername(f->ssl, TLSEXT_NAMETYPE_host_name);
 	ret->alpn = alpn_len ? "http/1.1" : NULL; /* the one that on_alpn may choose */
 	ret->failure = f->failure;
-	if (!f->context && f->broken && SSL_get_verify_result(f->ssl) != X509_V_OK)
+	ret->distrusted = !f->context && f->broken && SSL_get_verify_result(f->ssl) != X509_V_OK;
+	if (ret->distrusted)
 		ret->failure = X509_verify_cert_error_string(SSL_get_verify_result(f->ssl));
 	ret->resumed = SSL_session_reused(f->ssl) == 1;
 }

@@ -33,6 +33,12 @@ int cluster_new(struct upstream *u, const struct conf_cluster *conf, uint32_t st
 	return 0;
 }
 
+int cluster_set_tls(struct cluster *c, struct upstream *u, const struct upstream_tls_files *files,
+		    struct errmsg *err)
+{
+	return upstream_tls_get(u, &c->conf->tls, files, &c->tls, err);
+}
+
 void cluster_activate(struct cluster *c)
 {
 	for (size_t i = 0; i < c->n_endpoints; i++) {
@@ -42,6 +48,7 @@ void cluster_activate(struct cluster *c)
 		p->max_connections = c->conf->max_connections;
 		p->idle_timeout_ms = c->conf->idle_timeout_ms;
 		p->connect_timeout_ms = c->conf->connect_timeout_ms;
+		pool_set_tls(p, c->tls);
 	}
 }
 
@@ -51,6 +58,7 @@ void cluster_free(struct cluster *c)
 		return;
 	for (size_t i = 0; i < c->n_endpoints; i++)
 		pool_put(c->endpoints[i].pool);
+	upstream_tls_unref(c->tls);
 	free(c->endpoints);
 	free(c);
 }

@@ -11,8 +11,9 @@ struct cluster_endpoint {
 
 struct cluster {
 	const struct conf_cluster *conf;
-	uint32_t stat_id;     /* row of metric_page.cluster */
-	uint32_t retry_milli; /* what the budget holds, 1/1000 retry */
+	uint32_t stat_id;	  /* row of metric_page.cluster */
+	struct upstream_tls *tls; /* NULL: clear text */
+	uint32_t retry_milli;	  /* what the budget holds, 1/1000 retry */
 	size_t n_endpoints;
 	struct cluster_endpoint *endpoints;
 };
@@ -20,6 +21,9 @@ struct cluster {
 /* conf stays the caller's. Changes no pool that others use. -ENOMEM. */
 int cluster_new(struct upstream *u, const struct conf_cluster *conf, uint32_t stat_id,
 		struct cluster **ret);
+/* Speak TLS to its endpoints, as conf says. Negative errno and *err. */
+int cluster_set_tls(struct cluster *c, struct upstream *u, const struct upstream_tls_files *files,
+		    struct errmsg *err);
 /* The snapshot is in force: its settings are the pools' from here. */
 void cluster_activate(struct cluster *c);
 void cluster_free(struct cluster *c);

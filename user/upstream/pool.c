@@ -107,6 +107,8 @@ void pool_unref(struct pool *p)
 	while (*at != p)
 		at = &(*at)->next;
 	*at = p->next;
+	tls_session_unref(p->session);
+	upstream_tls_unref(p->tls);
 	free(p);
 }
 
@@ -115,6 +117,18 @@ void pool_put(struct pool *p)
 	if (--p->clusters == 0)
 		close_idle(p); /* each connection holds a reference of its own */
 	pool_unref(p);
+}
+
+void pool_set_tls(struct pool *p, struct upstream_tls *tls)
+{
+	if (p->tls == tls)
+		return;
+	close_idle(p);
+	tls_session_unref(p->session);
+	p->session = NULL;
+	p->tls_warned_ns = 0;
+	upstream_tls_unref(p->tls);
+	p->tls = tls ? upstream_tls_ref(tls) : NULL;
 }
 
 bool pool_ejected(const struct pool *p, uint64_t now_ns)

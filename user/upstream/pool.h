@@ -11,11 +11,14 @@
 
 #include "conf/conf.h"
 #include "event/loop.h"
+#include "upstream_tls.h"
 
 /* Passive health: this many failed connects in a row take an endpoint out of the choice. */
 #define POOL_EJECT_AFTER  3
 #define POOL_EJECT_MIN_MS 1000
 #define POOL_EJECT_MAX_MS 60000
+
+#define POOL_TLS_WARN_MS 10000 /* between two lines of the log about one endpoint's TLS */
 
 #define UPSTREAM_BUCKETS 1024 /* a cluster may have 10,000 endpoints */
 
@@ -35,6 +38,7 @@ struct pool {
 	uint32_t max_connections;
 	uint64_t idle_timeout_ms;
 	uint64_t connect_timeout_ms;
+	struct upstream_tls *tls; /* counted; NULL: clear text */
 	/* state */
 	struct upstream_conn *idle;   /* most recently used first: the rest ages out */
 	struct upstream_conn *oldest; /* the last of those */
@@ -42,6 +46,8 @@ struct pool {
 	uint32_t n_connections;	   /* idle ones included */
 	uint32_t failures;	   /* connects, in a row */
 	uint64_t ejected_until_ns; /* loop time; 0: not ejected */
+	struct tls_session *session;
+	uint64_t tls_warned_ns; /* loop time; 0: never */
 };
 
 /* Requests that wait for this endpoint now. */
@@ -57,10 +63,11 @@ static inline bool pool_full(const struct pool *p)
 
 struct upstream {
 	struct loop *loop;
-	struct pool *bucket[UPSTREAM_BUCKETS]; /* by cluster name, address and port */
-	struct upstream_conn *connections;     /* all of them, closed ones included until freed */
-	uint64_t random;		       /* state of the balancer's generator, never 0 */
-	bool keep_idle;			       /* false: draining */
+	struct pool *bucket[UPSTREAM_BUCKETS];	 /* by cluster name, address and port */
+	struct upstream_tls *tls[UINT8_MAX + 1]; /* by the first byte of its hash */
+	struct upstream_conn *connections;	 /* all of them, closed ones included until freed */
+	uint64_t random;			 /* state of the balancer's generator, never 0 */
+	bool keep_idle;				 /* false: draining */
 };
 
 int upstream_new(struct loop *l, struct upstream **ret);
@@ -74,6 +81,9 @@ int pool_get(struct upstream *u, const char *cluster, const struct conf_endpoint
 	     struct pool **ret);
 void pool_put(struct pool *p);	 /* by a cluster */
 void pool_unref(struct pool *p); /* by a connection */
+
+/* How it is spoken to from here; what was kept under another way is closed. tls NULL: clear text. */
+void pool_set_tls(struct pool *p, struct upstream_tls *tls);
 
 void pool_connect_failed(struct pool *p);
 void pool_connect_ok(struct pool *p);

@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "base/addr.h"
+#include "base/clock.h"
+#include "base/log.h"
 #include "base/metric.h"
 #include "net/sock.h"
 #include "net/stream_first.h"
 #include "upstream_conn.h"
 
 #define SALVAGE_BYTES (16U << 10)
-/* Of idle connections that each belong to a client: how many are looked at for this one's. */
-#define ANNOUNCED_SCAN 64
+/* Of idle connections that each belong to somebody: how many are looked at for this one's. */
+#define WHOSE_SCAN 64
 
 static struct upstream_conn *conn_of(struct stream *s)
 {
@@ -40,7 +43,9 @@ static void release(struct upstream_conn *c)
 	if (c->all_next)
 		c->all_next->all_prev = c->all_prev;
 	pool_unref(c->pool);
+	upstream_tls_unref(c->tls);
 	free(c->announced);
+	free(c->name);
 	free(c);
 }
 
@@ -126,10 +131,31 @@ static void connect_failed(struct upstream_conn *c, int err)
 	upstream_conn_close(c);
 }
 
+/* The connection was made; what is above it failed. Told once in a while: each request has its line. */
+static int tls_failed(struct upstream_conn *c, int err)
+{
+	struct pool *p = c->pool;
+	uint64_t now_ns = loop_now_ns(p->upstream->loop);
+	char text[ADDR_TEXT_MAX];
+	struct tls_info info;
+
+	tls_info(&c->stream, &info);
+	if (!p->tls_warned_ns || now_ns - p->tls_warned_ns > POOL_TLS_WARN_MS * NS_PER_MS) {
+		p->tls_warned_ns = now_ns;
+		log_warn("endpoint.tls", LOG_STR("cluster", p->cluster),
+			 LOG_STR("endpoint", addr_format_port(&p->address, p->port, text)),
+			 LOG_STR("error", info.failure ? info.failure : strerror(-err)));
+	}
+	return info.distrusted ? UPSTREAM_ERR_CERTIFICATE : UPSTREAM_ERR_TLS;
+}
+
 static void on_end(struct stream *s, int err)
 {
 	struct upstream_conn *c = conn_of(s);
 
+	if (!c->connected && c->tls && !s->connecting && err != -ECONNREFUSED &&
+	    err != -EHOSTUNREACH && err != -ENETUNREACH && err != -ETIMEDOUT)
+		err = tls_failed(c, err ? err : -ECONNRESET);
 	if (!c->connected)
 		connect_failed(c, err ? err : -ECONNRESET);
 	else if (c->events)
@@ -166,18 +192,25 @@ static const struct stream_events stream_events = {
  * the loop last looked. Taking them for the next response would mix up two consumers' answers, so
  * the socket is asked every time.
  */
-static bool is_stale(const struct upstream_conn *c)
+static bool is_stale(struct upstream_conn *c)
 {
+	struct stream *s = &c->stream;
 	char byte;
 	ssize_t n;
 
-	if (c->stream.failed || c->stream.read_ended || buf_len(&c->stream.in))
+	if (s->failed || s->read_ended || buf_len(&s->in))
 		return true;
-	n = recv(c->stream.watch.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-	return !(n < 0 && (errno == EAGAIN || errno == EINTR));
+	n = recv(s->watch.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return false;
+	if (n <= 0 || !s->filter)
+		return true;
+	/* bytes of TLS may be tickets, and nothing for us: one look of the filter at them all */
+	s->read_blocked = false;
+	return s->filter->ops->read(s, &byte, 1) != -EAGAIN;
 }
 
-static bool is_for(const struct upstream_conn *c, const struct proxy_header *client)
+static bool is_told(const struct upstream_conn *c, const struct proxy_header *client)
 {
 	const struct proxy_header *h = c->announced;
 
@@ -190,14 +223,21 @@ static bool is_for(const struct upstream_conn *c, const struct proxy_header *cli
 	       addr_eq(&h->destination, &client->destination);
 }
 
-static struct upstream_conn *take_idle(struct pool *p, const struct proxy_header *client)
+static bool is_for(const struct upstream_conn *c, const struct upstream_whose *whose)
+{
+	if (c->name && (!whose->host || strcmp(c->name, whose->host) != 0))
+		return false;
+	return is_told(c, whose->client);
+}
+
+static struct upstream_conn *take_idle(struct pool *p, const struct upstream_whose *whose)
 {
 	struct upstream_conn *c, *next;
 	int others = 0;
 
-	for (c = p->idle; c && others < ANNOUNCED_SCAN; c = next) {
+	for (c = p->idle; c && others < WHOSE_SCAN; c = next) {
 		next = c->next;
-		if (!is_for(c, client)) {
+		if (!is_for(c, whose)) {
 			others++;
 			continue;
 		}
@@ -224,12 +264,20 @@ static void link_conn(struct upstream_conn *c, struct pool *p)
 	p->n_connections++;
 }
 
+/* The name that the server's certificate has to have; text is room for an address. */
+static const char *server_name(const struct upstream_conn *c, char text[ADDR_TEXT_MAX])
+{
+	if (c->name)
+		return c->name;
+	if (c->tls->server_name)
+		return c->tls->server_name;
+	return addr_format(&c->pool->address, text);
+}
+
 static int announce(struct upstream_conn *c, const struct proxy_header *client)
 {
 	uint8_t header[PROXY_HEADER_OUT_MAX];
 
-	if (!client)
-		return 0;
 	c->announced = malloc(sizeof(*c->announced));
 	if (!c->announced)
 		return -ENOMEM;
@@ -237,35 +285,69 @@ static int announce(struct upstream_conn *c, const struct proxy_header *client)
 	return stream_first(&c->stream, header, proxy_header_encode(client, header));
 }
 
-static int open_new(struct pool *p, const struct proxy_header *client, struct upstream_conn **ret)
+/* What is below the bytes: TLS, and in front of that whose connection it is. */
+static int set_filters(struct upstream_conn *c, const struct upstream_whose *whose)
 {
-	struct loop *l = p->upstream->loop;
-	struct upstream_conn *c;
+	char text[ADDR_TEXT_MAX];
+	int err = 0;
+
+	if (c->tls)
+		err = tls_connect(&c->stream, c->tls->client, server_name(c, text),
+				  &c->pool->session);
+	if (!err && whose->client)
+		err = announce(c, whose->client);
+	return err == -EINVAL ? UPSTREAM_ERR_TLS : err;
+}
+
+static int open_stream(struct upstream_conn *c, const struct upstream_whose *whose)
+{
+	struct pool *p = c->pool;
 	int fd, err;
+
+	if (c->tls && c->tls->name_from_request) {
+		if (!whose->host || !*whose->host)
+			return UPSTREAM_ERR_TLS; /* a request of HTTP/1.0 may name no host */
+		c->name = strdup(whose->host);
+		if (!c->name)
+			return -ENOMEM;
+	}
+	fd = sock_connect(&p->address, p->port);
+	if (fd < 0)
+		return fd;
+	err = stream_open(&c->stream, p->upstream->loop, fd, &stream_events, UPSTREAM_IN_MAX,
+			  UPSTREAM_OUT_MAX, true);
+	if (err)
+		return err;
+	err = set_filters(c, whose);
+	if (err)
+		stream_close(&c->stream);
+	return err;
+}
+
+static int open_new(struct pool *p, const struct upstream_whose *whose, struct upstream_conn **ret)
+{
+	struct upstream_conn *c;
+	int err;
 
 	if (p->n_connections >= p->max_connections)
 		return -ENOBUFS;
 	c = calloc(1, sizeof(*c));
 	if (!c)
 		return -ENOMEM;
-	fd = sock_connect(&p->address, p->port);
-	err = fd < 0 ? fd
-		     : stream_open(&c->stream, l, fd, &stream_events, UPSTREAM_IN_MAX,
-				   UPSTREAM_OUT_MAX, true);
-	if (!err) {
-		err = announce(c, client);
-		if (err)
-			stream_close(&c->stream);
-	}
+	c->pool = p;
+	c->tls = p->tls ? upstream_tls_ref(p->tls) : NULL;
+	err = open_stream(c, whose);
 	if (err) {
+		upstream_tls_unref(c->tls);
 		free(c->announced);
+		free(c->name);
 		free(c);
 		return err;
 	}
 	c->timer.on_due = on_timer;
 	c->release.run = on_release;
 	link_conn(c, p);
-	timer_start(l, &c->timer, p->connect_timeout_ms);
+	timer_start(p->upstream->loop, &c->timer, p->connect_timeout_ms);
 	metric_add(METRIC_UPSTREAM_CONNECTS, 1);
 	*ret = c;
 	return 0;
@@ -274,14 +356,16 @@ static int open_new(struct pool *p, const struct proxy_header *client, struct up
 int upstream_conn_get(struct pool *p, bool fresh, const struct upstream_events *events, void *owner,
 		      struct upstream_conn **ret)
 {
-	return upstream_conn_get_for(p, NULL, fresh, events, owner, ret);
+	const struct upstream_whose nobody = { NULL, NULL };
+
+	return upstream_conn_get_for(p, &nobody, fresh, events, owner, ret);
 }
 
-int upstream_conn_get_for(struct pool *p, const struct proxy_header *client, bool fresh,
+int upstream_conn_get_for(struct pool *p, const struct upstream_whose *whose, bool fresh,
 			  const struct upstream_events *events, void *owner,
 			  struct upstream_conn **ret)
 {
-	struct upstream_conn *c = fresh ? NULL : take_idle(p, client);
+	struct upstream_conn *c = fresh ? NULL : take_idle(p, whose);
 	int err;
 
 	if (c) {
@@ -290,7 +374,7 @@ int upstream_conn_get_for(struct pool *p, const struct proxy_header *client, boo
 	} else {
 		if (p->oldest && p->n_connections >= p->max_connections)
 			upstream_conn_close(p->oldest); /* make room */
-		err = open_new(p, client, &c);
+		err = open_new(p, whose, &c);
 		if (err) {
 			/* our own lack of descriptors or ports says nothing about the endpoint */
 			if (err == -ECONNREFUSED || err == -ENETUNREACH || err == -EHOSTUNREACH)
@@ -312,12 +396,12 @@ void upstream_conn_put(struct upstream_conn *c)
 
 	if (c->closed)
 		return;
-	/* one that is a client's own is of use to nobody once he has gone: it makes room */
-	if (c->announced && p->n_idle && p->n_idle >= p->max_idle)
+	/* one that is somebody's own is of use to nobody once he has gone: it makes room */
+	if ((c->announced || c->name) && p->n_idle && p->n_idle >= p->max_idle)
 		upstream_conn_close(p->oldest);
 	if (!p->upstream->keep_idle || !p->clusters || p->n_idle >= p->max_idle || !c->connected ||
-	    c->stream.failed || c->stream.read_ended || buf_len(&c->stream.in) ||
-	    buf_len(&c->stream.out)) {
+	    c->tls != p->tls || c->stream.failed || c->stream.read_ended ||
+	    buf_len(&c->stream.in) || buf_len(&c->stream.out)) {
 		upstream_conn_close(c);
 		return;
 	}
@@ -343,7 +427,9 @@ bool upstream_conn_salvage(struct upstream_conn *c)
 
 	if (!at || c->closed || !c->stream.failed)
 		return false;
-	n = recv(c->stream.watch.fd, at, want, MSG_DONTWAIT);
+	c->stream.read_blocked = false;
+	n = c->stream.filter ? c->stream.filter->ops->read(&c->stream, at, want)
+			     : recv(c->stream.watch.fd, at, want, MSG_DONTWAIT);
 	if (n <= 0)
 		return false;
 	buf_commit(in, (size_t)n);

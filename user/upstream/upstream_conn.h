@@ -2,6 +2,8 @@
 /* One connection to an endpoint: connecting, lent to an exchange, or idle in its pool. */
 #pragma once
 
+#include <errno.h>
+
 #include "net/proxy_header.h"
 #include "net/stream.h"
 #include "pool.h"
@@ -32,10 +34,16 @@ struct upstream_conn {
 	struct upstream_conn *all_next, **all_prev; /* of struct upstream */
 	uint64_t lent_in; /* stream.bytes_in when it was lent: more means a response began */
 	uint64_t lent_out;
+	struct upstream_tls *tls; /* counted; how it was made, NULL: clear text */
+	char *name;		  /* of the server, where requests bring it */
 	bool connected;
 	bool reused;
 	bool closed;
 };
+
+/* Why on_end came before on_open, where it was not connect(2) that failed. */
+#define UPSTREAM_ERR_TLS	 (-EPROTO)
+#define UPSTREAM_ERR_CERTIFICATE (-EKEYREJECTED)
 
 /*
  * Borrow a connection: an idle one that is not stale (reused is set, it may be written to), or a new
@@ -44,12 +52,16 @@ struct upstream_conn {
  */
 int upstream_conn_get(struct pool *p, bool fresh, const struct upstream_events *events, void *owner,
 		      struct upstream_conn **ret);
-/*
- * The same for an endpoint that is told whose connection it is by a header of the PROXY protocol: an
- * idle connection serves whom it was announced for and nobody else.
- *   client  copied; NULL: no header
- */
-int upstream_conn_get_for(struct pool *p, const struct proxy_header *client, bool fresh,
+
+/* Whom a connection serves, where it serves nobody else: an idle one of his, or a new one. */
+struct upstream_whose {
+	/* Announced to the endpoint by a header of the PROXY protocol; copied; NULL: no header. */
+	const struct proxy_header *client;
+	/* The request's, without a port, for clusters whose tls takes the server's name from it;
+	 * NULL or empty: there is none. */
+	const char *host;
+};
+int upstream_conn_get_for(struct pool *p, const struct upstream_whose *whose, bool fresh,
 			  const struct upstream_events *events, void *owner,
 			  struct upstream_conn **ret);
 /* Give it back after a whole response; it is closed if anything speaks against another one. */
