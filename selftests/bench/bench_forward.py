@@ -3,7 +3,9 @@
 """bench_forward.py [FOLDER]: UDP packets a second that one CPU forwards from one veth to another.
 
 Live frames of 60 bytes, of one flow and of 65,536; what forwards them takes turns, RUNS times, and
-what arrives behind the edge counts. Writes FOLDER/forward.json. Needs two CPUs.
+what arrives behind the edge counts. Once the sink is woken for frames, which the edge's CPU pays for,
+and once it looks for them every SINK_US ("timed"), which the sender's CPU pays for. Writes
+FOLDER/forward.json. Needs two CPUs.
 """
 import json
 import os
@@ -19,7 +21,9 @@ from floodlab import flooded  # noqa: E402
 RUNS = int(os.environ.get("RUNS", "5"))
 WARM_S, SECONDS = 0.4, 1.0
 UNITS = [("", "packets/s"), ("-cpu", "packets/s of CPU")]
-FLOWS = [("1", 1), ("64k", 65536)]
+SINK_US = int(os.environ.get("SINK_US", "30"))  # a veth's ring has 256 places
+# Flows, and how long the sink waits.
+FLOWS = [("1", 1, 0), ("64k", 65536, 0), ("1-timed", 1, SINK_US), ("64k-timed", 65536, SINK_US)]
 # Case, subject, what forwards.
 CASES = [
     ("forward-udp64", "floor", forwardlab.floor),
@@ -30,8 +34,9 @@ CASES = [
 ]
 
 
-def measure(lab, to, sources):
+def measure(lab, to, sources, sink_us):
     """Packets that arrived: a second, and a second that the edge's thread ran."""
+    lab.sink_waits(sink_us)
     child = lab.send(to, sources, WARM_S + SECONDS + 0.5)
     before = lab.arrived()
     if not wait_until(lambda: lab.arrived() > before, 5):
@@ -53,10 +58,10 @@ def row_of(case, subject, unit, values, digits):
 def rows_of(found):
     """Ratios are of rates of the same run: the machine's pace changes from one to the next."""
     rows = []
-    for flows, _ in FLOWS:
+    for flows, _, _ in FLOWS:
         dnat = found["forward-udp64", "nftables", flows]
         for case, subject, _ in CASES:
-            line = f"{case + '-' + flows:22} {subject:9}"
+            line = f"{case + '-' + flows:26} {subject:9}"
             for nth, (of, unit) in enumerate(UNITS):
                 rates = [run[nth] for run in found[case, subject, flows]]
                 shares = [x / y[nth] for x, y in zip(rates, dnat)]
@@ -69,16 +74,17 @@ def rows_of(found):
 
 
 def main():
-    found = {(case, subject, flows): [] for case, subject, _ in CASES for flows, _ in FLOWS}
+    found = {(case, subject, flows): [] for case, subject, _ in CASES
+             for flows, _, _ in FLOWS}
     with forwardlab.ForwardLab() as lab:
         for _ in range(RUNS):
             for case, subject, forwarder in CASES:
                 with forwarder(lab) as to:
-                    for flows, sources in FLOWS:
-                        found[case, subject, flows].append(measure(lab, to, sources))
+                    for flows, sources, sink_us in FLOWS:
+                        found[case, subject, flows].append(measure(lab, to, sources, sink_us))
     head = "    min  median     max  of nft"
-    print(f"{'':32} {head} of DNAT, a second of the edge's thread:\n"
-          f"{'case':22} {'subject':9} {head} {head}   Mpackets/s, {RUNS} runs")
+    print(f"{'':36} {head} of DNAT, a second of the edge's thread:\n"
+          f"{'case':26} {'subject':9} {head} {head}   Mpackets/s, {RUNS} runs")
     rows = rows_of(found)
     folder = sys.argv[1] if len(sys.argv) > 1 else "."
     with open(os.path.join(folder, "forward.json"), "w", encoding="utf-8") as f:

@@ -10,6 +10,7 @@ import subprocess
 from edge import VIP, Agent, wait_until
 from floodlab import FLOOD, PORT, SEND_CPU, FloodLab
 
+SINK_LOOKS_MAX = 2**31 - 1  # in vain, before it has to be woken again
 EDGE_OUT_IP, BACKEND_IP = "198.18.2.1", "198.18.2.2"
 
 SLUICE = """
@@ -68,6 +69,16 @@ class ForwardLab(FloodLab):
         sink = self.start("b1", FLOOD, "drop", "eth0", stdout=subprocess.PIPE, text=True)
         if sink.stdout.readline() != "attached\n":
             raise RuntimeError("the sink's program is not attached")
+
+    def sink_waits(self, us):
+        """b1 looks for frames that often, as cards do that hold back interrupts; 0: it is woken.
+
+        Woken, it takes what is there and sleeps: the edge's CPU wakes it again for the next frame,
+        or the next 16 of XDP, the more often the slower it forwards.
+        """
+        folder = "/sys/class/net/eth0"
+        self.sys("b1", f"echo {SINK_LOOKS_MAX if us else 0} >{folder}/napi_defer_hard_irqs\n"
+                 f"echo {us * 1000} >{folder}/gro_flush_timeout")
 
     def mac_of(self, node, device):
         text = self.run(node, "ip", "link", "show", device).stdout
