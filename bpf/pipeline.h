@@ -62,8 +62,9 @@ enum pkt_flag {
 	PKT_MARKED = 128, /* and was */
 	PKT_RST = 256,	  /* TCP's flags of these names, in a whole packet or a first fragment */
 	PKT_ACK = 512,
-	PKT_ECHO = 1024,   /* an echo request of ICMP */
-	PKT_SHARES = 2048, /* it met a limit by cells that its source shares with others */
+	PKT_ECHO = 1024,     /* an echo request of ICMP */
+	PKT_SHARES = 2048,   /* it met a limit by cells that its source shares with others */
+	PKT_UNJUDGED = 4096, /* there are no verdicts at all */
 };
 
 /* Starts as all zero: before 6.3, the verifier wants all of it written before it is handed over. */

@@ -77,7 +77,7 @@ int tc_ingress(struct __sk_buff *ctx)
 		return TC_DROP;
 	p = (struct pkt) {};
 	result = explained(EXPLAIN_PARSE, tc_parse(ctx, &p));
-	p.generation = drop_cache_generation();
+	drop_cache_begin(&p);
 	p.data = (void *)(long)ctx->data;
 	p.end = (void *)(long)ctx->data_end;
 	p.ctx = ctx;

@@ -96,7 +96,7 @@ int xdp_ingress(struct xdp_md *ctx)
 		return XDP_DROP;
 	p = (struct pkt) {};
 	result = explained(EXPLAIN_PARSE, xdp_begin(ctx, &p));
-	p.generation = drop_cache_generation();
+	drop_cache_begin(&p);
 	p.data = (void *)(long)ctx->data;
 	p.end = (void *)(long)ctx->data_end;
 	p.ctx = ctx;

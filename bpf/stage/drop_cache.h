@@ -54,6 +54,18 @@ static __always_inline __u32 drop_cache_generation(void)
 	return state ? *(volatile __u32 *)&state->generation : 0;
 }
 
+/* For a packet that was parsed: what is read of all that changes, before any map of policy. */
+static __always_inline void drop_cache_begin(struct pkt *p)
+{
+	__u32 zero = 0;
+	struct drop_cache_state *state = bpf_map_lookup_elem(&drop_cache_state, &zero);
+
+	if (!state)
+		return;
+	p->generation = *(volatile __u32 *)&state->generation;
+	p->flags |= (*(volatile __u32 *)&state->no_verdicts & 1) * PKT_UNJUDGED;
+}
+
 /* Multiply-shift (Dietzfelbinger and others, 1997) with a secret odd factor: nobody can aim at a slot. */
 static __always_inline struct drop_cache_entry *drop_cache_slot(__u64 source)
 {

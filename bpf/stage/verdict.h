@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Verdicts on sources and flows. Whether a source has any is asked of a filter first, of one byte per
- * hashed /24 or /48: with none in force, a packet pays for that byte alone.
+ * hashed /24 or /48, and with no verdict at all not even that: its line is another one for each source.
  *
  * Race that is accepted: dropped_packets of a verdict loses additions of CPUs that write at the same
  * time.
@@ -141,7 +141,7 @@ static __always_inline enum stage_result stage_verdict(struct pkt *p)
 {
 	int may;
 
-	if (!verdict_enabled || p->exempt)
+	if (!verdict_enabled || p->exempt || (p->flags & PKT_UNJUDGED))
 		return STAGE_NEXT;
 	may = verdict_may(&p->source);
 	if (may < 0)

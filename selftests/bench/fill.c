@@ -11,6 +11,7 @@
 #include "dataplane/source_table.h"
 #include "fill.h"
 #include "sluice/abi/client.h"
+#include "sluice/abi/drop_cache.h"
 #include "sluice/abi/guard.h"
 #include "sluice/abi/limit_concurrent.h"
 #include "sluice/abi/verdict.h"
@@ -294,6 +295,14 @@ void fill_verdict_of(struct bpf_object *obj, const uint8_t source[4])
 	memcpy(&key.addr.b[12], source, 4);
 	set(obj, "verdict_source", &key, &v);
 	set_filter(obj, &key.addr, VERDICT_FILTER_SOURCE);
+}
+
+void fill_no_verdicts(struct bpf_object *obj)
+{
+	struct drop_cache_state state = { .no_verdicts = 1 };
+	uint32_t zero = 0;
+
+	set(obj, "drop_cache_state", &zero, &state);
 }
 
 void fill_no_vips(struct bpf_object *obj)

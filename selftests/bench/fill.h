@@ -44,6 +44,7 @@ void fill_deny(struct bpf_object *obj, uint32_t n, bool is_v6);
 void fill_verdicts(struct bpf_object *obj, uint32_t sources, uint32_t flows);
 void fill_verdict_of(struct bpf_object *obj, const uint8_t source[4]);
 /* As the agent says when there are none. */
+void fill_no_verdicts(struct bpf_object *obj);
 void fill_no_vips(struct bpf_object *obj);
 /* A backend and its ring, of FILL_VIP. */
 void fill_vip(struct bpf_object *obj);

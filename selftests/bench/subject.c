@@ -144,6 +144,8 @@ static int load_ingress(const struct subject *s)
 	if (xdp_ingress__load(xdp))
 		fill_die("load");
 	fill(xdp->obj, s);
+	if (!s->verdicts && !s->verdict)
+		fill_no_verdicts(xdp->obj);
 	return bpf_program__fd(xdp->progs.xdp_ingress);
 }
 

@@ -247,6 +247,9 @@ struct subject subjects[] = {
 	  FRONT("front-64k"),
 	  .flows = K512,
 	  .to_vips = 1000 },
+	/* Nothing but the balancer, as bench_forward.py has it. */
+	{ .name = "vip-alone", .program = SUBJECT_ALL, .expect = XDP_TX, .vips = 1 },
+	{ .name = "vip-alone-64k", LIKE("vip-alone"), FRONT("front-64k"), .flows = K64 },
 	{ .name = "vip-nat",
 	  WORLD,
 	  FRONT("front"),

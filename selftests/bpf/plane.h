@@ -95,6 +95,8 @@ uint64_t plane_run_many(struct plane *p, const struct packet *in, uint32_t times
 int plane_map(const struct plane *p, const char *name);
 /* Call after writing a map of policy in another way than below, as the agent does. */
 void plane_changed(const struct plane *p);
+/* As the agent tells packets whether they need to ask for verdicts. */
+void plane_no_verdicts(const struct plane *p, bool none);
 /* Per-CPU counters, summed. */
 void plane_sum(const struct plane *p, const char *map, uint32_t index, void *ret, size_t bytes);
 struct stats_count plane_drops(const struct plane *p, enum drop_reason reason);

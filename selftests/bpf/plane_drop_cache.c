@@ -23,6 +23,17 @@ void plane_changed(const struct plane *p)
 	assert_int_equal(bpf_map_update_elem(fd, &zero, &state, BPF_ANY), 0);
 }
 
+void plane_no_verdicts(const struct plane *p, bool none)
+{
+	struct drop_cache_state state;
+	int fd = plane_map(p, "drop_cache_state");
+	uint32_t zero = 0;
+
+	assert_int_equal(bpf_map_lookup_elem(fd, &zero, &state), 0);
+	state.no_verdicts = none;
+	assert_int_equal(bpf_map_update_elem(fd, &zero, &state, BPF_ANY), 0);
+}
+
 /* NULL: of all. */
 static uint64_t sum_hits(const struct plane *p, const struct verdict_key *key)
 {

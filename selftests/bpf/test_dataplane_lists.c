@@ -5,6 +5,7 @@
  */
 #include "dataplane_lab.h"
 
+#include <bpf/bpf.h>
 #include <errno.h>
 #include <linux/bpf.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@
 #include "dataplane/acl_map.h"
 #include "dataplane/dataplane_state.h"
 #include "dataplane/verdict_map.h"
+#include "sluice/abi/drop_cache.h"
 
 struct world {
 	struct lab *lab;
@@ -236,6 +238,59 @@ static void the_filter_has_a_bit_as_long_as_a_verdict_needs_it(void **state)
 	assert_int_equal(filter_of(w, &host.addr), 0);
 }
 
+static uint32_t no_verdicts(struct world *w)
+{
+	const struct drop_cache_state *state = pinned_map_mem(w->dp, "drop_cache_state");
+
+	assert_non_null(state);
+	return state->no_verdicts;
+}
+
+/* Behind the agent's back: in the map, and in the filter. */
+static void plant_verdict(struct world *w, const char *source)
+{
+	struct verdict_filter *f = pinned_map_mem(w->dp, "verdict_filter");
+	struct verdict_key key = { .len_bits = 128, .addr = lab_addr(source) };
+	struct verdict v = { .until_ns = UINT64_MAX, .action = VERDICT_DROP };
+
+	assert_non_null(f);
+	f->bucket[verdict_filter_bucket(&key.addr)] |= VERDICT_FILTER_SOURCE;
+	assert_int_equal(
+		bpf_map_update_elem(pinned_map_fd(w->dp, "verdict_source"), &key, &v, BPF_ANY), 0);
+}
+
+static void packets_ask_for_verdicts_from_the_first_to_the_last_of_them(void **state)
+{
+	struct prefix host = lab_prefix("192.0.2.7"), planted = lab_prefix("192.0.2.8");
+	struct conf_dataplane c = lab_conf(NULL);
+	struct world *w = *state;
+
+	assert_int_equal(no_verdicts(w), 0);
+	assert_int_equal(verdict_map_sweep(w->dp, clock_now_ns()), 0);
+	assert_int_equal(no_verdicts(w), 1);
+	plant_verdict(w, "192.0.2.8");
+	assert_int_equal(udp_from(w, "192.0.2.8", 1), XDP_PASS);
+	assert_int_equal(
+		verdict_map_set(w->dp, &host, VERDICT_DROP, VERDICT_REASON_AUTH, UINT64_MAX), 0);
+	assert_int_equal(no_verdicts(w), 0);
+	assert_int_equal(udp_from(w, "192.0.2.7", 1), XDP_DROP);
+	assert_int_equal(udp_from(w, "192.0.2.8", 1), XDP_DROP);
+	assert_int_equal(verdict_map_del(w->dp, &host), 0);
+	assert_int_equal(verdict_map_sweep(w->dp, clock_now_ns()), 0);
+	assert_int_equal(no_verdicts(w), 0);
+	assert_int_equal(verdict_map_del(w->dp, &planted), 0);
+	assert_int_equal(verdict_map_sweep(w->dp, clock_now_ns()), 0);
+	assert_int_equal(no_verdicts(w), 1);
+	/* Who begins anew knows nothing: an agent may have been there that leaves the word alone. */
+	plant_verdict(w, "192.0.2.8");
+	dataplane_close(w->dp);
+	c.max_verdicts = 16;
+	c.max_meters = 8;
+	w->dp = lab_dataplane(w->lab, &c);
+	assert_int_equal(no_verdicts(w), 0);
+	assert_int_equal(udp_from(w, "192.0.2.8", 1), XDP_DROP);
+}
+
 static void a_full_map_refuses_a_verdict_and_counts_it(void **state)
 {
 	struct prefix p = lab_prefix("198.51.100.1");
@@ -285,6 +340,7 @@ int main(void)
 		TEST(a_verdict_has_one_of_four_prefix_lengths),
 		TEST(a_verdict_on_a_flow_leaves_the_sources_other_flows_alone),
 		TEST(the_filter_has_a_bit_as_long_as_a_verdict_needs_it),
+		TEST(packets_ask_for_verdicts_from_the_first_to_the_last_of_them),
 		TEST(a_full_map_refuses_a_verdict_and_counts_it),
 		TEST(drops_by_a_verdict_show_in_it),
 	};

@@ -4,6 +4,7 @@
 One CPU polls the edge's device and does all that forwarding is; the other sends, and drops at b1.
 """
 import contextlib
+import json
 import re
 import subprocess
 
@@ -116,12 +117,21 @@ def floor(lab):
         wait_until(lambda: "xdp" not in lab.run("edge", "ip", "link", "show", lab.device).stdout, 5)
 
 
+def _has_no_verdicts(agent):
+    dump = subprocess.run(["bpftool", "-j", "map", "dump", "pinned",
+                           f"{agent.bpffs}/drop_cache_state"], check=True, capture_output=True)
+    return json.loads(dump.stdout)[0]["formatted"]["value"]["no_verdicts"]
+
+
 @contextlib.contextmanager
 def _sluice(lab, mode):
     with Agent(lab) as agent:
         agent.start(agent.base(workers=1) + _fill(SLUICE, lab, mode))
         if not wait_until(lambda: agent.json("vip", "show", "web")["backends"][0]["slots"], 10):
             raise RuntimeError("the backend is in no ring")
+        # Until it has looked, packets ask a filter for verdicts. As in a service that is running.
+        if not wait_until(lambda: _has_no_verdicts(agent), 10):
+            raise RuntimeError("the agent does not find that there are no verdicts")
         yield VIP
 
 

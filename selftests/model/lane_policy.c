@@ -131,6 +131,7 @@ static void write_verdicts(struct lane *l)
 	const struct model_policy *w = &l->model.policy;
 	uint32_t i;
 
+	plane_no_verdicts(&l->plane, false);
 	lane_empty(l, "verdict_source");
 	lane_empty(l, "verdict_flow");
 	for (i = 0; i < w->n_source_verdict; i++) {
@@ -152,6 +153,7 @@ static void write_verdicts(struct lane *l)
 		l->filter->bucket[verdict_filter_bucket(&v->flow.src)] |= VERDICT_FILTER_FLOW;
 		lane_put(l, "verdict_flow", &v->flow, &value);
 	}
+	plane_no_verdicts(&l->plane, w->n_source_verdict + w->n_flow_verdict == 0);
 }
 
 static void write_vips(struct lane *l)

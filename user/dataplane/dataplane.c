@@ -150,8 +150,10 @@ static int load(struct dataplane *dp, struct errmsg *err)
 		e = open_sources(dp, err);
 	if (!e && !dp->adopted)
 		e = layout_init(dp, err);
-	if (!e)
+	if (!e) {
+		drop_cache_map_no_verdicts(dp, false);
 		e = put_in_force(dp, err);
+	}
 	/* What the programs of before left there is theirs. */
 	if (!e)
 		drop_cache_map_forget(dp);

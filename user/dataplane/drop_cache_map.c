@@ -34,6 +34,14 @@ void drop_cache_map_forget(struct dataplane *dp)
 		__atomic_add_fetch(&state->generation, 1, __ATOMIC_SEQ_CST);
 }
 
+void drop_cache_map_no_verdicts(struct dataplane *dp, bool none)
+{
+	struct drop_cache_state *state = pinned_map_mem(dp, "drop_cache_state");
+
+	if (state)
+		__atomic_store_n(&state->no_verdicts, none, __ATOMIC_SEQ_CST);
+}
+
 /* All slots of all CPUs. */
 static int read_all(struct dataplane *dp, struct drop_cache_entry **ret, size_t *ret_n)
 {

@@ -17,6 +17,12 @@ int drop_cache_map_open(struct dataplane *dp);
  */
 void drop_cache_map_forget(struct dataplane *dp);
 
+/*
+ * Are there no verdicts, for certain? Packets then ask for none: false before the first is written, and
+ * before programs are put in force, which may meet what an agent left there that did not know of this.
+ */
+void drop_cache_map_no_verdicts(struct dataplane *dp, bool none);
+
 /* The entries that have hits of which no verdict was told, of all CPUs; the array is the caller's to free. */
 int drop_cache_map_hits(struct dataplane *dp, struct drop_cache_entry **ret, size_t *ret_n);
 /* Are they hits of the verdict with this key? */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The supervisor is the only writer. A bit of the filter is set before the verdict is written; bits
- * that nothing needs any more are cleared by the sweep, which reads all verdicts anyway.
+ * that nothing needs any more are cleared by the sweep, which reads all verdicts anyway. The word that says
+ * that there are none is treated likewise, around the filter: told of a verdict first, cleared last.
  */
 #include <bpf/bpf.h>
 #include <errno.h>
@@ -65,6 +66,7 @@ static int filter_set(struct dataplane *dp, const struct addr *source, enum verd
 		return -ENOMEM;
 	__atomic_fetch_or(&f->bucket[verdict_filter_bucket(source)], (uint8_t)bit,
 			  __ATOMIC_RELEASE);
+	drop_cache_map_no_verdicts(dp, false);
 	return 0;
 }
 
@@ -224,6 +226,7 @@ struct sweep {
 	struct dataplane *dp;
 	uint64_t now_ns;
 	int removed;
+	size_t stay;
 	struct verdict_filter *filter; /* of those that stay */
 };
 
@@ -236,6 +239,7 @@ static int sweep_one(const struct verdict_entry *e, void *ctx)
 	if (e->verdict.until_ns > s->now_ns) {
 		s->filter->bucket[verdict_filter_bucket(&e->source.addr)] |=
 			e->is_flow ? VERDICT_FILTER_FLOW : VERDICT_FILTER_SOURCE;
+		s->stay++;
 		return 0;
 	}
 	err = e->is_flow ? verdict_map_del_flow(s->dp, &e->flow) : verdict_map_del(s->dp, &p);
@@ -244,7 +248,7 @@ static int sweep_one(const struct verdict_entry *e, void *ctx)
 	return err == -ENOENT ? 0 : err;
 }
 
-static int clear_filter(struct dataplane *dp, const struct verdict_filter *want)
+static int clear_filter(struct dataplane *dp, const struct verdict_filter *want, bool none)
 {
 	struct verdict_filter *f = pinned_map_mem(dp, "verdict_filter");
 	size_t i;
@@ -255,6 +259,7 @@ static int clear_filter(struct dataplane *dp, const struct verdict_filter *want)
 		if (f->bucket[i] != want->bucket[i])
 			__atomic_store_n(&f->bucket[i], want->bucket[i], __ATOMIC_RELEASE);
 	}
+	drop_cache_map_no_verdicts(dp, none);
 	dp->verdict_filter_exact = true;
 	return 0;
 }
@@ -269,7 +274,7 @@ int verdict_map_sweep(struct dataplane *dp, uint64_t now_ns)
 		return -ENOMEM;
 	err = verdict_map_each(dp, sweep_one, &s);
 	if (!err && !dp->verdict_filter_exact)
-		err = clear_filter(dp, filter);
+		err = clear_filter(dp, filter, s.stay == 0);
 	return err ? err : s.removed;
 }
 

@@ -9,7 +9,8 @@
  * gets the slot: a reader adds them, and reads again if `settled` changed meanwhile. All other counters
  * are told at once.
  *
- * Map `drop_cache_state` (array, one element, memory-mapped by the agent): what entries depend on.
+ * Map `drop_cache_state` (array, one element, memory-mapped by the agent): what entries depend on, and what
+ * else each packet wants to know, since it reads this line anyway.
  */
 #pragma once
 
@@ -52,7 +53,7 @@ static inline __u32 drop_cache_index(__u64 source, __u64 factor)
 }
 
 struct drop_cache_state {
-	__u32 generation; /* raised after each change of what packets are judged by */
-	__u32 pad;
+	__u32 generation;  /* raised after each change of what packets are judged by */
+	__u32 no_verdicts; /* 1: maps verdict_source and verdict_flow are empty; 0: they may be */
 };
 ABI_SIZE(struct drop_cache_state, 8);

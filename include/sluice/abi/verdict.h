@@ -47,7 +47,8 @@ ABI_SIZE(struct verdict, 32);
 /*
  * Map `verdict_filter` (array, one element, memory-mapped): whether a source may have verdicts, by
  * the hash of its /24 or /48. A bit too many costs a look-up; a bit too few loses a verdict, so the
- * agent sets it before the verdict and clears it after.
+ * agent sets it before the verdict and clears it after. With no verdicts at all the filter is not asked:
+ * drop_cache_state.no_verdicts.
  */
 #define VERDICT_FILTER_BITS 18
 
