@@ -6,15 +6,19 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <linux/bpf.h>
+#include <linux/if_ether.h>
 #include <net/ethernet.h>
 #include <netinet/ip.h>
 #include <netinet/ip6.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "dataplane_state.h"
 #include "program.h"
+
+#define EXPLAIN_TAG_BYTES 4
 
 struct explain {
 	struct dataplane *dp;
@@ -61,6 +65,32 @@ static int begin(struct dataplane *dp, struct errmsg *err)
 		return errmsg_set(err, -EBUSY, "more than %d packets are being explained a second",
 				  EXPLAIN_PER_S);
 	return 0;
+}
+
+/*
+ * At TC the outermost VLAN tag is beside the frame (kernel: skb_vlan_untag), where outer headers do not meet
+ * it. BPF_PROG_TEST_RUN takes none there: it is taken off before, and put back behind.
+ */
+static bool has_tag(const struct explain_question *q)
+{
+	uint16_t type;
+
+	if (q->device->hook != CONF_HOOK_TC || q->bytes < ETHER_HDR_LEN + EXPLAIN_TAG_BYTES)
+		return false;
+	memcpy(&type, (const uint8_t *)q->frame + 2 * ETHER_ADDR_LEN, sizeof(type));
+	return ntohs(type) == ETHERTYPE_VLAN || ntohs(type) == ETH_P_8021AD;
+}
+
+static void put_tag(const struct explain_question *q, struct explain_answer *ret)
+{
+	uint8_t *at = ret->frame + 2 * ETHER_ADDR_LEN;
+
+	ret->trace.wire_bytes += EXPLAIN_TAG_BYTES;
+	if (ret->bytes < ETHER_HDR_LEN || ret->bytes + EXPLAIN_TAG_BYTES > sizeof(ret->frame))
+		return;
+	memmove(at + EXPLAIN_TAG_BYTES, at, ret->bytes - 2 * ETHER_ADDR_LEN);
+	memcpy(at, (const uint8_t *)q->frame + 2 * ETHER_ADDR_LEN, EXPLAIN_TAG_BYTES);
+	ret->bytes += EXPLAIN_TAG_BYTES;
 }
 
 /* The device that it comes by, in the context that the kernel wants of each kind of program. */
@@ -119,8 +149,8 @@ static size_t least_bytes(const struct explain_question *q, bool is_xdp)
 	return ETHER_HDR_LEN + (ntohs(type) == ETHERTYPE_IP ? sizeof(struct iphdr) : 1);
 }
 
-int explain_run(struct dataplane *dp, struct loop *loop, const struct explain_question *q,
-		struct explain_answer *ret, struct errmsg *err)
+static int ask(struct dataplane *dp, struct loop *loop, const struct explain_question *q,
+	       struct explain_answer *ret, struct errmsg *err)
 {
 	bool is_xdp = q->device->hook == CONF_HOOK_XDP;
 	size_t least = least_bytes(q, is_xdp);
@@ -139,4 +169,28 @@ int explain_run(struct dataplane *dp, struct loop *loop, const struct explain_qu
 					 err);
 	timer_start(loop, &dp->explain->idle, EXPLAIN_IDLE_MS);
 	return e ? e : run(*obj, q, ret, err);
+}
+
+int explain_run(struct dataplane *dp, struct loop *loop, const struct explain_question *q,
+		struct explain_answer *ret, struct errmsg *err)
+{
+	CLEANUP_FREE uint8_t *frame = NULL;
+	struct explain_question untagged = *q;
+	int e;
+
+	if (!has_tag(q))
+		return ask(dp, loop, q, ret, err);
+	frame = malloc(q->bytes);
+	if (!frame)
+		return -ENOMEM;
+	memcpy(frame, q->frame, 2 * ETHER_ADDR_LEN);
+	untagged.bytes -= EXPLAIN_TAG_BYTES;
+	memcpy(frame + 2 * ETHER_ADDR_LEN,
+	       (const uint8_t *)q->frame + 2 * ETHER_ADDR_LEN + EXPLAIN_TAG_BYTES,
+	       untagged.bytes - 2 * ETHER_ADDR_LEN);
+	untagged.frame = frame;
+	e = ask(dp, loop, &untagged, ret, err);
+	if (!e)
+		put_tag(q, ret);
+	return e;
 }
