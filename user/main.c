@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "agent/acl_source.h"
+#include "agent/handover.h"
 #include "agent/host_files.h"
 #include "agent/pem.h"
 #include "agent/quic_secret.h"
@@ -38,6 +39,7 @@ enum action {
 	ACTION_MAN,
 	ACTION_DETACH,
 	ACTION_VERSION,
+	OPTION_TAKEOVER,
 };
 
 static const struct option options[] = {
@@ -48,6 +50,7 @@ static const struct option options[] = {
 	{ "man", no_argument, NULL, ACTION_MAN },
 	{ "detach", no_argument, NULL, ACTION_DETACH },
 	{ "version", no_argument, NULL, ACTION_VERSION },
+	{ "takeover", required_argument, NULL, OPTION_TAKEOVER },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
 };
@@ -178,7 +181,7 @@ static void check_host(const struct conf *conf, struct conf_errors *errors, void
 }
 
 /* NULL after everything that is wrong with it was printed. host: with the machine, also when it parses. */
-static struct conf *load(const char *path, bool host)
+static struct conf *load(const char *path, bool host, const struct handover *held)
 {
 	CLEANUP(buf_clear) struct buf text;
 	CLEANUP_FREE char *absolute = realpath(path, NULL);
@@ -189,9 +192,12 @@ static struct conf *load(const char *path, bool host)
 	struct conf_errors errors;
 	struct errmsg err = { "" };
 	struct conf *conf = NULL;
-	CLEANUP_FD int fd = host_files_open_config(path, &err);
+	CLEANUP_FD int fd = held ? fcntl(held->config_fd, F_DUPFD_CLOEXEC, 0)
+				 : host_files_open_config(path, &err);
 	int ret;
 
+	if (held && fd >= 0)
+		(void)lseek(fd, 0, SEEK_SET); /* who checked it has read it */
 	buf_init(&text, CONF_FILE_MAX_BYTES + 65536);
 	if (fd < 0) {
 		fail(&err);
@@ -302,11 +308,11 @@ static int detach(const char *dir, const char *socket_path)
 	return EXIT_SUCCESS;
 }
 
-static int run(const char *path, const struct conf *conf)
+static int run(const char *path, const struct conf *conf, const struct handover *held)
 {
 	static const struct supervisor_hooks hooks = { control_start, control_stop };
 	CLEANUP_FREE char *absolute = realpath(path, NULL);
-	const struct monitor_settings settings = { absolute, conf, &hooks };
+	const struct monitor_settings settings = { absolute, conf, &hooks, held };
 
 	if (geteuid() != 0) {
 		fprintf(stderr,
@@ -323,10 +329,32 @@ static int run(const char *path, const struct conf *conf)
 	return monitor_run(&settings);
 }
 
-static int act(enum action action, const char *path, bool path_given)
+/* held: of the monitor that this program is to follow, or NULL. */
+static int act_on(enum action action, const char *path, const struct handover *held)
 {
-	struct conf *conf;
-	int ret;
+	struct conf *conf = load(path, action == ACTION_CHECK, held);
+	struct errmsg err = { "" };
+	int ret = conf && held && handover_fits(held, conf, &err) ? fail(&err) : EXIT_SUCCESS;
+
+	if (!conf)
+		return EXIT_FAILURE;
+	if (action == ACTION_CHECK && !ret) {
+		print_summary(conf, path);
+		ret = fflush(stdout) ? EXIT_FAILURE : EXIT_SUCCESS;
+	} else if (action == ACTION_DUMP)
+		ret = dump(conf);
+	else if (action == ACTION_DETACH)
+		ret = detach(conf->agent.bpffs_dir, conf->agent.control_socket);
+	else if (!ret)
+		ret = run(path, conf, held);
+	conf_free(conf);
+	return ret;
+}
+
+static int act(enum action action, const char *path, bool path_given, int takeover_fd)
+{
+	static struct handover held;
+	struct errmsg err = { "" };
 
 	if (action == ACTION_SCHEMA)
 		return print_with(conf_schema);
@@ -334,20 +362,14 @@ static int act(enum action action, const char *path, bool path_given)
 		return print_with(conf_man);
 	if (action == ACTION_DETACH && !path_given && access(path, F_OK))
 		return detach(DEFAULT_BPFFS, NULL);
-	conf = load(path, action == ACTION_CHECK);
-	if (!conf)
-		return EXIT_FAILURE;
-	if (action == ACTION_CHECK) {
-		print_summary(conf, path);
-		ret = fflush(stdout) ? EXIT_FAILURE : EXIT_SUCCESS;
-	} else if (action == ACTION_DUMP)
-		ret = dump(conf);
-	else if (action == ACTION_DETACH)
-		ret = detach(conf->agent.bpffs_dir, conf->agent.control_socket);
-	else
-		ret = run(path, conf);
-	conf_free(conf);
-	return ret;
+	if (takeover_fd < 0)
+		return act_on(action, path, NULL);
+	if (action != ACTION_RUN && action != ACTION_CHECK)
+		return EXIT_USAGE;
+	if (handover_read(takeover_fd, &held, &err))
+		return fail(&err);
+	close(takeover_fd);
+	return act_on(action, path, &held);
 }
 
 static int usage(FILE *to, int status)
@@ -360,7 +382,7 @@ int main(int argc, char **argv)
 {
 	enum action action = ACTION_RUN;
 	const char *path = NULL;
-	int option;
+	int option, takeover_fd = -1;
 
 	while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
 		switch (option) {
@@ -369,6 +391,9 @@ int main(int argc, char **argv)
 			break;
 		case 'h':
 			return usage(stdout, EXIT_SUCCESS);
+		case OPTION_TAKEOVER: /* by a monitor that makes room for this program */
+			takeover_fd = atoi(optarg);
+			break;
 		case ACTION_VERSION:
 			puts("sluiced " SLUICE_VERSION);
 			return EXIT_SUCCESS;
@@ -384,5 +409,5 @@ int main(int argc, char **argv)
 		fprintf(stderr, "sluiced: %s: what is this?\n", argv[optind]);
 		return usage(stderr, EXIT_USAGE);
 	}
-	return act(action, path ? path : DEFAULT_CONFIG, path != NULL);
+	return act(action, path ? path : DEFAULT_CONFIG, path != NULL, takeover_fd);
 }

@@ -45,22 +45,29 @@ static int keep(const char *name, int fd, void *ctx)
 
 static const struct memory_keeper keeper = { kept, keep, NULL };
 
-static void open_memory(struct memory *m, uint32_t slots)
+static void open_generation(struct memory *m, uint32_t base, uint32_t slots)
 {
 	struct errmsg err;
 
 	memset(m, 0, sizeof(*m));
-	assert_int_equal(memory_open(m, slots, &keeper, &err), 0);
+	assert_int_equal(memory_open(m, base, slots, &keeper, &err), 0);
 	assert_int_equal(memory_open_shared(m, NULL, 16, &keeper, &err), 0);
+}
+
+static void open_memory(struct memory *m, uint32_t slots)
+{
+	open_generation(m, 0, slots);
 }
 
 static void close_memory(struct memory *m)
 {
-	for (uint32_t i = 0; i <= m->slots; i++) {
+	for (uint32_t i = 0; i < MEMORY_PAGES_MAX; i++) {
+		if (!m->slot[i].page)
+			continue;
 		ring_free(m->slot[i].ring);
 		close(m->slot[i].page_fd);
 		close(m->slot[i].ring_fd);
-		if (i < m->slots)
+		if (i != MEMORY_OWN)
 			close(m->slot[i].presence_fd);
 	}
 	close(m->meters_fd);
@@ -166,12 +173,42 @@ static void stamps_are_saved_to_the_map_by_slot(void **state)
 	forget();
 }
 
+/* After an upgrade: the old workers go on writing where they wrote, and all of it counts. */
+static void a_generation_has_its_own_beside_that_before(void **state)
+{
+	const uint32_t other = MESSAGE_WORKERS_MAX;
+	struct memory first, second, third;
+
+	(void)state;
+	open_memory(&first, 2);
+	atomic_store(&first.slot[1].page->counter[0], 7);
+	assert_int_equal(first.n_pages, 3);
+	close_memory(&first);
+	open_generation(&second, other, 3);
+	assert_int_equal(second.n_pages, 6); /* 3, the 2 before, and the supervisor's */
+	assert_int_equal(second.n_live, 5);
+	assert_int_equal(atomic_load(&second.slot[1].page->counter[0]), 7);
+	assert_true(second.slot[other].page != second.slot[0].page);
+	second.slot[1].presence->entry[3][4] =
+		(struct presence_entry) { .consumer = 5, .seen_s = 9 };
+	assert_ptr_equal(second.presence[0], second.slot[other].presence);
+	assert_int_equal(second.presence[4]->entry[3][4].consumer, 5);
+	close_memory(&second);
+	open_generation(&third, 0, 1);
+	assert_int_equal(third.n_pages, 6);
+	assert_int_equal(third.n_live, 5);
+	assert_ptr_equal(third.presence[0], third.slot[0].presence);
+	close_memory(&third);
+	forget();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_worker_gets_its_own_and_nothing_of_another),
 		cmocka_unit_test(a_region_outlives_worker_and_supervisor),
 		cmocka_unit_test(stamps_are_saved_to_the_map_by_slot),
+		cmocka_unit_test(a_generation_has_its_own_beside_that_before),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

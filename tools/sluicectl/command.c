@@ -317,6 +317,14 @@ const struct command commands[] = {
 	  "remove links and maps from the kernel",
 	  NULL,
 	  "sluicectl detach" },
+	{ "upgrade",
+	  "now",
+	  { 0 },
+	  NULL,
+	  true,
+	  "have the program on disk take over, connections and all",
+	  NULL,
+	  "sluicectl upgrade --dry-run" },
 };
 
 const size_t n_commands = sizeof(commands) / sizeof(commands[0]);

@@ -18,6 +18,7 @@
 #include "help.h"
 #include "sluice/ctl/ctl.h"
 #include "top.h"
+#include "upgrade.h"
 
 #define FILE_MAX_BYTES (16L << 20)
 
@@ -218,6 +219,8 @@ static int call(const struct command *c, const struct options *o, json_t *args, 
 			      json_is_true(json_object_get(answer, CTL_KEY_OK));
 
 		err = stream ? follow(&client, o) : answer_print(c, answer, o->json);
+		if (!strcmp(c->noun, "upgrade") && err == EXIT_DONE && !o->dry_run)
+			err = upgrade_await(o->socket, answer, o->json);
 	}
 	json_decref(answer);
 	client_close(&client);

@@ -13,9 +13,13 @@ static const struct table_column devices[] = {
 	{ 0 },
 };
 static const struct table_column workers[] = {
-	{ "WORKER", "slot" },	    { "PID", "pid" },
-	{ "REVISION", "revision" }, { "CONNECTIONS", "connections" },
-	{ "RESTARTS", "restarts" }, { 0 },
+	{ "WORKER", "slot" },
+	{ "PID", "pid" },
+	{ "REVISION", "revision" },
+	{ "CONNECTIONS", "connections" },
+	{ "RESTARTS", "restarts" },
+	{ "LEAVING", "leaving" },
+	{ 0 },
 };
 static const struct table_column maps[] = {
 	{ "MAP", "map" },

@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-#define KEPT_FDS_MAX	  160 /* the memory of each slot twice, and some */
+#define KEPT_FDS_MAX	  512 /* page, ring and presence of 128 slots, and some */
 #define KEPT_FDS_NAME_MAX 64
 
 struct kept_fds {

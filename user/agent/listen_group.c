@@ -78,7 +78,7 @@ int listen_group_open(struct listen_groups *s, const struct monitor_request *r, 
 	uint16_t before;
 	int err = 0;
 
-	if (!r->port || !r->slots || r->slots > MESSAGE_SLOTS_MAX)
+	if (!r->port || !r->slots || r->slots > MESSAGE_WORKERS_MAX)
 		return -EINVAL;
 	if (!is_allowed(s->bounds, r->port))
 		return -EACCES;

@@ -15,7 +15,7 @@ struct listen_group {
 	struct addr address;
 	uint16_t port; /* 0: free */
 	uint16_t n;
-	int fds[MESSAGE_SLOTS_MAX];
+	int fds[MESSAGE_WORKERS_MAX];
 };
 
 struct listen_groups {

@@ -18,7 +18,7 @@
 #define PUMP_IDLE_MS   20
 #define PUMP_STOP_S    1
 
-#define LOG_PUMP_RINGS_MAX 128
+#define LOG_PUMP_RINGS_MAX 160
 
 struct log_pump {
 	pthread_t thread;

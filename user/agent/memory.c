@@ -14,7 +14,7 @@
 #include "net/ipc.h"
 
 #define PINNED_BYTES (PRESENCE_WORKERS_MAX * sizeof(struct presence_region))
-_Static_assert(PRESENCE_WORKERS_MAX >= MESSAGE_SLOTS_MAX, "a region a slot");
+_Static_assert(PRESENCE_WORKERS_MAX >= MESSAGE_WORKERS_MAX, "a region a slot");
 
 /* The descriptor kept under this name if it has the size, else a new one. *ret_new: it is. */
 static int open_kept(const struct memory_keeper *keeper, const char *name, size_t bytes,
@@ -82,7 +82,23 @@ static int fail(int code, struct errmsg *err)
 	return errmsg_set(err, code, "cannot make the shared memory: %s", strerror(-code));
 }
 
-int memory_open(struct memory *m, uint32_t slots, const struct memory_keeper *keeper,
+static bool is_ours(const struct memory *m, uint32_t slot)
+{
+	return slot == MEMORY_OWN || (slot >= m->base && slot < m->base + m->slots);
+}
+
+/* Of another generation, or of more workers than there are now. */
+static bool was_used(uint32_t slot, const struct memory_keeper *keeper)
+{
+	char name[32];
+	CLEANUP_FD int fd = -1;
+
+	snprintf(name, sizeof(name), "metrics/%u", slot);
+	fd = keeper->kept(name, keeper->ctx);
+	return fd >= 0;
+}
+
+int memory_open(struct memory *m, uint32_t base, uint32_t slots, const struct memory_keeper *keeper,
 		struct errmsg *err)
 {
 	void *counters = NULL;
@@ -96,13 +112,16 @@ int memory_open(struct memory *m, uint32_t slots, const struct memory_keeper *ke
 	if (code < 0)
 		return fail(code, err);
 	m->counters = counters;
+	m->base = base;
 	m->slots = slots;
-	for (uint32_t i = 0; i <= slots; i++) {
-		int ret = open_slot(&m->slot[i], i, keeper);
+	for (uint32_t i = 0; i < MEMORY_PAGES_MAX; i++) {
+		int ret = is_ours(m, i) || was_used(i, keeper) ? open_slot(&m->slot[i], i, keeper)
+							       : 0;
 
 		if (ret)
 			return fail(ret, err);
-		m->pages[i] = m->slot[i].page;
+		if (m->slot[i].page)
+			m->pages[m->n_pages++] = m->slot[i].page;
 	}
 	return 0;
 }
@@ -131,15 +150,15 @@ static int open_pinned(struct memory *m, struct dataplane *dp)
 }
 
 /* A worker's own region: what it had, or what the agent before this one saved. */
-static int open_presence(struct memory *m, uint32_t i, const struct memory_keeper *keeper)
+static int open_presence(struct memory *m, uint32_t slot, const struct memory_keeper *keeper)
 {
-	struct memory_slot *s = &m->slot[i];
+	struct memory_slot *s = &m->slot[slot];
 	void *region = NULL;
 	char name[32];
 	bool fresh;
 	int ret;
 
-	snprintf(name, sizeof(name), "presence/%u", i);
+	snprintf(name, sizeof(name), "presence/%u", slot);
 	s->presence_fd = open_kept(keeper, name, sizeof(*s->presence), &fresh);
 	if (s->presence_fd < 0)
 		return s->presence_fd;
@@ -147,9 +166,9 @@ static int open_presence(struct memory *m, uint32_t i, const struct memory_keepe
 	if (ret)
 		return ret;
 	s->presence = region;
-	if (fresh && m->pinned && region)
-		memcpy(s->presence, &m->pinned[i], sizeof(*s->presence));
-	m->presence[i] = s->presence;
+	if (fresh && m->pinned && region && is_ours(m, slot))
+		memcpy(s->presence, &m->pinned[slot - m->base], sizeof(*s->presence));
+	m->presence[m->n_live++] = s->presence;
 	return 0;
 }
 
@@ -169,10 +188,14 @@ int memory_open_shared(struct memory *m, struct dataplane *dp, uint32_t max_mete
 	}
 	if (m->meters_fd < 0)
 		ret = m->meters_fd;
-	for (uint32_t i = 0; i < m->slots && !ret; i++)
-		ret = open_presence(m, i, keeper);
+	for (uint32_t i = 0; i < MESSAGE_SLOTS_MAX && !ret; i++) {
+		uint32_t slot = (m->base + i) % MESSAGE_SLOTS_MAX; /* ours first */
+
+		ret = m->slot[slot].page ? open_presence(m, slot, keeper) : 0;
+	}
+	m->n_regions = m->n_live;
 	for (uint32_t i = m->slots; m->pinned && i < PRESENCE_WORKERS_MAX; i++)
-		m->presence[i] = &m->pinned[i];
+		m->presence[m->n_regions++] = &m->pinned[i];
 	return ret ? fail(ret, err) : 0;
 }
 
@@ -198,8 +221,8 @@ static void save_region(struct presence_region *to, const struct presence_region
 void memory_save_presence(const struct memory *m)
 {
 	for (uint32_t i = 0; m->pinned && i < m->slots; i++) {
-		if (m->slot[i].presence)
-			save_region(&m->pinned[i], m->slot[i].presence);
+		if (m->slot[m->base + i].presence)
+			save_region(&m->pinned[i], m->slot[m->base + i].presence);
 	}
 }
 

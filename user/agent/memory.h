@@ -19,7 +19,9 @@
 #include "sluice/abi/presence.h"
 
 #define MEMORY_RING_DATA_BYTES (1U << 20)
-#define MEMORY_PAGES_MAX       (MESSAGE_SLOTS_MAX + 1) /* the last is the supervisor's own */
+#define MEMORY_PAGES_MAX       (MESSAGE_SLOTS_MAX + 1)
+#define MEMORY_OWN	       MESSAGE_SLOTS_MAX /* the supervisor's own slot */
+#define MEMORY_REGIONS_MAX     (2 * PRESENCE_WORKERS_MAX)
 
 struct memory_slot {
 	int page_fd, ring_fd, presence_fd;
@@ -30,15 +32,20 @@ struct memory_slot {
 };
 
 struct memory {
-	uint32_t slots; /* workers; slot[slots] is the supervisor's own */
+	uint32_t base, slots; /* of the workers: [base, base + slots) */
+	/* Also those of slots that were used before: what they counted still counts, and a worker of
+	 * the program before this one may be there. page NULL: never used. */
 	struct memory_slot slot[MEMORY_PAGES_MAX];
-	struct metric_page *pages[MEMORY_PAGES_MAX];
+	struct metric_page *pages[MEMORY_PAGES_MAX]; /* all there are */
+	size_t n_pages;
 	struct counters *counters; /* the supervisor's own, over all supervisors */
 	int meters_fd;
 	size_t meters_bytes;
 	struct presence_region *pinned; /* the map's regions; NULL: there is no kernel half */
-	/* What may be asked: the workers' regions, then those of slots that there were before. */
-	const struct presence_region *presence[PRESENCE_WORKERS_MAX];
+	/* What may be asked: the workers' regions, those of the generation before, then what was saved
+	 * of slots that there were once. A worker may write to the first n_live. */
+	const struct presence_region *presence[MEMORY_REGIONS_MAX];
+	size_t n_live, n_regions;
 };
 
 /* Finds a descriptor that was kept under a name, or -1; and keeps one. */
@@ -48,8 +55,8 @@ struct memory_keeper {
 	void *ctx;
 };
 
-/* Pages and rings of the slots and of the supervisor. Negative errno and *err. */
-int memory_open(struct memory *m, uint32_t slots, const struct memory_keeper *keeper,
+/* Pages and rings of the workers' slots and of the supervisor. Negative errno and *err. */
+int memory_open(struct memory *m, uint32_t base, uint32_t slots, const struct memory_keeper *keeper,
 		struct errmsg *err);
 /* Meters and presence. dp NULL: memory of our own, max_meters words. */
 int memory_open_shared(struct memory *m, struct dataplane *dp, uint32_t max_meters,

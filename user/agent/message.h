@@ -7,8 +7,13 @@
 #include "../dataplane/libxdp_way.h"
 #include "sluice/abi/addr.h"
 
-#define MESSAGE_PATH_MAX  512
-#define MESSAGE_SLOTS_MAX 64
+#define MESSAGE_PATH_MAX    512
+#define MESSAGE_WORKERS_MAX 64
+/* Of two generations: in an upgrade the workers of the old program serve their connections to the end
+ * in one half, those of the new one begin in the other. */
+#define MESSAGE_SLOTS_MAX (2 * MESSAGE_WORKERS_MAX)
+/* Of the messages and revisions of workers: workers of another one are told to leave, and no more. */
+#define MESSAGE_FORMAT 1
 _Static_assert(sizeof(((struct errmsg *)0)->text) == MESSAGE_PATH_MAX, "errors travel as paths");
 
 /* The fixed list of requests to the monitor, and what it answers or tells. */
@@ -28,17 +33,21 @@ enum monitor_message {
 			    child that ends itself. path: the text of an error, or the name */
 	MONITOR_KILL,	  /* slot, pid: end this worker, if it is that one */
 	MONITOR_STOPPING, /* ms: tell systemd that the stop may take this long from now on */
+	MONITOR_UPGRADE,  /* ask the program on disk whether it could take over, and have it do so
+			     when this supervisor ends; slots 1: only ask. path: why not */
 	/* monitor -> supervisor */
 	MONITOR_KEPT,	/* path, fd: told to a new supervisor, as MONITOR_WORKER is */
 	MONITOR_WORKER, /* slot, pid, fd: a worker that lives */
-	MONITOR_START, /* slots: a bit per enum monitor_start, fds in that order; path: why there is
+	MONITOR_START, /* slots: a bit per enum monitor_start, fds in that order; slot: the first one of
+			  our workers; path: why there is
 			  no bpffs directory; pid, status: of the supervisor before this one. After
 			  this one nothing old is told any more */
-	MONITOR_EXIT,  /* slot, pid, wait status: a worker ended */
-	MONITOR_DRAIN, /* SIGTERM: drain and exit */
-	MONITOR_RELOAD, /* SIGHUP */
-	/* monitor -> worker */
-	MONITOR_SUPERVISOR, /* fd of the socketpair to the (new) supervisor */
+	MONITOR_EXIT,	 /* slot, pid, wait status: a worker ended */
+	MONITOR_DRAIN,	 /* SIGTERM: drain and exit */
+	MONITOR_RELOAD,	 /* SIGHUP */
+	MONITOR_CHECKED, /* status: 0, the program on disk would take over; path: what it said */
+	/* monitor -> worker; its number is for ever, since the worker may be an older one */
+	MONITOR_SUPERVISOR = 32, /* fd of the socketpair to the (new) supervisor */
 };
 
 enum monitor_start { MONITOR_FD_CONTROL = 1, MONITOR_FD_INTERNAL = 2, MONITOR_FD_BPFFS = 4 };
@@ -68,6 +77,8 @@ enum worker_message {
 	WORKER_REFUSALS, /* struct worker_refusal[] */
 	WORKER_DRAINED,
 	WORKER_PEERS, /* struct addr[]: sources of connections that it accepted */
+	/* supervisor -> worker, of any version */
+	WORKER_RETIRE = 96, /* accept no more; connections may stay idle until drain_timeout */
 };
 
 struct worker_refusal {
@@ -96,4 +107,5 @@ struct worker_state {
 	uint32_t connections;
 	int32_t status;
 	char text[512];
+	uint32_t format; /* MESSAGE_FORMAT */
 };

@@ -193,9 +193,9 @@ int pushdown_open(struct supervisor *s)
 	if (getrandom(seed, sizeof(seed), 0) != (ssize_t)sizeof(seed))
 		return -EIO;
 	/* regions of more workers than there are now may remember, too */
-	p->regions = bystander_regions(s->memory.presence, PRESENCE_WORKERS_MAX);
-	if (p->regions < s->memory.slots)
-		p->regions = s->memory.slots;
+	p->regions = bystander_regions(s->memory.presence, s->memory.n_regions);
+	if (p->regions < s->memory.n_live)
+		p->regions = s->memory.n_live;
 	p->sweep.on_due = on_sweep;
 	timer_start(s->loop, &p->sweep, SWEEP_INTERVAL_MS);
 	p->presence.on_due = on_presence;

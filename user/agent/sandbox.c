@@ -165,12 +165,13 @@ static const char *const supervisor_calls[] = { "bpf",
 
 /* Nobody needs them, and whoever reaches a shell does. */
 static const char *const deadly_calls[] = {
-	"execve",      "execveat",	  "ptrace",	 "process_vm_readv", "process_vm_writev",
-	"kexec_load",  "kexec_file_load", "init_module", "finit_module",     "delete_module",
-	"mount",       "umount2",	  "pivot_root",	 "chroot",	     "open_tree",
-	"move_mount",  "fsopen",	  "fsmount",	 "keyctl",	     "add_key",
-	"request_key", "userfaultfd",	  "reboot",	 "swapon",	     "iopl",
-	"ioperm",      "setns",		  "unshare"
+	"execve",	 "ptrace",	    "process_vm_readv", "process_vm_writev",
+	"kexec_load",	 "kexec_file_load", "init_module",	"finit_module",
+	"delete_module", "mount",	    "umount2",		"pivot_root",
+	"chroot",	 "open_tree",	    "move_mount",	"fsopen",
+	"fsmount",	 "keyctl",	    "add_key",		"request_key",
+	"userfaultfd",	 "reboot",	    "swapon",		"iopl",
+	"ioperm",	 "setns",	    "unshare"
 };
 
 static const char *const worker_deadly_calls[] = { "bpf", "bind", "listen", "fork", "vfork" };
@@ -241,11 +242,26 @@ static int add_threads(scmp_filter_ctx ctx)
 	return ret ? ret : seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
 }
 
+/* Of one descriptor, and of that itself: not of a path below it. */
+static int add_successor(scmp_filter_ctx ctx)
+{
+	int ret = seccomp_rule_add(ctx, SCMP_ACT_KILL_PROCESS, SCMP_SYS(execveat), 1,
+				   SCMP_A0(SCMP_CMP_NE, SANDBOX_EXEC_FD));
+
+	return ret ? ret
+		   : seccomp_rule_add(ctx, SCMP_ACT_KILL_PROCESS, SCMP_SYS(execveat), 1,
+				      SCMP_A4(SCMP_CMP_NE, AT_EMPTY_PATH));
+}
+
 static int add_role(scmp_filter_ctx ctx, enum sandbox_role role)
 {
 	int ret = add(ctx, SCMP_ACT_KILL_PROCESS, deadly_calls, COUNT(deadly_calls));
 
-	if (ret || role == SANDBOX_MONITOR)
+	if (!ret && role == SANDBOX_MONITOR)
+		return add_successor(ctx);
+	if (!ret)
+		ret = seccomp_rule_add(ctx, SCMP_ACT_KILL_PROCESS, SCMP_SYS(execveat), 0);
+	if (ret)
 		return ret;
 	ret = add(ctx, SCMP_ACT_ALLOW, common_calls, COUNT(common_calls));
 	if (!ret)

@@ -6,9 +6,13 @@
 
 #include "../base/errmsg.h"
 
+/* The one descriptor that a monitor may execute: its successor's (agent/upgrade.h). */
+#define SANDBOX_EXEC_FD 1000
+
 enum sandbox_role {
-	/* Children inherit its filter, so it only takes away what none of them needs: exec, ptrace,
-	 * kernel modules, mounts, keyrings. Entered after the bpffs was mounted. */
+	/* Children inherit its filter, so it only takes away what none of them needs: exec (that of
+	 * SANDBOX_EXEC_FD aside, without a path), ptrace, kernel modules, mounts, keyrings. Entered
+	 * after the bpffs was mounted; whoever is executed has it on from the start. */
 	SANDBOX_MONITOR,
 	SANDBOX_SUPERVISOR, /* a list of what may be; threads, but no process */
 	SANDBOX_WORKER,	    /* a short list: no file, no listening socket, no process, no bpf(2) */

@@ -71,10 +71,12 @@ bool supervisor_ready(const struct supervisor *s, const char **why)
 	return !reason;
 }
 
-size_t supervisor_workers(const struct supervisor *s, const struct supervisor_worker **ret)
+_Static_assert(SUPERVISOR_WORKERS_MAX == MESSAGE_SLOTS_MAX, "a row a slot");
+
+size_t supervisor_workers(const struct supervisor *s,
+			  struct supervisor_worker ret[SUPERVISOR_WORKERS_MAX])
 {
-	*ret = s->workers.info;
-	return s->workers.n;
+	return worker_set_list(&s->workers, ret, SUPERVISOR_WORKERS_MAX);
 }
 
 const char *supervisor_config_path(const struct supervisor *s)
@@ -87,7 +89,7 @@ static bool has_counted(const struct supervisor *s, enum metric_counter c)
 {
 	uint64_t sum = 0;
 
-	for (uint32_t i = 0; i <= s->memory.slots; i++)
+	for (size_t i = 0; i < s->memory.n_pages; i++)
 		sum += atomic_load_explicit(&s->memory.pages[i]->counter[c], memory_order_relaxed);
 	return sum != 0;
 }
@@ -133,7 +135,7 @@ size_t supervisor_warnings(const struct supervisor *s, const char **ret, size_t 
 size_t supervisor_metric_pages(const struct supervisor *s, struct metric_page *const **ret)
 {
 	*ret = s->memory.pages;
-	return s->memory.slots + 1;
+	return s->memory.n_pages;
 }
 
 const char *supervisor_route_name(const struct supervisor *s, uint32_t stat_id)
@@ -219,7 +221,7 @@ int supervisor_detach(struct supervisor *s, struct errmsg *err)
 	return ret;
 }
 
-static void finish(struct supervisor *s)
+void supervisor_finish(struct supervisor *s)
 {
 	s->status = 0;
 	loop_stop(s->loop);
@@ -230,7 +232,7 @@ static void on_drained(void *ctx)
 	struct supervisor *s = ctx;
 
 	if (worker_set_undrained(&s->workers) == 0)
-		finish(s);
+		supervisor_finish(s);
 }
 
 /* First the delay is over, then the time for what was begun. */
@@ -242,7 +244,7 @@ static void on_drain_due(struct timer *t)
 	if (s->workers.draining || !left) {
 		if (left)
 			log_warn("drain.cut", LOG_U64("workers", left));
-		finish(s);
+		supervisor_finish(s);
 		return;
 	}
 	worker_set_drain(&s->workers);
@@ -321,6 +323,7 @@ static void on_start_message(struct supervisor *s, const struct monitor_request 
 	memcpy(s->bpffs_error, r->path, sizeof(s->bpffs_error));
 	s->last_pid = r->pid;
 	s->last_status = r->status;
+	worker_set_begin_at(&s->workers, r->slot);
 }
 
 static void reload(struct supervisor *s)
@@ -358,6 +361,9 @@ static void on_monitor_message(struct monitor_link *l, uint32_t type,
 		break;
 	case MONITOR_RELOAD:
 		reload(s);
+		break;
+	case MONITOR_CHECKED:
+		supervisor_upgrade_checked(s, r);
 		break;
 	case 0: /* the monitor is gone, and with it the agent; the kernel half goes on */
 		s->status = 1;

@@ -34,7 +34,10 @@ struct supervisor_worker {
 	uint64_t revision; /* acknowledged */
 	uint32_t connections;
 	uint32_t restarts;
+	bool leaving; /* of the program before an upgrade: it serves its connections to the end */
 };
+
+#define SUPERVISOR_WORKERS_MAX 128
 
 struct loop *supervisor_loop(struct supervisor *s);
 const struct conf *supervisor_conf(const struct supervisor *s);
@@ -50,7 +53,9 @@ struct storage *supervisor_storage(struct supervisor *s); /* NULL: state_dir unu
 uint64_t supervisor_revision(const struct supervisor *s);
 uint64_t supervisor_started_ns(const struct supervisor *s);
 bool supervisor_ready(const struct supervisor *s, const char **why);
-size_t supervisor_workers(const struct supervisor *s, const struct supervisor_worker **ret);
+/* Those that leave come last. */
+size_t supervisor_workers(const struct supervisor *s,
+			  struct supervisor_worker ret[SUPERVISOR_WORKERS_MAX]);
 const char *supervisor_config_path(const struct supervisor *s);
 size_t supervisor_warnings(const struct supervisor *s, const char **ret, size_t max);
 /* Pages of all workers, for metrics; n pages. */
@@ -86,6 +91,17 @@ int supervisor_counters_write(const struct supervisor *s, struct buf *out);
  * no disk: what finds no room in the queue is lost and counted. */
 void supervisor_audit(struct supervisor *s, const struct supervisor_caller *who, json_t *what);
 uint64_t supervisor_audit_lost(const struct supervisor *s); /* since this process began */
+/*
+ * Have the program on disk take this one's place, its connections aside, which are served to their
+ * end by the workers that have them; dry_run: only ask whether it could. done is called once, with
+ * what it said; then, where code is 0, this supervisor ends in a moment. -ESHUTDOWN: draining, -EALREADY,
+ * -EBUSY; and *err: done is not called.
+ */
+typedef void supervisor_upgrade_done(int code, const char *text, void *ctx);
+int supervisor_upgrade(struct supervisor *s, bool dry_run, supervisor_upgrade_done *done, void *ctx,
+		       struct errmsg *err);
+/* done is not to be called any more. */
+void supervisor_upgrade_forget(struct supervisor *s);
 /*
  * Remove links and maps from the kernel; the agent goes on without them until it is restarted. -ENOENT:
  * there is no directory that could have any.

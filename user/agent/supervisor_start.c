@@ -133,30 +133,35 @@ static uint32_t count_workers(const struct conf *conf)
 	if (!n && sched_getaffinity(0, sizeof(cpus), &cpus) == 0)
 		n = (uint32_t)CPU_COUNT(&cpus);
 	n = n ? n : 1;
-	return n < MESSAGE_SLOTS_MAX ? n : MESSAGE_SLOTS_MAX;
+	return n < MESSAGE_WORKERS_MAX ? n : MESSAGE_WORKERS_MAX;
 }
 
 /* Own log lines go through a ring as well: a full pipe must not stop this loop. */
 static int start_log(struct supervisor *s, const struct conf *conf)
 {
 	struct log_pump_source rings[MEMORY_PAGES_MAX] = { 0 };
+	struct memory_slot *mine = &s->memory.slot[MEMORY_OWN];
 	struct ring *own;
-	const uint32_t n = s->memory.slots + 1;
 	enum log_level level;
+	size_t n = 0;
 	int ret;
 
-	for (uint32_t i = 0; i < n; i++) {
-		rings[i].ring = s->memory.slot[i].ring;
-		if (i < s->memory.slots)
-			snprintf(rings[i].role, sizeof(rings[i].role), "worker-%u", i);
+	for (uint32_t slot = 0; slot < MEMORY_PAGES_MAX; slot++) {
+		if (!s->memory.slot[slot].ring)
+			continue;
+		rings[n].ring = s->memory.slot[slot].ring;
+		if (slot != MEMORY_OWN)
+			snprintf(rings[n].role, sizeof(rings[n].role), "worker-%u",
+				 slot % MESSAGE_WORKERS_MAX);
+		n++;
 	}
-	ret = ring_attach(s->memory.slot[n - 1].ring_mem, ring_bytes(MEMORY_RING_DATA_BYTES), &own);
+	ret = ring_attach(mine->ring_mem, ring_bytes(MEMORY_RING_DATA_BYTES), &own);
 	if (!ret)
 		ret = log_pump_start(rings, n, LOG_FD, s->memory.counters, &s->pump);
 	if (ret)
 		return ret;
 	log_open_ring("supervisor", own);
-	metric_use(s->memory.slot[n - 1].page);
+	metric_use(mine->page);
 	if (log_level_parse(conf->agent.log_level, &level) == 0)
 		log_set_level(level);
 	return 0;
@@ -166,7 +171,7 @@ static int start_log(struct supervisor *s, const struct conf *conf)
 static int open_rooms(struct supervisor *s, const struct conf *conf, struct errmsg *err)
 {
 	const struct memory_keeper keeper = { find_kept, keep, s };
-	int ret = memory_open(&s->memory, count_workers(conf), &keeper, err);
+	int ret = memory_open(&s->memory, s->workers.base, count_workers(conf), &keeper, err);
 
 	if (!ret && start_log(s, conf))
 		ret = errmsg_set(err, -EIO, "cannot start the log");
@@ -255,9 +260,10 @@ static void log_ready(const struct supervisor *s, bool adopted)
 
 	describe_devices(s, &devices);
 	log_info("supervisor.ready", LOG_U64("revision", s->revision->number),
-		 LOG_BOOL("adopted", adopted), LOG_U64("workers", s->memory.slots),
-		 LOG_U64("listeners", conf->n_listeners), LOG_U64("routes", conf->n_routes),
-		 LOG_BOOL("kernel_half", s->kernel.dp != NULL), LOG_STR("devices", devices.text));
+		 LOG_STR("version", SLUICE_VERSION), LOG_BOOL("adopted", adopted),
+		 LOG_U64("workers", s->memory.slots), LOG_U64("listeners", conf->n_listeners),
+		 LOG_U64("routes", conf->n_routes), LOG_BOOL("kernel_half", s->kernel.dp != NULL),
+		 LOG_STR("devices", devices.text));
 }
 
 static int bring_workers(struct supervisor *s, bool kept, struct errmsg *err)
@@ -283,7 +289,11 @@ int supervisor_start(struct supervisor *s, struct errmsg *err)
 	struct conf *conf = NULL;
 	int ret = restore(s, &kept, err);
 
-	if (ret == -ENOENT)
+	if (ret && ret != -ENOENT) { /* another version wrote it */
+		log_warn("revision.unreadable", LOG_STR("error", err->text));
+		ret = -ENOENT;
+	}
+	if (ret)
 		ret = read_file(s, &conf, err);
 	if (kept)
 		ret = open_rooms(s, kept->conf, err);
@@ -311,6 +321,7 @@ int supervisor_start(struct supervisor *s, struct errmsg *err)
 	supervisor_health_apply(s);
 	s->sweep_slots = s->revision->number;
 	s->ready = true;
+	worker_set_retire(&s->workers);
 	if (s->last_pid) {
 		counters_add(s->memory.counters, COUNTER_RESTARTS_SUPERVISOR, 1);
 		log_error("supervisor.replaced", LOG_I64("pid", s->last_pid),

@@ -32,6 +32,14 @@ struct pushdown {
 	uint64_t unlogged;
 };
 
+/* From the question to the end of this process. */
+struct supervisor_upgrade {
+	supervisor_upgrade_done *done; /* NULL: nobody waits */
+	void *ctx;
+	bool asked, dry_run;
+	struct timer leave;
+};
+
 struct supervisor {
 	struct loop *loop;
 	const char *config_path;
@@ -70,6 +78,7 @@ struct supervisor {
 	bool events_on;
 	uint64_t events_since_ns;
 	struct timer tick, rotate, drain;
+	struct supervisor_upgrade upgrade;
 	uint64_t started_ns;
 	uint64_t started_s; /* by the wall clock, once: it must not waver in /metrics */
 	pid_t last_pid;	    /* the supervisor before this one; 0: none */
@@ -133,6 +142,11 @@ int supervisor_kernel_apply(struct supervisor *s, const struct conf *from, const
 /* SIGHUP: the file again. The outcome goes to the log. */
 void supervisor_reload(struct supervisor *s);
 int supervisor_read_config(struct supervisor *s, char **ret, size_t *ret_len, struct errmsg *err);
+
+/* End in order, with what there is in force. */
+void supervisor_finish(struct supervisor *s);
+/* supervisor_upgrade.c: MONITOR_CHECKED */
+void supervisor_upgrade_checked(struct supervisor *s, const struct monitor_request *r);
 
 /* supervisor_start.c: everything up to the first revision in force. */
 int supervisor_start(struct supervisor *s, struct errmsg *err);

@@ -9,7 +9,7 @@
 #include "net/ipc.h"
 #include "supervisor_state.h"
 
-_Static_assert(MESSAGE_SLOTS_MAX == STEER_SLOTS_MAX, "sockets of a listener");
+_Static_assert(MESSAGE_WORKERS_MAX == STEER_SLOTS_MAX, "sockets of a listener");
 
 static int open_socket(const struct conf_listener *l, uint32_t slot, void *ctx)
 {

@@ -48,6 +48,7 @@ static void say(uint32_t type, int status, uint64_t revision, const char *text)
 		.pid = getpid(),
 		.revision = revision,
 		.status = status,
+		.format = MESSAGE_FORMAT,
 	};
 
 	if (worker.supervisor.fd < 0)
@@ -133,7 +134,7 @@ static int take_memory(const struct ipc_msg *msg)
 	env.n_meters = (uint32_t)(sizes.meters_bytes / sizeof(uint64_t));
 	env.presence = presence; /* its own region, and none but it */
 	metric_use(page);
-	snprintf(role, sizeof(role), "worker-%u", worker.slot);
+	snprintf(role, sizeof(role), "worker-%u", worker.slot % MESSAGE_WORKERS_MAX);
 	log_open_ring(role, ring);
 	return gateway_new(&env, &worker.gateway);
 }
@@ -154,7 +155,7 @@ static int apply(struct revision *r, struct errmsg *err)
 	};
 	CLEANUP_FREE int *fds = NULL;
 	enum log_level level;
-	int ret = worker_sockets_pick(&worker.sockets, r->conf, &fds, err);
+	int ret = worker_sockets_pick(&worker.sockets, r->conf, !worker.draining, &fds, err);
 
 	if (ret)
 		return ret;
@@ -225,9 +226,16 @@ static void on_supervisor_message(struct ipc_msg *msg)
 		worker_sockets_give_up(&worker.sockets);
 		say(WORKER_APPLIED, ret, number, err.text);
 		break;
-	case WORKER_DRAIN:
+	case WORKER_RETIRE:
 		if (worker.draining)
 			break;
+		worker.draining = true;
+		if (worker.gateway)
+			gateway_retire(worker.gateway, on_drained, NULL);
+		else
+			on_drained(NULL);
+		break;
+	case WORKER_DRAIN: /* also of one that is retiring: the agent stops */
 		worker.draining = true;
 		if (worker.gateway)
 			gateway_drain(worker.gateway, on_drained, NULL);
@@ -336,7 +344,7 @@ static int start(uint32_t slot, int monitor_fd, struct errmsg *err)
 {
 	int ret;
 
-	pin(slot);
+	pin(slot % MESSAGE_WORKERS_MAX);
 	/* reads openssl.cnf, which the filter would not let it */
 	OPENSSL_init_ssl(OPENSSL_INIT_LOAD_CONFIG, NULL);
 	ret = close_output();

@@ -31,6 +31,12 @@ static uint32_t slot_of(const struct worker_set_row *row)
 	return (uint32_t)(row - row->set->row);
 }
 
+/* Not one of the program before. */
+static bool is_ours(const struct worker_set *w, uint32_t slot)
+{
+	return slot >= w->base && slot < w->base + w->n;
+}
+
 static struct supervisor_worker *info_of(struct worker_set_row *row)
 {
 	return &row->set->info[slot_of(row)];
@@ -79,7 +85,7 @@ static int ask_socket(struct worker_set_row *row, const struct conf_listener *l)
 		.address = l->address,
 		.port = l->port,
 		.slots = (uint16_t)row->set->n,
-		.slot = slot_of(row),
+		.slot = slot_of(row) - row->set->base,
 	};
 	int fds[IPC_FDS_MAX];
 	size_t n = 0;
@@ -135,9 +141,11 @@ static void send_newest(struct worker_set_row *row)
 	struct worker_set *w = row->set;
 	int ret;
 
-	if (row->watch.fd < 0 || w->blob_fd < 0 || row->sent == w->number)
+	if (row->watch.fd < 0 || w->blob_fd < 0 || row->sent == w->number || row->foreign)
 		return;
-	ret = info_of(row)->revision < w->listeners_since ? send_sockets(row) : 0;
+	ret = info_of(row)->revision < w->listeners_since && is_ours(w, slot_of(row))
+		      ? send_sockets(row)
+		      : 0;
 	if (!ret)
 		ret = ipc_send(row->watch.fd, WORKER_REVISION, &w->number, sizeof(w->number),
 			       &w->blob_fd, 1);
@@ -151,14 +159,24 @@ static void send_newest(struct worker_set_row *row)
 	timer_start(w->loop, &row->respawn, REVISION_RETRY_MS);
 }
 
+static void retire(struct worker_set_row *row)
+{
+	const struct worker_set *w = row->set;
+
+	if (w->retiring && row->hello && row->watch.fd >= 0 && !is_ours(w, slot_of(row)))
+		(void)ipc_send(row->watch.fd, WORKER_RETIRE, NULL, 0, NULL, 0);
+}
+
 static void on_hello(struct worker_set_row *row, const struct worker_state *s)
 {
 	row->hello = true;
+	row->foreign = s->format != MESSAGE_FORMAT;
+	retire(row);
 	info_of(row)->revision = s->revision;
 	row->oldest = s->revision;
 	row->sent = row->answered = s->revision;
 	row->status = 0;
-	if (!s->revision && send_memory(row))
+	if (!s->revision && is_ours(row->set, slot_of(row)) && send_memory(row))
 		log_error("worker.memory_unsent", LOG_U64("slot", slot_of(row)));
 	if (s->revision != row->set->number)
 		row->sent = 0;
@@ -252,6 +270,13 @@ static void on_message(struct worker_set_row *row, const struct ipc_msg *msg)
 {
 	const char *breach = find_breach(row, msg);
 
+	if (breach &&
+	    !is_ours(row->set, slot_of(row))) { /* perhaps that is how its version speaks */
+		row->silent = 0;
+		row->hello = row->foreign = true;
+		retire(row);
+		return;
+	}
 	if (breach) {
 		condemn(row, COUNTER_KILLED_PROTOCOL, breach);
 		return;
@@ -347,6 +372,11 @@ void worker_set_init(struct worker_set *w, struct loop *loop, struct monitor_lin
 	timer_start(loop, &w->tick, w->deadlines.tick_ms);
 }
 
+void worker_set_begin_at(struct worker_set *w, uint32_t base)
+{
+	w->base = base % MESSAGE_SLOTS_MAX;
+}
+
 void worker_set_adopt(struct worker_set *w, uint32_t slot, pid_t pid, int fd)
 {
 	struct worker_set_row *row;
@@ -361,7 +391,7 @@ void worker_set_adopt(struct worker_set *w, uint32_t slot, pid_t pid, int fd)
 	row->started_ns = clock_now_ns();
 	row->sent = row->answered = row->oldest = row->offered = 0;
 	row->silent = row->behind = 0;
-	row->hello = row->condemned = row->drained = false;
+	row->hello = row->condemned = row->drained = row->foreign = false;
 	w->info[slot].pid = pid;
 	w->info[slot].revision = 0;
 	w->info[slot].connections = 0;
@@ -376,7 +406,7 @@ void worker_set_exited(struct worker_set *w, uint32_t slot, pid_t pid, int wait_
 	struct worker_set_row *row = &w->row[slot];
 	uint64_t lived_ms;
 
-	if (slot >= w->n || w->info[slot].pid != pid)
+	if (slot >= MESSAGE_SLOTS_MAX || w->info[slot].pid != pid)
 		return;
 	disconnect(row);
 	w->info[slot].pid = 0;
@@ -385,6 +415,12 @@ void worker_set_exited(struct worker_set *w, uint32_t slot, pid_t pid, int wait_
 	if (w->draining) {
 		row->drained = true;
 		w->events.on_drained(w->events.ctx);
+		return;
+	}
+	if (!is_ours(w, slot)) {
+		if (w->retiring)
+			log_info("worker.left", LOG_U64("slot", slot % MESSAGE_WORKERS_MAX),
+				 LOG_I64("pid", pid), LOG_I64("wait_status", wait_status));
 		return;
 	}
 	lived_ms = (clock_now_ns() - row->started_ns) / NS_PER_MS;
@@ -403,7 +439,7 @@ void worker_set_exited(struct worker_set *w, uint32_t slot, pid_t pid, int wait_
 int worker_set_start(struct worker_set *w, uint32_t n, struct errmsg *err)
 {
 	w->n = n;
-	for (uint32_t slot = 0; slot < n; slot++) {
+	for (uint32_t slot = w->base; slot < w->base + n; slot++) {
 		struct monitor_request r = { .slot = slot };
 		int ret;
 
@@ -443,7 +479,7 @@ void worker_set_revise(struct worker_set *w, uint64_t number, const struct conf 
 	w->number = number;
 	w->conf = conf;
 	w->blob_fd = blob_fd;
-	for (uint32_t slot = 0; slot < w->n; slot++)
+	for (uint32_t slot = 0; slot < MESSAGE_SLOTS_MAX; slot++)
 		send_newest(&w->row[slot]);
 }
 
@@ -452,7 +488,7 @@ static uint32_t waiting_for(struct worker_set *w, struct pollfd *fds)
 {
 	uint32_t n = 0;
 
-	for (uint32_t slot = 0; slot < w->n; slot++) {
+	for (uint32_t slot = w->base; slot < w->base + w->n; slot++) {
 		const struct worker_set_row *row = &w->row[slot];
 
 		if (row->watch.fd >= 0 && row->answered != w->number)
@@ -470,7 +506,7 @@ static int count_answers(struct worker_set *w, struct errmsg *err)
 	const struct worker_set_row *last = NULL;
 	uint32_t answered = 0, refused = 0;
 
-	for (uint32_t slot = 0; slot < w->n; slot++) {
+	for (uint32_t slot = w->base; slot < w->base + w->n; slot++) {
 		const struct worker_set_row *row = &w->row[slot];
 
 		if (row->watch.fd < 0 || row->answered != w->number)
@@ -482,7 +518,7 @@ static int count_answers(struct worker_set *w, struct errmsg *err)
 	if (last && 2 * refused > answered)
 		return errmsg_set(err, -EINVAL, "worker %u refused revision %llu: %s",
 				  slot_of(last), (unsigned long long)w->number, last->text);
-	for (uint32_t slot = 0; refused && slot < w->n; slot++) {
+	for (uint32_t slot = w->base; refused && slot < w->base + w->n; slot++) {
 		if (w->row[slot].watch.fd >= 0 && w->row[slot].answered == w->number &&
 		    w->row[slot].status)
 			offer_again(&w->row[slot]);
@@ -501,7 +537,7 @@ int worker_set_wait(struct worker_set *w, uint64_t timeout_ms, struct errmsg *er
 	while ((n = waiting_for(w, fds)) && (now_ns = clock_now_ns()) < until_ns) {
 		/* with an error of poll the time passes, too */
 		(void)poll(fds, n, (int)((until_ns - now_ns) / NS_PER_MS) + 1);
-		for (uint32_t slot = 0; slot < w->n; slot++)
+		for (uint32_t slot = w->base; slot < w->base + w->n; slot++)
 			on_event(&w->row[slot].watch, LOOP_READ);
 	}
 	w->waiting = false;
@@ -512,7 +548,7 @@ uint64_t worker_set_oldest(const struct worker_set *w)
 {
 	uint64_t oldest = w->number;
 
-	for (uint32_t slot = 0; slot < w->n; slot++) {
+	for (uint32_t slot = 0; slot < MESSAGE_SLOTS_MAX; slot++) {
 		/* one without a revision has nothing that it could use */
 		if (w->info[slot].pid && w->info[slot].revision && w->row[slot].oldest < oldest)
 			oldest = w->row[slot].oldest;
@@ -524,15 +560,38 @@ uint32_t worker_set_current(const struct worker_set *w)
 {
 	uint32_t n = 0;
 
-	for (uint32_t slot = 0; slot < w->n; slot++)
+	for (uint32_t slot = w->base; slot < w->base + w->n; slot++)
 		n += w->info[slot].pid && w->info[slot].revision == w->number;
+	return n;
+}
+
+void worker_set_retire(struct worker_set *w)
+{
+	w->retiring = true;
+	for (uint32_t slot = 0; slot < MESSAGE_SLOTS_MAX; slot++)
+		retire(&w->row[slot]);
+}
+
+size_t worker_set_list(const struct worker_set *w, struct supervisor_worker *ret, size_t max)
+{
+	size_t n = 0;
+
+	for (uint32_t i = 0; i < MESSAGE_SLOTS_MAX && n < max; i++) {
+		const uint32_t slot = (w->base + i) % MESSAGE_SLOTS_MAX; /* ours first */
+
+		if (!is_ours(w, slot) && !w->info[slot].pid)
+			continue;
+		ret[n] = w->info[slot];
+		ret[n].slot = slot % MESSAGE_WORKERS_MAX;
+		ret[n++].leaving = !is_ours(w, slot);
+	}
 	return n;
 }
 
 void worker_set_drain(struct worker_set *w)
 {
 	w->draining = true;
-	for (uint32_t slot = 0; slot < w->n; slot++) {
+	for (uint32_t slot = 0; slot < MESSAGE_SLOTS_MAX; slot++) {
 		timer_stop(&w->row[slot].respawn);
 		if (w->row[slot].watch.fd >= 0)
 			(void)ipc_send(w->row[slot].watch.fd, WORKER_DRAIN, NULL, 0, NULL, 0);
@@ -543,7 +602,7 @@ uint32_t worker_set_undrained(const struct worker_set *w)
 {
 	uint32_t n = 0;
 
-	for (uint32_t slot = 0; slot < w->n; slot++)
+	for (uint32_t slot = 0; slot < MESSAGE_SLOTS_MAX; slot++)
 		n += w->info[slot].pid && !w->row[slot].drained;
 	return n;
 }

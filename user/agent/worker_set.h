@@ -33,6 +33,7 @@ struct worker_set_row {
 	bool hello;	  /* it said so, once */
 	bool condemned;	  /* the monitor was asked to end it */
 	bool drained;
+	bool foreign; /* of another format: it is told to leave, and nothing else */
 	char text[512];
 };
 
@@ -61,7 +62,10 @@ struct worker_set {
 	struct monitor_link *monitor;
 	const struct memory *memory;
 	struct worker_set_events events;
-	uint32_t n;
+	/* Slots [base, base + n) have workers of this program; in the others are those of the one
+	 * before, that leave. */
+	uint32_t base, n;
+	bool retiring; /* ours have taken over: those may go */
 	struct supervisor_worker info[MESSAGE_SLOTS_MAX];
 	struct worker_set_row row[MESSAGE_SLOTS_MAX];
 	uint64_t number; /* newest revision, its blob and its listeners */
@@ -76,10 +80,12 @@ struct worker_set {
 
 void worker_set_init(struct worker_set *w, struct loop *loop, struct monitor_link *monitor,
 		     const struct memory *memory, const struct worker_set_events *events);
+/* Where our slots begin: before workers are adopted. */
+void worker_set_begin_at(struct worker_set *w, uint32_t base);
 /* A worker that the monitor told of: takes fd. */
 void worker_set_adopt(struct worker_set *w, uint32_t slot, pid_t pid, int fd);
 void worker_set_exited(struct worker_set *w, uint32_t slot, pid_t pid, int wait_status);
-/* Start those of slots [0, n) that do not live. */
+/* Start those of our n slots that do not live. */
 int worker_set_start(struct worker_set *w, uint32_t n, struct errmsg *err);
 
 /*
@@ -98,5 +104,9 @@ uint64_t worker_set_oldest(const struct worker_set *w);
 /* How many have the newest revision in force. */
 uint32_t worker_set_current(const struct worker_set *w);
 
+/* Ours serve: have those of the program before accept no more and leave, now or when they are heard of. */
+void worker_set_retire(struct worker_set *w);
+/* Ours, and those that leave; how many there are. */
+size_t worker_set_list(const struct worker_set *w, struct supervisor_worker *ret, size_t max);
 void worker_set_drain(struct worker_set *w);
 uint32_t worker_set_undrained(const struct worker_set *w);

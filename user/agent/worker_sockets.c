@@ -49,7 +49,7 @@ static int sent_fd(const struct worker_sockets *s, uint32_t listener)
 	return -1;
 }
 
-int worker_sockets_pick(struct worker_sockets *s, const struct conf *conf, int **ret,
+int worker_sockets_pick(struct worker_sockets *s, const struct conf *conf, bool accepts, int **ret,
 			struct errmsg *err)
 {
 	int *fds = calloc(conf->n_listeners ? conf->n_listeners : 1, sizeof(*fds));
@@ -60,7 +60,7 @@ int worker_sockets_pick(struct worker_sockets *s, const struct conf *conf, int *
 		const struct conf_listener *l = &conf->listeners[i];
 
 		fds[i] = holds(s, l) ? -1 : sent_fd(s, (uint32_t)i);
-		if (fds[i] < 0 && !holds(s, l)) {
+		if (fds[i] < 0 && !holds(s, l) && accepts) {
 			free(fds);
 			return errmsg_set(err, -ENOENT, "no socket came for listener %s", l->name);
 		}

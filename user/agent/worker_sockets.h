@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -31,10 +32,10 @@ struct worker_sockets {
 /* A WORKER_SOCKETS message: takes its descriptors. */
 void worker_sockets_take(struct worker_sockets *s, struct ipc_msg *msg);
 /*
- * By listener of conf: the descriptor for gateway_apply, or -1 where the gateway keeps its own. *ret
- * is malloc'ed. -ENOENT and *err: one is missing.
+ * By listener of conf: the descriptor for gateway_apply, or -1 where the gateway keeps its own, or
+ * accepts no more (accepts: false). *ret is malloc'ed. -ENOENT and *err: one is missing.
  */
-int worker_sockets_pick(struct worker_sockets *s, const struct conf *conf, int **ret,
+int worker_sockets_pick(struct worker_sockets *s, const struct conf *conf, bool accepts, int **ret,
 			struct errmsg *err);
 /* gateway_apply returned 0: those that were picked are the gateway's. */
 void worker_sockets_applied(struct worker_sockets *s, const struct conf *conf);

@@ -21,6 +21,7 @@ static const struct {
 	{ "config", control_config },	  { "detach", control_detach },
 	{ "top", control_top },		  { "capture", control_capture },
 	{ "explain", control_explain },	  { "flow", control_flow },
+	{ "upgrade", control_upgrade },
 };
 
 static json_t *error_answer(const char *text, json_t *lines)

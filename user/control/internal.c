@@ -20,8 +20,8 @@ static const char *cluster_name(const void *ctx, uint32_t id)
 static unsigned int answer_metrics(struct buf *body, const char **type, void *ctx)
 {
 	struct supervisor *s = ctx;
-	const struct supervisor_worker *workers;
-	size_t n_workers = supervisor_workers(s, &workers);
+	struct supervisor_worker workers[SUPERVISOR_WORKERS_MAX];
+	size_t n_workers = supervisor_workers(s, workers);
 	struct prometheus_count verdicts[JUDGE_OUTCOME_COUNT];
 	struct prometheus_source src = {
 		.conf = supervisor_conf(s),

@@ -35,7 +35,8 @@ typedef int control_handler(struct control_request *r);
 
 control_handler control_status, control_limit, control_acl, control_verdict, control_vip,
 	control_backend, control_consumer, control_plan, control_stats, control_events,
-	control_config, control_detach, control_top, control_capture, control_explain, control_flow;
+	control_config, control_detach, control_top, control_capture, control_explain, control_flow,
+	control_upgrade;
 
 /* -EINVAL: a verb that the noun does not have; for the end of each handler. */
 int request_no_verb(struct control_request *r);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/addr.h"
 #include "base/cleanup.h"
@@ -123,17 +124,17 @@ static json_t *status_guards(struct control_request *r, struct dataplane *dp)
 
 static json_t *status_workers(const struct supervisor *s)
 {
-	const struct supervisor_worker *workers;
-	size_t n = supervisor_workers(s, &workers);
+	struct supervisor_worker workers[SUPERVISOR_WORKERS_MAX];
+	size_t n = supervisor_workers(s, workers);
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < n; i++)
-		json_array_append_new(list,
-				      json_pack("{s:i,s:i,s:I,s:i,s:i}", "slot",
-						(int)workers[i].slot, "pid", (int)workers[i].pid,
-						"revision", (json_int_t)workers[i].revision,
-						"connections", (int)workers[i].connections,
-						"restarts", (int)workers[i].restarts));
+		json_array_append_new(
+			list,
+			json_pack("{s:i,s:i,s:I,s:i,s:i,s:b}", "slot", (int)workers[i].slot, "pid",
+				  (int)workers[i].pid, "revision", (json_int_t)workers[i].revision,
+				  "connections", (int)workers[i].connections, "restarts",
+				  (int)workers[i].restarts, "leaving", workers[i].leaving));
 	return list;
 }
 
@@ -299,10 +300,11 @@ int control_status(struct control_request *r)
 	if (dp)
 		guard_map_describe(dp, guard, sizeof(guard));
 	r->data = json_pack(
-		"{s:s,s:I,s:I,s:b,s:s,s:s,s:o,s:s,s:b,s:o,s:o,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:I}",
-		"version", SLUICE_VERSION, "revision", (json_int_t)supervisor_revision(r->s),
-		"uptime_s", (json_int_t)((clock_now_ns() - supervisor_started_ns(r->s)) / NS_PER_S),
-		"ready", ready, "not_ready", ready || !not_ready ? "" : not_ready, "config",
+		"{s:s,s:i,s:I,s:I,s:b,s:s,s:s,s:o,s:s,s:b,s:o,s:o,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:I}",
+		"version", SLUICE_VERSION, "supervisor", (int)getpid(), "revision",
+		(json_int_t)supervisor_revision(r->s), "uptime_s",
+		(json_int_t)((clock_now_ns() - supervisor_started_ns(r->s)) / NS_PER_S), "ready",
+		ready, "not_ready", ready || !not_ready ? "" : not_ready, "config",
 		supervisor_config_path(r->s), "workers", status_workers(r->s), "dataplane", kernel,
 		"adopted", dp && dataplane_adopted(dp), "devices",
 		dp ? status_devices(dp) : json_array(), "maps", dp ? status_maps(dp) : json_array(),

@@ -12,6 +12,7 @@
 #include "listener.h"
 #include "snapshot.h"
 
+#define RETIRE_END_MS  2000 /* of drain_timeout: idle connections are closed in order by then */
 #define LINE_MAX_BYTES 8000 /* of the access log: what base/log takes */
 
 /* Connections on which a consumer was served are open: say so again, twice per nat_memory. */
@@ -37,6 +38,7 @@ static void on_drained(struct deferred *d)
 	if (!g->draining || g->n_conns)
 		return;
 	timer_stop(&g->drain_timer);
+	timer_stop(&g->retire_timer);
 	log_info("drain.end", LOG_U64("finished", g->drain_conns - g->drain_cut),
 		 LOG_U64("cut", g->drain_cut),
 		 LOG_U64("duration_ms", (clock_now_ns() - g->drain_begin_ns) / NS_PER_MS));
@@ -49,6 +51,14 @@ static void on_drain_due(struct timer *t)
 	struct gateway *g = container_of(t, struct gateway, drain_timer);
 
 	g->drain_cut = conn_cut_all(g);
+}
+
+static void on_retire_due(struct timer *t)
+{
+	struct gateway *g = container_of(t, struct gateway, retire_timer);
+
+	gateway_drain(g, g->on_drained, g->drained_ctx);
+	timer_start(g->env.loop, &g->drain_timer, RETIRE_END_MS);
 }
 
 static void seed_ids(struct gateway *g)
@@ -71,6 +81,7 @@ int gateway_new(const struct gateway_env *env, struct gateway **ret)
 	g->reap.run = exchange_reap;
 	g->drained.run = on_drained;
 	g->drain_timer.on_due = on_drain_due;
+	g->retire_timer.on_due = on_retire_due;
 	g->presence_timer.on_due = on_presence_due;
 	buf_init(&g->scratch, GATEWAY_HEAD_MAX);
 	buf_init(&g->line, LINE_MAX_BYTES);
@@ -97,6 +108,7 @@ void gateway_free(struct gateway *g)
 		return;
 	timer_stop(&g->presence_timer);
 	timer_stop(&g->drain_timer);
+	timer_stop(&g->retire_timer);
 	conn_free_all(g);
 	loop_undefer(&g->drained);
 	loop_undefer(&g->reap);
@@ -151,21 +163,40 @@ uint64_t gateway_oldest_revision(const struct gateway *g)
 	return g->oldest ? g->oldest->number : 0;
 }
 
-void gateway_drain(struct gateway *g, void (*on_drained_fn)(void *ctx), void *ctx)
+/* Of a drain: no new connection, and the last answer of each that there is. */
+static void stop_accepting(struct gateway *g, void (*on_drained_fn)(void *ctx), void *ctx)
 {
+	if (!g->draining) {
+		g->drain_begin_ns = clock_now_ns();
+		g->drain_conns = g->n_conns;
+	}
 	g->draining = true;
 	g->on_drained = on_drained_fn;
 	g->drained_ctx = ctx;
-	g->drain_begin_ns = clock_now_ns();
-	g->drain_conns = g->n_conns;
-	if (g->current)
-		timer_start(g->env.loop, &g->drain_timer, g->current->conf->agent.drain_timeout_ms);
 	for (struct listener *l = g->listeners; l; l = l->next)
 		listener_close(l);
 	upstream_drain(g->upstream);
+	if (!g->n_conns)
+		loop_defer(g->env.loop, &g->drained);
+}
+
+void gateway_drain(struct gateway *g, void (*on_drained_fn)(void *ctx), void *ctx)
+{
+	timer_stop(&g->retire_timer);
+	stop_accepting(g, on_drained_fn, ctx);
+	if (g->current)
+		timer_start(g->env.loop, &g->drain_timer, g->current->conf->agent.drain_timeout_ms);
 	conn_close_idle(g, NULL);
 	if (!g->n_conns)
 		loop_defer(g->env.loop, &g->drained);
+}
+
+void gateway_retire(struct gateway *g, void (*on_drained_fn)(void *ctx), void *ctx)
+{
+	const uint64_t ms = g->current ? g->current->conf->agent.drain_timeout_ms : 0;
+
+	stop_accepting(g, on_drained_fn, ctx);
+	timer_start(g->env.loop, &g->retire_timer, ms > RETIRE_END_MS ? ms - RETIRE_END_MS : 0);
 }
 
 uint32_t gateway_connections(const struct gateway *g)

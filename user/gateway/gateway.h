@@ -81,4 +81,10 @@ const struct tls_cache_counts *gateway_tls_counts(const struct gateway *g);
  * agent.drain_timeout; on_drained runs once there is no connection left.
  */
 void gateway_drain(struct gateway *g, void (*on_drained)(void *ctx), void *ctx);
+/*
+ * Another worker accepts from here on: as gateway_drain, but connections that are idle are left alone
+ * until their client asks once more, or until agent.drain_timeout is nearly over; gateway_drain does
+ * the rest then, or earlier where it is called.
+ */
+void gateway_retire(struct gateway *g, void (*on_drained)(void *ctx), void *ctx);
 uint32_t gateway_connections(const struct gateway *g);

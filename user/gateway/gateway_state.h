@@ -38,7 +38,7 @@ struct gateway {
 	uint64_t drain_begin_ns;
 	uint32_t drain_conns; /* open when the drain began */
 	uint32_t drain_cut;   /* of those, closed because drain_timeout was over */
-	struct timer drain_timer;
+	struct timer drain_timer, retire_timer;
 	void (*on_drained)(void *ctx);
 	void *drained_ctx;
 	struct deferred drained;

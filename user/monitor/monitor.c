@@ -10,10 +10,9 @@
 #include <unistd.h>
 
 #include "agent/host_files.h"
-#include "agent/kept_fds.h"
 #include "agent/libxdp_child.h"
-#include "agent/listen_group.h"
 #include "agent/sandbox.h"
+#include "agent/upgrade.h"
 #include "agent/worker.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -35,18 +34,14 @@ static struct monitor {
 	uint64_t started_ns, backoff_ms; /* of the supervisor */
 	pid_t supervisor, last;		 /* the last one is told of to its successor */
 	int last_status;
-	struct {
-		pid_t pid; /* 0: none */
-		int fd;
-	} worker[MESSAGE_SLOTS_MAX];
-	struct kept_fds kept;
-	struct listen_groups groups;
+	struct handover held; /* all that outlives this program */
+	struct upgrade upgrade;
 	struct host_files_pems pems;
-	int control_fd, internal_fd, bpffs_fd;
 	struct errmsg bpffs_error;
 	bool ready, stopping;
 	int status;
-} monitor = { .link.fd = -1, .control_fd = -1, .internal_fd = -1, .bpffs_fd = -1 };
+} monitor = { .link.fd = -1,
+	      .held = { .control_fd = -1, .internal_fd = -1, .bpffs_fd = -1, .config_fd = -1 } };
 
 /* It waits for a child that is slow to read, as one that adopts much is, but not for ever. */
 static int tell(int to, uint32_t type, const struct monitor_request *r, const int *fds, size_t n)
@@ -62,12 +57,12 @@ static int tell(int to, uint32_t type, const struct monitor_request *r, const in
 /* Connect a living worker and the supervisor with each other. */
 static int introduce(uint32_t slot)
 {
-	const struct monitor_request r = { .slot = slot, .pid = monitor.worker[slot].pid };
+	const struct monitor_request r = { .slot = slot, .pid = monitor.held.worker[slot].pid };
 	int pair[2];
 
 	if (ipc_pair(pair))
 		return -errno;
-	tell(monitor.worker[slot].fd, MONITOR_SUPERVISOR, &r, &pair[1], 1);
+	tell(monitor.held.worker[slot].fd, MONITOR_SUPERVISOR, &r, &pair[1], 1);
 	tell(monitor.link.fd, MONITOR_WORKER, &r, &pair[0], 1);
 	close(pair[0]);
 	close(pair[1]);
@@ -79,7 +74,7 @@ static int spawn_worker(uint32_t slot)
 	pid_t parent = getpid(), pid;
 	int pair[2];
 
-	if (slot >= MESSAGE_SLOTS_MAX || monitor.worker[slot].pid || ipc_pair(pair))
+	if (slot >= MESSAGE_SLOTS_MAX || monitor.held.worker[slot].pid || ipc_pair(pair))
 		return -EINVAL;
 	pid = fork();
 	if (pid == 0)
@@ -90,8 +85,8 @@ static int spawn_worker(uint32_t slot)
 		close(pair[0]);
 		return -EAGAIN;
 	}
-	monitor.worker[slot].pid = pid;
-	monitor.worker[slot].fd = pair[0];
+	monitor.held.worker[slot].pid = pid;
+	monitor.held.worker[slot].fd = pair[0];
 	return introduce(slot);
 }
 
@@ -117,17 +112,18 @@ static void serve(const struct ipc_msg *msg)
 		r.status = own = host_files_open_pem(r.path, &monitor.pems, &err);
 		break;
 	case MONITOR_LISTEN:
-		r.status = listen_group_open(&monitor.groups, &r, fds, &n);
+		r.status = listen_group_open(&monitor.held.groups, &r, fds, &n);
 		break;
 	case MONITOR_UNLISTEN:
-		listen_group_close(&monitor.groups, &r);
+		listen_group_close(&monitor.held.groups, &r);
 		r.status = 0;
 		break;
 	case MONITOR_SPAWN:
 		r.status = spawn_worker(r.slot);
 		break;
 	case MONITOR_KILL:
-		if (r.slot < MESSAGE_SLOTS_MAX && r.pid > 0 && monitor.worker[r.slot].pid == r.pid)
+		if (r.slot < MESSAGE_SLOTS_MAX && r.pid > 0 &&
+		    monitor.held.worker[r.slot].pid == r.pid)
 			r.status = kill(r.pid, SIGKILL);
 		break;
 	case MONITOR_READY:
@@ -138,10 +134,14 @@ static void serve(const struct ipc_msg *msg)
 		r.status = notify_stopping(r.ms);
 		break;
 	case MONITOR_LIBXDP:
-		r.status = libxdp_child_run(monitor.bpffs_fd, &r.libxdp, &err);
+		r.status = libxdp_child_run(monitor.held.bpffs_fd, &r.libxdp, &err);
+		break;
+	case MONITOR_UPGRADE:
+		r.status =
+			upgrade_check(&monitor.upgrade, monitor.loop, &monitor.held, r.slots, &err);
 		break;
 	case MONITOR_KEEP:
-		r.status = kept_fds_put(&monitor.kept, r.path, msg->nfds ? msg->fds[0] : -1);
+		r.status = kept_fds_put(&monitor.held.kept, r.path, msg->nfds ? msg->fds[0] : -1);
 		break;
 	}
 	if (own >= 0)
@@ -181,17 +181,21 @@ static void on_link(struct watch *w, uint32_t events)
 /* Tell a new supervisor what there is. */
 static void tell_all(void)
 {
-	const int own[] = { monitor.control_fd, monitor.internal_fd, monitor.bpffs_fd };
-	struct monitor_request r = { .pid = monitor.last, .status = monitor.last_status };
+	const int own[] = { monitor.held.control_fd, monitor.held.internal_fd,
+			    monitor.held.bpffs_fd };
+	struct monitor_request r = { .pid = monitor.last,
+				     .status = monitor.last_status,
+				     .slot = monitor.held.base };
 	int fds[3];
 	size_t n = 0;
 
-	for (size_t i = 0; i < monitor.kept.n; i++) {
-		memcpy(r.path, monitor.kept.row[i].name, sizeof(monitor.kept.row[i].name));
-		tell(monitor.link.fd, MONITOR_KEPT, &r, &monitor.kept.row[i].fd, 1);
+	for (size_t i = 0; i < monitor.held.kept.n; i++) {
+		memcpy(r.path, monitor.held.kept.row[i].name,
+		       sizeof(monitor.held.kept.row[i].name));
+		tell(monitor.link.fd, MONITOR_KEPT, &r, &monitor.held.kept.row[i].fd, 1);
 	}
 	for (uint32_t slot = 0; slot < MESSAGE_SLOTS_MAX; slot++)
-		if (monitor.worker[slot].pid)
+		if (monitor.held.worker[slot].pid)
 			introduce(slot);
 	memcpy(r.path, monitor.bpffs_error.text, sizeof(r.path));
 	for (size_t i = 0; i < 3; i++) { /* in the order of enum monitor_start */
@@ -233,6 +237,12 @@ static void on_supervisor_exit(int status)
 	monitor.last_status = status;
 	monitor.supervisor = 0;
 	drop_link();
+	if (monitor.upgrade.passed && !monitor.stopping) {
+		monitor.last = 0; /* nothing has died */
+		upgrade_exec(&monitor.upgrade, &monitor.held);
+		start_supervisor(&monitor.restart);
+		return;
+	}
 	/* before it was ready, and while draining, its end is the agent's */
 	if (!monitor.ready || monitor.stopping) {
 		monitor.status = WIFEXITED(status) ? WEXITSTATUS(status) : 1;
@@ -248,6 +258,7 @@ static void on_supervisor_exit(int status)
 
 static void reap(void)
 {
+	struct monitor_request r;
 	int status;
 	pid_t pid;
 
@@ -256,13 +267,17 @@ static void reap(void)
 			on_supervisor_exit(status);
 			continue;
 		}
+		if (upgrade_checked(&monitor.upgrade, &monitor.held, pid, status, &r)) {
+			tell(monitor.link.fd, MONITOR_CHECKED, &r, NULL, 0);
+			continue;
+		}
 		for (uint32_t slot = 0; slot < MESSAGE_SLOTS_MAX; slot++) {
-			struct monitor_request r = { .slot = slot, .pid = pid, .status = status };
+			r = (struct monitor_request) { .slot = slot, .pid = pid, .status = status };
 
-			if (monitor.worker[slot].pid != pid)
+			if (monitor.held.worker[slot].pid != pid)
 				continue;
-			close(monitor.worker[slot].fd);
-			monitor.worker[slot].pid = 0;
+			close(monitor.held.worker[slot].fd);
+			monitor.held.worker[slot].pid = 0;
 			tell(monitor.link.fd, MONITOR_EXIT, &r, NULL, 0);
 		}
 	}
@@ -289,31 +304,56 @@ static void on_signal(struct signals *s, int signo)
 	}
 }
 
-/* All that needs root before the filter is entered. */
-static int prepare(const struct conf *conf, struct errmsg *err)
+static int open_places(const struct conf *conf, struct errmsg *err)
 {
 	const struct conf_agent *c = &conf->agent;
+	struct handover *h = &monitor.held;
 	int ret;
 
-	if ((ret = privilege_account(c->user, &monitor.agent, err)) ||
-	    (ret = privilege_account(c->worker_user, &monitor.worker_account, err)) ||
-	    (ret = host_files_state_dir(c->state_dir, &monitor.agent, err)) ||
-	    (ret = monitor.control_fd =
+	snprintf(h->control_socket, sizeof(h->control_socket), "%s", c->control_socket);
+	snprintf(h->bpffs_dir, sizeof(h->bpffs_dir), "%s", c->bpffs_dir);
+	if ((ret = host_files_state_dir(c->state_dir, &monitor.agent, err)) ||
+	    (ret = h->control_fd =
 		     host_files_control_socket(c->control_socket, c->control_group, err)) < 0 ||
-	    (ret = monitor.internal_fd = listen_group_internal(
-		     &monitor.groups, &c->internal_address, c->internal_port, err)) < -1 ||
-	    (ret = host_files_bpffs_dir(conf, &monitor.agent, &monitor.bpffs_fd,
-					&monitor.bpffs_error, err)))
+	    (ret = h->internal_fd = listen_group_internal(&h->groups, &c->internal_address,
+							  c->internal_port, err)) < -1)
 		return ret;
+	return host_files_bpffs_dir(conf, &monitor.agent, &h->bpffs_fd, &monitor.bpffs_error, err);
+}
+
+/* In place of a program that ran: its workers are the other half from here. The filter is on. */
+static int take_over(const struct handover *held)
+{
+	monitor.held = *held;
+	monitor.held.base ^= MESSAGE_WORKERS_MAX;
+	close(take_fd(&monitor.held.config_fd));
+	monitor.ready = true; /* a supervisor that does not start ends nobody's connections */
+	return privilege_harden();
+}
+
+/* All that needs root before the filter is entered. */
+static int prepare(const struct monitor_settings *set, struct errmsg *err)
+{
+	const struct conf_agent *c = &set->conf->agent;
+	int ret;
+
+	if ((ret = upgrade_open(&monitor.upgrade, set->config_path)) ||
+	    (ret = privilege_account(c->user, &monitor.agent, err)) ||
+	    (ret = privilege_account(c->worker_user, &monitor.worker_account, err)) ||
+	    (ret = set->held ? take_over(set->held) : open_places(set->conf, err)))
+		return ret;
+	monitor.held.groups.bounds = set->conf;
 	privilege_raise_limits();
+	if (set->held)
+		return 0;
 	return (ret = privilege_harden()) ? ret : sandbox_enter(SANDBOX_MONITOR, err);
 }
 
 static void kill_all(void)
 {
 	for (uint32_t slot = 0; slot < MESSAGE_SLOTS_MAX; slot++)
-		if (monitor.worker[slot].pid)
-			kill(monitor.worker[slot].pid, SIGKILL);
+		if (monitor.held.worker[slot].pid)
+			kill(monitor.held.worker[slot].pid, SIGKILL);
 	if (monitor.supervisor)
 		kill(monitor.supervisor, SIGKILL);
 	while (waitpid(-1, NULL, 0) > 0)
@@ -326,14 +366,13 @@ int monitor_run(const struct monitor_settings *settings)
 	sigset_t set;
 
 	monitor.set = settings;
-	monitor.groups.bounds = settings->conf;
 	monitor.pems = (struct host_files_pems) { &settings->conf->agent, settings->config_path,
 						  &monitor.agent };
 	monitor.restart.on_due = start_supervisor;
 	sigemptyset(&set);
 	for (const int *s = (int[]) { SIGTERM, SIGINT, SIGHUP, SIGCHLD, 0 }; *s; s++)
 		sigaddset(&set, *s);
-	if (prepare(settings->conf, &err) || loop_new(&monitor.loop) ||
+	if (prepare(settings, &err) || loop_new(&monitor.loop) ||
 	    signals_open(&monitor.signals, monitor.loop, &set, on_signal)) {
 		fprintf(stderr, "sluiced: %s\n", err.text);
 		monitor.status = 1;
@@ -342,7 +381,7 @@ int monitor_run(const struct monitor_settings *settings)
 		loop_run(monitor.loop);
 		kill_all();
 	}
-	if (monitor.control_fd >= 0)
+	if (monitor.held.control_fd >= 0)
 		unlink(settings->conf->agent.control_socket);
 	return monitor.status;
 }
