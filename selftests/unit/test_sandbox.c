@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -108,9 +109,90 @@ static void signals_go_to_oneself_only(void **state)
 	}
 }
 
+static int execute(int fd, const char *path, long flags)
+{
+	static char *const args[] = { "true", NULL };
+
+	return (int)syscall(SYS_execveat, (long)fd, path, args, NULL, flags);
+}
+
+static int execute_successor(void)
+{
+	return execute(SANDBOX_EXEC_FD, "", AT_EMPTY_PATH);
+}
+
+static int execute_another(void)
+{
+	return execute(SANDBOX_EXEC_FD + 1, "", AT_EMPTY_PATH);
+}
+
+static int execute_below_it(void)
+{
+	return execute(SANDBOX_EXEC_FD, "/bin/true", 0);
+}
+
+static int execute_path(void)
+{
+	return (int)syscall(SYS_execve, "/bin/true", NULL, NULL);
+}
+
+static const struct {
+	const char *name;
+	enum sandbox_role role;
+	int (*call)(void);
+	bool lives;
+} executions[] = {
+	{ "the monitor its successor", SANDBOX_MONITOR, execute_successor, true },
+	{ "the monitor another descriptor", SANDBOX_MONITOR, execute_another, false },
+	{ "the monitor a path", SANDBOX_MONITOR, execute_path, false },
+	{ "the monitor a path below the descriptor", SANDBOX_MONITOR, execute_below_it, false },
+	{ "the supervisor that descriptor", SANDBOX_SUPERVISOR, execute_successor, false },
+	{ "a worker that descriptor", SANDBOX_WORKER, execute_successor, false },
+};
+
+static void only_a_monitor_executes_and_only_its_successor(void **state)
+{
+	int program = open("/bin/true", O_RDONLY | O_CLOEXEC);
+
+	(void)state;
+	assert_true(program >= 0);
+	assert_int_equal(dup2(program, SANDBOX_EXEC_FD), SANDBOX_EXEC_FD);
+	assert_int_equal(dup2(program, SANDBOX_EXEC_FD + 1), SANDBOX_EXEC_FD + 1);
+	if (sandbox_is_off()) {
+		print_message("no filter in a sanitized build\n");
+		skip();
+	}
+	for (size_t i = 0; i < sizeof(executions) / sizeof(executions[0]); i++) {
+		struct errmsg err;
+		int status;
+		pid_t pid = fork();
+
+		print_message("%s\n", executions[i].name);
+		assert_true(pid >= 0);
+		if (pid == 0) {
+			if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
+			    sandbox_enter(executions[i].role, &err))
+				_exit(255);
+			_exit(executions[i].call() ? 254 : 253);
+		}
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_int_equal(WIFEXITED(status), executions[i].lives);
+		if (executions[i].lives)
+			assert_int_equal(WEXITSTATUS(status), 0);
+		else
+			assert_int_equal(WTERMSIG(status), SIGSYS);
+	}
+	close(program);
+	close(SANDBOX_EXEC_FD);
+	close(SANDBOX_EXEC_FD + 1);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(signals_go_to_oneself_only) };
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(signals_go_to_oneself_only),
+		cmocka_unit_test(only_a_monitor_executes_and_only_its_successor),
+	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -35,6 +35,7 @@ static struct world {
 	_Atomic int killed_pid;
 	size_t reports, rows, peers;
 	uint32_t last_slot;
+	uint32_t format; /* that the worker speaks; 0: ours */
 } world;
 
 static void *play_monitor(void *arg)
@@ -122,7 +123,7 @@ static int start(void **state)
 	world.monitor_fd = link[1];
 	assert_int_equal(pthread_create(&world.monitor, NULL, play_monitor, NULL), 0);
 	assert_int_equal(monitor_link_open(&world.link, world.loop, link[0], on_monitor), 0);
-	assert_int_equal(memory_open(&world.memory, 2, &keeper, &err), 0);
+	assert_int_equal(memory_open(&world.memory, 0, 2, &keeper, &err), 0);
 	assert_int_equal(memory_open_shared(&world.memory, NULL, 16, &keeper, &err), 0);
 	worker_set_init(&world.set, world.loop, &world.link, &world.memory, &events);
 	world.set.n = 2;
@@ -146,7 +147,7 @@ static int stop(void **state)
 			close(world.set.row[i].watch.fd);
 	}
 	close(world.set.blob_fd);
-	for (uint32_t i = 0; i <= world.memory.slots; i++)
+	for (uint32_t i = 0; i < MEMORY_PAGES_MAX; i++)
 		ring_free(world.memory.slot[i].ring);
 	loop_free(world.loop);
 	return 0;
@@ -154,7 +155,9 @@ static int stop(void **state)
 
 static void say(uint32_t type, uint64_t revision)
 {
-	struct worker_state s = { .revision = revision, .oldest_revision = revision };
+	struct worker_state s = { .revision = revision,
+				  .oldest_revision = revision,
+				  .format = world.format ? world.format : MESSAGE_FORMAT };
 
 	assert_int_equal(ipc_send(world.worker, type, &s, sizeof(s), NULL, 0), 0);
 }
@@ -444,6 +447,64 @@ static void what_most_refuse_is_refused(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, start, stop)
 
+/* It is one of the program before this one, in the other half of the slots. */
+static void become_old(void)
+{
+	worker_set_begin_at(&world.set, MESSAGE_WORKERS_MAX);
+}
+
+static void a_worker_of_the_program_before_leaves_once_ours_serve(void **state)
+{
+	struct supervisor_worker list[SUPERVISOR_WORKERS_MAX];
+
+	(void)state;
+	become_old();
+	say(WORKER_HELLO, 6);
+	WAIT_FOR(row()->hello && row()->sent == 7);
+	/* what is revoked is revoked there, too; it needs no socket and has its memory */
+	assert_int_equal(received(WORKER_REVISION), 1);
+	say(WORKER_STATE, 6);
+	WAIT_FOR(world.set.info[1].connections == 0 && worker_set_oldest(&world.set) == 6);
+	assert_int_equal(worker_set_current(&world.set), 0);
+	worker_set_retire(&world.set);
+	assert_int_equal(received(WORKER_RETIRE), 1);
+	assert_int_equal(worker_set_list(&world.set, list, SUPERVISOR_WORKERS_MAX), 3);
+	assert_true(list[2].leaving && list[2].slot == 1 && list[2].pid == WORKER_PID);
+	assert_false(list[0].leaving || list[1].leaving);
+	worker_set_exited(&world.set, 1, WORKER_PID, 0);
+	assert_int_equal(worker_set_list(&world.set, list, SUPERVISOR_WORKERS_MAX), 2);
+	assert_int_equal(count(COUNTER_RESTARTS_WORKER), 0);
+	assert_int_equal(worker_set_oldest(&world.set), 7);
+}
+
+static void one_of_another_format_is_told_to_leave_and_nothing_else(void **state)
+{
+	(void)state;
+	become_old();
+	worker_set_retire(&world.set);
+	world.format = MESSAGE_FORMAT + 1;
+	say(WORKER_HELLO, 6);
+	WAIT_FOR(row()->foreign);
+	assert_int_equal(received(WORKER_RETIRE), 1);
+	worker_set_revise(&world.set, 8, &world.conf, ipc_blob_new("revision", "x", 1));
+	assert_int_equal(received(WORKER_REVISION), 0);
+}
+
+/* Not even its hello is understood: no reason to end it, it would take its connections along. */
+static void nor_is_one_ended_that_speaks_another_way(void **state)
+{
+	(void)state;
+	become_old();
+	send_a_short_state();
+	WAIT_FOR(row()->foreign);
+	worker_set_retire(&world.set);
+	assert_int_equal(received(WORKER_RETIRE), 1);
+	send_nothing_known();
+	turn();
+	assert_int_equal(world.kills, 0);
+	assert_true(row()->watch.fd >= 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -459,6 +520,9 @@ int main(void)
 		TEST(an_answer_that_nobody_asked_for_is_none),
 		TEST(one_worker_does_not_stand_in_the_way_of_a_change),
 		TEST(what_most_refuse_is_refused),
+		TEST(a_worker_of_the_program_before_leaves_once_ours_serve),
+		TEST(one_of_another_format_is_told_to_leave_and_nothing_else),
+		TEST(nor_is_one_ended_that_speaks_another_way),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -260,10 +260,16 @@ int handover_read(int fd, struct handover *ret, struct errmsg *err)
 	return 0;
 }
 
+void handover_name(struct handover *h, const struct conf_agent *c)
+{
+	snprintf(h->control_socket, sizeof(h->control_socket), "%s", c->control_socket);
+	snprintf(h->bpffs_dir, sizeof(h->bpffs_dir), "%s", c->bpffs_dir ? c->bpffs_dir : "");
+}
+
 /* Compared as far as it was kept. */
 static bool differs(const char *held, const char *wanted)
 {
-	return strncmp(held, wanted, HANDOVER_PATH_MAX - 1) != 0;
+	return strncmp(held, wanted ? wanted : "", HANDOVER_PATH_MAX - 1) != 0;
 }
 
 int handover_fits(const struct handover *h, const struct conf *conf, struct errmsg *err)

@@ -31,6 +31,8 @@ struct handover {
 	struct listen_groups groups;
 };
 
+/* Note the places that the configuration of the start names. */
+void handover_name(struct handover *h, const struct conf_agent *c);
 /* A descriptor of its rows, without close-on-exec, or negative errno. */
 int handover_write(const struct handover *h);
 /*

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "net/ipc.h"
+#include "worker_set_send.h"
 
 #define BACKOFF_MIN_MS	  100
 #define BACKOFF_MAX_MS	  10000
@@ -69,62 +70,6 @@ static void condemn(struct worker_set_row *row, enum counter cause, const char *
 		  LOG_STR("why", why), LOG_STR("error", ret ? strerror(-ret) : ""));
 }
 
-static int send_memory(struct worker_set_row *row)
-{
-	struct worker_memory sizes;
-	int fds[4];
-
-	memory_of_worker(row->set->memory, slot_of(row), fds, &sizes);
-	return ipc_send(row->watch.fd, WORKER_MEMORY, &sizes, sizeof(sizes), fds, 4);
-}
-
-/* The socket of this worker for a listener, from the monitor, which holds them all. */
-static int ask_socket(struct worker_set_row *row, const struct conf_listener *l)
-{
-	struct monitor_request r = {
-		.address = l->address,
-		.port = l->port,
-		.slots = (uint16_t)row->set->n,
-		.slot = slot_of(row) - row->set->base,
-	};
-	int fds[IPC_FDS_MAX];
-	size_t n = 0;
-	int ret = monitor_link_ask(row->set->monitor, MONITOR_LISTEN, &r, -1, fds, &n);
-
-	for (size_t i = 1; i < n; i++) /* of the slots behind this one */
-		close(fds[i]);
-	if (ret)
-		return ret;
-	return n ? fds[0] : -EPROTO;
-}
-
-static int send_sockets(struct worker_set_row *row)
-{
-	const struct conf *conf = row->set->conf;
-	struct worker_sockets_message m = { 0 };
-	int fds[IPC_FDS_MAX], ret = 0;
-	size_t n = 0;
-
-	for (size_t i = 0; i < conf->n_listeners && !ret; i++) {
-		int fd = ask_socket(row, &conf->listeners[i]);
-
-		if (fd < 0) {
-			ret = fd;
-			break;
-		}
-		m.listener[n] = (uint32_t)i;
-		fds[n++] = fd;
-		if (n < IPC_FDS_MAX && i + 1 < conf->n_listeners)
-			continue;
-		ret = ipc_send(row->watch.fd, WORKER_SOCKETS, &m, sizeof(m), fds, n);
-		while (n)
-			close(fds[--n]);
-	}
-	while (n)
-		close(fds[--n]);
-	return ret;
-}
-
 static void on_retry_due(struct timer *t)
 {
 	struct worker_set_row *row = container_of(t, struct worker_set_row, respawn);
@@ -144,7 +89,7 @@ static void send_newest(struct worker_set_row *row)
 	if (row->watch.fd < 0 || w->blob_fd < 0 || row->sent == w->number || row->foreign)
 		return;
 	ret = info_of(row)->revision < w->listeners_since && is_ours(w, slot_of(row))
-		      ? send_sockets(row)
+		      ? worker_set_send_sockets(row)
 		      : 0;
 	if (!ret)
 		ret = ipc_send(row->watch.fd, WORKER_REVISION, &w->number, sizeof(w->number),
@@ -170,13 +115,13 @@ static void retire(struct worker_set_row *row)
 static void on_hello(struct worker_set_row *row, const struct worker_state *s)
 {
 	row->hello = true;
-	row->foreign = s->format != MESSAGE_FORMAT;
+	row->foreign = s->format != MESSAGE_FORMAT && !is_ours(row->set, slot_of(row));
 	retire(row);
 	info_of(row)->revision = s->revision;
 	row->oldest = s->revision;
 	row->sent = row->answered = s->revision;
 	row->status = 0;
-	if (!s->revision && is_ours(row->set, slot_of(row)) && send_memory(row))
+	if (!s->revision && is_ours(row->set, slot_of(row)) && worker_set_send_memory(row))
 		log_error("worker.memory_unsent", LOG_U64("slot", slot_of(row)));
 	if (s->revision != row->set->number)
 		row->sent = 0;

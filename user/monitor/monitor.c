@@ -238,7 +238,6 @@ static void on_supervisor_exit(int status)
 	monitor.supervisor = 0;
 	drop_link();
 	if (monitor.upgrade.passed && !monitor.stopping) {
-		monitor.last = 0; /* nothing has died */
 		upgrade_exec(&monitor.upgrade, &monitor.held);
 		start_supervisor(&monitor.restart);
 		return;
@@ -310,8 +309,7 @@ static int open_places(const struct conf *conf, struct errmsg *err)
 	struct handover *h = &monitor.held;
 	int ret;
 
-	snprintf(h->control_socket, sizeof(h->control_socket), "%s", c->control_socket);
-	snprintf(h->bpffs_dir, sizeof(h->bpffs_dir), "%s", c->bpffs_dir);
+	handover_name(h, c);
 	if ((ret = host_files_state_dir(c->state_dir, &monitor.agent, err)) ||
 	    (ret = h->control_fd =
 		     host_files_control_socket(c->control_socket, c->control_group, err)) < 0 ||
@@ -328,7 +326,7 @@ static int take_over(const struct handover *held)
 	monitor.held.base ^= MESSAGE_WORKERS_MAX;
 	close(take_fd(&monitor.held.config_fd));
 	monitor.ready = true; /* a supervisor that does not start ends nobody's connections */
-	return privilege_harden();
+	return 0;
 }
 
 /* All that needs root before the filter is entered. */
@@ -344,9 +342,8 @@ static int prepare(const struct monitor_settings *set, struct errmsg *err)
 		return ret;
 	monitor.held.groups.bounds = set->conf;
 	privilege_raise_limits();
-	if (set->held)
-		return 0;
-	return (ret = privilege_harden()) ? ret : sandbox_enter(SANDBOX_MONITOR, err);
+	ret = privilege_harden();
+	return ret || set->held ? ret : sandbox_enter(SANDBOX_MONITOR, err);
 }
 
 static void kill_all(void)
