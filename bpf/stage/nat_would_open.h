@@ -53,14 +53,16 @@ __noinline int nat_would_have_room(__u32 ended, __u64 now)
 }
 
 /* Is the tuple another flow's? One that is over makes room for a try after this. */
-static __always_inline bool nat_would_meet(const struct nat_would *w, __u32 slot, __u32 ended,
-					   __u64 now, bool again)
+__noinline int nat_would_meet(__u32 slot, __u32 ended, __u64 now, __u32 again)
 {
-	const struct flow_key *key = &w->flow.answer;
-	const struct nat_ref *ref = bpf_map_lookup_elem(&nat_tuple, key);
+	struct nat_would *w = nat_would_get();
 	const struct nat_flow *f;
+	const struct nat_ref *ref;
 	__u32 at;
 
+	if (!w)
+		return true;
+	ref = bpf_map_lookup_elem(&nat_tuple, &w->flow.answer);
 	if (!ref)
 		return false;
 	at = ref->slot;
@@ -117,7 +119,7 @@ __noinline int nat_would_answer(__u32 slot, __u32 ended, __u64 now)
 	for (i = 0; i < NAT_PORT_PROBES; i++) {
 		if (n)
 			nat_choose(&w->flow, vip, n, start + i);
-		if (!nat_would_meet(w, slot, ended, now, i >= again))
+		if (!nat_would_meet(slot, ended, now, i >= again))
 			return DROP_NONE;
 	}
 	return DROP_NAT_EXHAUSTED;
