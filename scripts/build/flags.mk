@@ -10,7 +10,7 @@ LLVM_STRIP ?= llvm-strip
 BPFTOOL    ?= $(or $(shell command -v bpftool),/usr/sbin/bpftool)
 PKG_CONFIG ?= pkg-config
 
-LIBRARIES := libbpf libxdp libelf zlib openssl yaml-0.1 jansson sqlite3 libmnl libseccomp libcap-ng libmaxminddb
+LIBRARIES := libbpf libxdp libelf zlib openssl yaml-0.1 jansson sqlite3 libmnl libseccomp libcap-ng libmaxminddb libnghttp2
 
 ifdef NEEDS_BUILD
 MISSING := $(strip $(shell scripts/deps.sh missing build))

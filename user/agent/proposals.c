@@ -52,7 +52,8 @@ static bool is_known(const struct proposals *p, uint32_t consumer)
 /* COUNTER_COUNT: to be believed. */
 static enum counter judge_row(const struct proposals *p, const struct worker_refusal *r)
 {
-	if (r->reason != VERDICT_REASON_LIMIT && r->reason != VERDICT_REASON_AUTH)
+	if (r->reason != VERDICT_REASON_LIMIT && r->reason != VERDICT_REASON_AUTH &&
+	    r->reason != VERDICT_REASON_HTTP2)
 		return COUNTER_PROPOSALS_REASON;
 	if (!r->count)
 		return COUNTER_PROPOSALS_COUNT;

@@ -41,7 +41,10 @@
 	X(LIMIT_OVERFLOW, "agent_limit_overflow", "Limits of requests that had no meter.")         \
 	X(OPTIONS_ANSWERED, "agent_options_answered", "OPTIONS * that the agent answered.")        \
 	X(PROXY_ANNOUNCED, "agent_proxy_announced", "Connections with an announced client.")       \
-	X(PROXY_REFUSED, "agent_proxy_refused", "Connections closed for their PROXY header.")
+	X(PROXY_REFUSED, "agent_proxy_refused", "Connections closed for their PROXY header.")      \
+	X(HTTP2_CONNECTIONS, "agent_http2_connections", "Connections that spoke HTTP/2.")          \
+	X(HTTP2_GLITCHES, "agent_http2_glitches", "Misuses of HTTP/2 that cost more than most.")   \
+	X(HTTP2_ENDED, "agent_http2_ended", "Connections ended for their misuses of HTTP/2.")
 
 enum metric_counter {
 #define METRIC_ENUM(id, name, help) METRIC_##id,

@@ -214,6 +214,12 @@ static const struct conf_row listener_rows[] = {
 	  .def = "1GiB",
 	  .max = 1ULL << 50,
 	  .help = "Length of a body; more is answered 413." },
+	{ .name = "http2",
+	  LISTENER(http2),
+	  .type = &conf_type_bool,
+	  .def = "true",
+	  .help = "Speak HTTP/2 to clients that ask for it: by ALPN over TLS, by prior knowledge in "
+		  "clear text. Holds for new connections." },
 };
 
 const struct conf_table conf_table_listener =

@@ -68,6 +68,7 @@ struct conf_listener {
 	uint32_t max_headers;
 	uint32_t max_uri_bytes;
 	uint64_t max_body_bytes;
+	bool http2;
 };
 
 struct conf_policies {

@@ -36,7 +36,10 @@ static void write_request(struct json_write *w, const struct exchange *x)
 		json_write_str(w, "path", cut(x->path, PATH_MAX_LOGGED));
 	if (x->host.len)
 		json_write_str(w, "host", cut(x->host, HOST_MAX_LOGGED));
-	json_write_str(w, "protocol", x->minor ? STR_LIT("HTTP/1.1") : STR_LIT("HTTP/1.0"));
+	json_write_str(w, "protocol",
+		       x->client.stream ? STR_LIT("HTTP/2")
+		       : x->minor	? STR_LIT("HTTP/1.1")
+					: STR_LIT("HTTP/1.0"));
 	if (c->tls_version)
 		json_write_str(w, "tls", str_of(c->tls_version));
 }

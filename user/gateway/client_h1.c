@@ -11,7 +11,7 @@ static struct stream *stream_of(const struct exchange *x)
 	return &x->conn->stream;
 }
 
-static int h1_write(struct exchange *x, const struct buf *b, enum client_piece piece)
+static int h1_write(struct exchange *x, struct buf *b, enum client_piece piece)
 {
 	(void)piece; /* the text says it */
 	return stream_write(stream_of(x), buf_head(b), buf_len(b));
@@ -70,6 +70,12 @@ static uint64_t h1_taken(const struct exchange *x, const struct client_mark *sin
 	return conn_bytes_taken(x->conn) - since->taken_bytes;
 }
 
+static bool h1_holds(const struct exchange *x)
+{
+	(void)x;
+	return false;
+}
+
 static bool h1_closes_soon(const struct exchange *x)
 {
 	return conn_closes_soon(x->conn);
@@ -85,6 +91,7 @@ static const struct client_ops ops = {
 	.cut = h1_cut,
 	.mark = h1_mark,
 	.taken = h1_taken,
+	.holds = h1_holds,
 	.closes_soon = h1_closes_soon,
 };
 

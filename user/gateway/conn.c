@@ -3,6 +3,7 @@
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -11,6 +12,7 @@
 #include "base/clock.h"
 #include "base/metric.h"
 #include "conn.h"
+#include "conn_h2.h"
 #include "exchange.h"
 #include "net/sock.h"
 #include "request.h"
@@ -65,6 +67,7 @@ static void forget(struct conn *c)
 static void release(struct conn *c)
 {
 	unlink_conn(c);
+	conn_h2_free(c);
 	listener_unref(c->listener);
 	free(c);
 }
@@ -221,6 +224,10 @@ static void on_open(struct stream *s)
 	if (c->tls) {
 		tls_info(s, &info);
 		c->tls_version = info.version;
+		if (info.alpn && strcmp(info.alpn, "h2") == 0) {
+			conn_h2_start(c);
+			return;
+		}
 	}
 	go_idle(c);
 }
@@ -243,6 +250,9 @@ static void on_readable(struct stream *s)
 	case CONN_DISCARD:
 		discard_body(c); /* in the time that it was given at first */
 		break;
+	case CONN_H2:
+		conn_h2_read(c);
+		break;
 	default:
 		break;
 	}
@@ -252,7 +262,9 @@ static void on_writable(struct stream *s)
 {
 	struct conn *c = conn_of(s);
 
-	if (c->state == CONN_EXCHANGE)
+	if (c->state == CONN_H2)
+		conn_h2_work(c);
+	else if (c->state == CONN_EXCHANGE)
 		exchange_client_writable(c->exchange);
 	else if (c->state == CONN_IDLE && buf_len(&c->stream.in))
 		request_read(c); /* it waited for room for its answer */
@@ -268,6 +280,9 @@ static void on_end(struct stream *s, int err)
 		break;
 	case CONN_EXCHANGE:
 		exchange_client_end(c->exchange, err);
+		break;
+	case CONN_H2:
+		conn_h2_end(c, err);
 		break;
 	case CONN_IDLE:
 		if (!err && buf_len(&c->stream.in))
@@ -298,12 +313,14 @@ static void on_work(struct deferred *d)
 {
 	struct conn *c = container_of(d, struct conn, work);
 
-	if (c->state == CONN_IDLE)
+	if (c->state == CONN_H2)
+		conn_h2_work(c);
+	else if (c->state == CONN_IDLE)
 		request_read(c);
 }
 
 /* A client that still takes the tail of a response is not idle, unless it takes for ever. */
-static bool still_sending(const struct conn *c)
+bool conn_still_sending(const struct conn *c)
 {
 	return buf_len(&c->stream.out) &&
 	       c->stream.bytes_out - c->timer_out_mark >=
@@ -321,6 +338,9 @@ static void on_timer(struct timer *t)
 	case CONN_HEAD:
 		request_timeout(c);
 		return;
+	case CONN_H2:
+		conn_h2_timeout(c);
+		return;
 	case CONN_HANDSHAKE:
 		if (c->hurried && tcp_info(c).tcpi_bytes_received) {
 			c->hurried = false; /* it began, and has its time */
@@ -332,7 +352,7 @@ static void on_timer(struct timer *t)
 			announce_refused(c->listener, &c->stream.peer, "no header in time");
 		break;
 	case CONN_IDLE:
-		if (still_sending(c)) {
+		if (conn_still_sending(c)) {
 			conn_timer(c, c->listener->conf.idle_timeout_ms);
 			return;
 		}
@@ -457,6 +477,8 @@ void conn_close_idle(struct gateway *g, const struct listener *l)
 			c->hurried = true;
 			conn_timer(c, last_ms(c, c->listener->conf.handshake_timeout_ms));
 		}
+		if (c->state == CONN_H2)
+			conn_h2_drain(c);
 		if (c->state != CONN_IDLE || buf_len(&c->stream.in))
 			continue;
 		if (l && c->served)
@@ -466,14 +488,21 @@ void conn_close_idle(struct gateway *g, const struct listener *l)
 	}
 }
 
+/* What it serves is over. */
+static void abort_all(struct conn *c)
+{
+	if (c->exchange)
+		exchange_abort(c->exchange, TERMINATION_SHUTDOWN);
+	conn_h2_abort(c, TERMINATION_SHUTDOWN);
+}
+
 uint32_t conn_cut_all(struct gateway *g)
 {
 	uint32_t n = 0;
 
 	for (struct conn *c = g->conns; c; c = c->next) {
 		n += c->state != CONN_CLOSING && c->state != CONN_CLOSED;
-		if (c->exchange)
-			exchange_abort(c->exchange, TERMINATION_SHUTDOWN);
+		abort_all(c);
 		conn_close(c, false);
 	}
 	return n;
@@ -485,8 +514,7 @@ void conn_free_all(struct gateway *g)
 
 	for (struct conn *c = g->conns; c; c = next) {
 		next = c->next;
-		if (c->exchange)
-			exchange_abort(c->exchange, TERMINATION_SHUTDOWN);
+		abort_all(c);
 		conn_close(c, false);
 		loop_undefer(&c->release);
 		release(c);

@@ -25,6 +25,7 @@ enum conn_state {
 	CONN_HEAD,     /* part of a head is there */
 	CONN_EXCHANGE, /* a request is being served */
 	CONN_DISCARD,  /* it was answered; its body is read past */
+	CONN_H2,       /* requests are served by conn_h2.c */
 	CONN_CLOSING,  /* the last bytes are on their way */
 	CONN_CLOSED,
 };
@@ -41,6 +42,7 @@ struct conn {
 	struct deferred release;
 	size_t scanned; /* bytes of the head that were searched for its end */
 	struct exchange *exchange;
+	struct conn_h2 *h2; /* NULL: HTTP/1.1 */
 	struct h1_body discard;
 	size_t discard_left;
 	bool tls;
@@ -83,6 +85,8 @@ void conn_close(struct conn *c, bool reset);
  * little: the kernel takes hundreds of KiB at once, and then nothing for as long as they last.
  */
 uint64_t conn_bytes_taken(const struct conn *c);
+/* It still takes what is queued for it, enough not to be idle since conn_timer. */
+bool conn_still_sending(const struct conn *c);
 /* It became a tunnel: nothing of it is decided by a snapshot any more. */
 void conn_asks_no_more(struct conn *c);
 /* New responses are to say Connection: close. */

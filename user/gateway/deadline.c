@@ -15,7 +15,7 @@ static bool waits_for_client(const struct exchange *x)
 		return false;
 	if (*x->client.full)
 		return true;
-	if (x->request_done || x->request_broken || x->expect)
+	if (x->request_done || x->request_broken || x->expect || x->client.ops->holds(x))
 		return false;
 	return (x->state == EXCHANGE_ASKED || x->state == EXCHANGE_ANSWERING) &&
 	       !x->up->stream.write_full;

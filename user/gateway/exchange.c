@@ -206,12 +206,13 @@ void exchange_fail(struct exchange *x, enum termination end, unsigned int status
 		respond_problem(x, end, status, detail);
 }
 
-int exchange_write_client(struct exchange *x, const struct buf *b, enum client_piece piece)
+int exchange_write_client(struct exchange *x, struct buf *b, enum client_piece piece)
 {
+	size_t n = buf_len(b);
 	int err = x->client.ops->write(x, b, piece);
 
 	if (!err)
-		x->bytes_out += buf_len(b);
+		x->bytes_out += n;
 	return err;
 }
 

@@ -131,7 +131,7 @@ void exchange_fail(struct exchange *x, enum termination end, unsigned int status
 /* After progress or a change of what is waited for: who has how long from here? (deadline.c) */
 void exchange_rearm(struct exchange *x);
 /* Queue for the client, counted. Negative errno of client_ops.write. */
-int exchange_write_client(struct exchange *x, const struct buf *b, enum client_piece piece);
+int exchange_write_client(struct exchange *x, struct buf *b, enum client_piece piece);
 
 void exchange_client_readable(struct exchange *x);
 void exchange_client_writable(struct exchange *x);

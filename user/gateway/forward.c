@@ -42,9 +42,11 @@ static int pass_fields(const struct exchange *x, const struct http_head *h,
 }
 
 /* All Via fields as one, and us behind them (RFC 9110 s7.6.3). */
-static int write_via(const struct http_head *h, struct buf *out)
+static int write_via(const struct exchange *x, const struct http_head *h, struct buf *out)
 {
-	struct str ours = h->minor ? F("1.1 " FORWARD_NAME) : F("1.0 " FORWARD_NAME);
+	struct str ours = x->client.stream ? F("2 " FORWARD_NAME)
+			  : h->minor	   ? F("1.1 " FORWARD_NAME)
+					   : F("1.0 " FORWARD_NAME);
 
 	for (uint32_t i = 0; i < h->n_fields; i++) {
 		const struct http_field *f = &h->fields[i];
@@ -141,7 +143,7 @@ int forward_head(struct exchange *x, const struct http_head *h, const struct pol
 	if (!err)
 		err = write_identity(x, out);
 	if (!err)
-		err = write_via(h, out);
+		err = write_via(x, h, out);
 	return err ? err : h1_write_end(out);
 }
 

@@ -55,6 +55,8 @@ static int write_framing(struct exchange *x, const struct http_head *h, struct b
 	default:
 		break;
 	}
+	if (x->client.stream)
+		return 0; /* DATA frames have their own end */
 	if (x->minor) {
 		x->chunk_response = true;
 		return h1_write_field(out, F("Transfer-Encoding"), F("chunked"));

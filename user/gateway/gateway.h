@@ -23,7 +23,7 @@ struct gateway;
 struct gateway_refusal {
 	struct addr source;	    /* the peer of the connection, not masked */
 	uint32_t consumer;	    /* stable id; 0: not identified */
-	enum verdict_reason reason; /* LIMIT or AUTH */
+	enum verdict_reason reason; /* LIMIT, AUTH or HTTP2 */
 };
 
 /* What the process gives to its gateway; valid as long as the gateway is. */

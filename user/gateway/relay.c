@@ -73,6 +73,20 @@ void relay_request_ended(struct exchange *x)
 		exchange_abort(x, TERMINATION_CLIENT_GONE);
 }
 
+/* A body without framing ends with its stream. */
+static bool is_at_end(const struct exchange *x)
+{
+	return *x->client.ended && !buf_len(x->client.in) &&
+	       x->request_body.kind == HTTP_BODY_UNTIL_CLOSE;
+}
+
+/* Its end needs room for what tells the endpoint; without it the endpoint's on_writable comes. */
+static void pass_end(struct exchange *x)
+{
+	if (!x->up->stream.failed && relay_room(&x->up->stream, 1))
+		request_whole(x);
+}
+
 void relay_request(struct exchange *x)
 {
 	struct buf *in = x->client.in;
@@ -103,8 +117,12 @@ void relay_request(struct exchange *x)
 		if (x->request_body.done)
 			request_whole(x);
 	}
-	if (x->state != EXCHANGE_ENDED && *x->client.ended && !x->request_done)
-		relay_request_ended(x);
+	if (x->state != EXCHANGE_ENDED && *x->client.ended && !x->request_done) {
+		if (is_at_end(x))
+			pass_end(x);
+		else
+			relay_request_ended(x);
+	}
 	if (x->state == EXCHANGE_ENDED)
 		return;
 	x->client.ops->resume(x);

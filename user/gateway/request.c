@@ -5,9 +5,11 @@
 
 #include "base/clock.h"
 #include "base/metric.h"
+#include "conn_h2.h"
 #include "exchange.h"
 #include "forward.h"
 #include "http/h1/parse.h"
+#include "http/h2/session.h"
 #include "http/uri.h"
 #include "request.h"
 #include "respond.h"
@@ -218,6 +220,23 @@ static bool has_room(struct conn *c)
 	return false;
 }
 
+static void refuse_malformed(struct exchange *x, const struct h1_error *err)
+{
+	metric_add(METRIC_REQUESTS_MALFORMED, 1);
+	x->request_broken = true; /* where its body would begin nobody knows */
+	exchange_fail(x, TERMINATION_REQUEST_MALFORMED, err->status, err->why);
+}
+
+/* A client of HTTP/2 by prior knowledge begins with what no request can (RFC 9113 s3.4). */
+static int detect_h2(const struct conn *c)
+{
+	const struct buf *in = &c->stream.in;
+
+	if (c->served || c->tls || !c->listener->conf.http2)
+		return 0;
+	return h2_session_detect(buf_head(in), buf_len(in));
+}
+
 void request_read(struct conn *c)
 {
 	const struct conf_listener *conf = &c->listener->conf;
@@ -234,6 +253,15 @@ void request_read(struct conn *c)
 
 	if (!has_room(c))
 		return;
+	n = buf_len(in) ? detect_h2(c) : 0;
+	if (n > 0) {
+		conn_h2_start(c);
+		return;
+	}
+	if (n == -EAGAIN) {
+		wait_for_more(c);
+		return;
+	}
 	n = h1_parse_request(buf_head(in), buf_len(in), &c->scanned, &limits, h, &err);
 	if (n == -EAGAIN) {
 		wait_for_more(c);
@@ -243,9 +271,7 @@ void request_read(struct conn *c)
 	if (!x)
 		return;
 	if (n < 0) {
-		metric_add(METRIC_REQUESTS_MALFORMED, 1);
-		x->request_broken = true; /* where its body would begin nobody knows */
-		exchange_fail(x, TERMINATION_REQUEST_MALFORMED, err.status, err.why);
+		refuse_malformed(x, &err);
 		return;
 	}
 	metric_add(METRIC_REQUESTS, 1);
@@ -253,6 +279,27 @@ void request_read(struct conn *c)
 	/* The head's bytes stay where they are until something is read into `in` or it is trimmed,
 	 * which an answer may do: nobody looks at h after that. */
 	buf_consume(in, (size_t)n);
+	if (serve(x, h))
+		exchange_start(x);
+}
+
+void request_of_stream(struct conn *c, struct h2_stream *s, const struct http_head *h,
+		       const struct h1_error *err)
+{
+	struct exchange *x = exchange_new(c);
+
+	if (!x)
+		return; /* the stream is reset */
+	client_h2_init(x, s);
+	x->minor = 1;
+	if (!h) {
+		refuse_malformed(x, err);
+		return;
+	}
+	metric_add(METRIC_REQUESTS, 1);
+	take_head(x, h, (int)h->head_len);
+	if (h->body == HTTP_BODY_CHUNKED)
+		h1_body_init_bare(&x->request_body);
 	if (serve(x, h))
 		exchange_start(x);
 }

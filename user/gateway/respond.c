@@ -110,7 +110,7 @@ static bool can_keep(const struct exchange *x)
 			      x->request_body.left <= CONN_DISCARD_MAX);
 }
 
-static void send_answer(struct exchange *x, const struct buf *out, int err, unsigned int status,
+static void send_answer(struct exchange *x, struct buf *out, int err, unsigned int status,
 			bool keep)
 {
 	if (!err)

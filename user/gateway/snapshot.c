@@ -123,6 +123,7 @@ static int build_listeners(struct snapshot *s, const struct gateway_revision *r,
 					    r->tickets, &s->tls[i], err); /* it names the pair */
 		if (code)
 			return code;
+		tls_context_offer_http2(s->tls[i], conf->http2);
 	}
 	return 0;
 }

@@ -67,6 +67,8 @@ int tls_context_new_from(struct tls_cache *cache, const struct tls_pair *pairs, 
 			 struct errmsg *err);
 struct tls_context *tls_context_ref(struct tls_context *ctx);
 void tls_context_unref(struct tls_context *ctx);
+/* Choose "h2" where a client offers it (ALPN); otherwise, and at first, only "http/1.1". */
+void tls_context_offer_http2(struct tls_context *ctx, bool offer);
 /* Rotation, without parsing certificates again. A context made without keys stays without. */
 void tls_context_set_tickets(struct tls_context *ctx, const struct tls_tickets *tickets);
 
@@ -127,7 +129,7 @@ struct tls_info {
 	const char *version; /* "TLSv1.3" */
 	const char *cipher;
 	const char *sni;     /* NULL: none sent */
-	const char *alpn;    /* "http/1.1"; NULL: the client did not offer any */
+	const char *alpn;    /* "h2", "http/1.1"; NULL: the client did not offer any */
 	const char *failure; /* OpenSSL's reason, NULL: none */
 	bool resumed;
 	bool distrusted; /* client side: it failed for the server's certificate */

@@ -153,6 +153,11 @@ void tls_context_set_tickets(struct tls_context *ctx, const struct tls_tickets *
 	ctx->tickets = *tickets;
 }
 
+void tls_context_offer_http2(struct tls_context *ctx, bool offer)
+{
+	ctx->http2 = offer;
+}
+
 struct tls_context *tls_context_ref(struct tls_context *ctx)
 {
 	ctx->refs++;

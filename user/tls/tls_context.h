@@ -14,6 +14,7 @@ struct tls_context {
 	struct tls_names names;
 	struct tls_tickets tickets;
 	int64_t expires_s;
+	bool http2; /* offered by ALPN */
 	size_t n_groups;
 	struct tls_group *groups[]; /* counted; the first serves clients without a known name */
 };

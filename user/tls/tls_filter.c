@@ -341,7 +341,8 @@ void tls_info(struct stream *s, struct tls_info *ret)
 	ret->version = SSL_get_version(f->ssl);
 	ret->cipher = SSL_get_cipher_name(f->ssl);
 	ret->sni = SSL_get_servername(f->ssl, TLSEXT_NAMETYPE_host_name);
-	ret->alpn = alpn_len ? "http/1.1" : NULL; /* the one that on_alpn may choose */
+	/* on_alpn chooses one of these two */
+	ret->alpn = alpn_len == 2 ? "h2" : alpn_len ? "http/1.1" : NULL;
 	ret->failure = f->failure;
 	ret->distrusted = !f->context && f->broken && SSL_get_verify_result(f->ssl) != X509_V_OK;
 	if (ret->distrusted)

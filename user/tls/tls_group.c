@@ -19,7 +19,9 @@
 	"ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305:" \
 	"ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384"
 
-static const unsigned char alpn_http1[] = "\x08http/1.1";
+/* Ours, the one we prefer first; without HTTP/2 from ALPN_HTTP1_AT on. */
+static const unsigned char alpn_ours[] = "\x02h2\x08http/1.1";
+#define ALPN_HTTP1_AT 3
 static const unsigned char session_id_context[] = "sluice";
 
 static const struct tls_tickets *tickets_of(SSL *ssl)
@@ -44,12 +46,12 @@ static int on_server_name(SSL *ssl, int *alert, void *arg)
 static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
 		   const unsigned char *in, unsigned int in_len, void *arg)
 {
+	unsigned int skip = tls_context_of(ssl)->http2 ? 0 : ALPN_HTTP1_AT;
 	unsigned char *chosen;
 
-	(void)ssl;
 	(void)arg;
-	if (SSL_select_next_proto(&chosen, out_len, alpn_http1, sizeof(alpn_http1) - 1, in,
-				  in_len) != OPENSSL_NPN_NEGOTIATED)
+	if (SSL_select_next_proto(&chosen, out_len, alpn_ours + skip, sizeof(alpn_ours) - 1 - skip,
+				  in, in_len) != OPENSSL_NPN_NEGOTIATED)
 		return SSL_TLSEXT_ERR_ALERT_FATAL;
 	*out = chosen;
 	return SSL_TLSEXT_ERR_OK;

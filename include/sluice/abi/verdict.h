@@ -18,7 +18,8 @@ enum ABI_BYTE verdict_action {
 #define VERDICT_REASONS(X)                                        \
 	X(OPERATOR, "operator", "set by an operator")             \
 	X(LIMIT, "limit", "kept sending requests over its limit") \
-	X(AUTH, "auth", "kept failing authentication")
+	X(AUTH, "auth", "kept failing authentication")            \
+	X(HTTP2, "http2", "kept misusing HTTP/2")
 
 enum ABI_BYTE verdict_reason {
 #define VERDICT_REASON_ENUM(id, label, doc) VERDICT_REASON_##id,

@@ -55,6 +55,11 @@ void h1_body_init(struct h1_body *b, const struct http_head *head)
 	}
 }
 
+void h1_body_init_bare(struct h1_body *b)
+{
+	*b = (struct h1_body) { .kind = HTTP_BODY_UNTIL_CLOSE, .state = DATA, .left = UINT64_MAX };
+}
+
 static int refuse(struct h1_error *err, const char *why)
 {
 	*err = (struct h1_error) { 400, why };

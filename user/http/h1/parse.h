@@ -51,6 +51,8 @@ struct h1_body {
 };
 
 void h1_body_init(struct h1_body *b, const struct http_head *head);
+/* Bytes without framing, up to h1_body_eof: the body of a stream that tells its end itself. */
+void h1_body_init_bare(struct h1_body *b);
 /*
  * Take wire bytes: *ret is the next run of body data inside data (may be empty), the return value
  * how many bytes of data are used up, framing included; call again until nothing is used and
