@@ -70,7 +70,8 @@ void steer_warnings(struct supervisor *s, struct dataplane *dp, json_t *warnings
 		if (routes[i].state != STEER_ROUTE_FAILED)
 			continue;
 		snprintf(text, sizeof(text),
-			 "%s is not local to this host, so nothing of it is steered: %s",
+			 "%s is not local to this host, so of it only addresses that it has are "
+			 "steered: %s",
 			 prefix_format(&routes[i].prefix, prefix), routes[i].why);
 		json_array_append_new(warnings, json_string(text));
 	}

@@ -80,7 +80,7 @@ static void make(struct steer_watch *w, struct steer_route *r, const struct stee
 	if (net) {
 		snprintf(text, sizeof(text),
 			 "%s of device %s is in it: this host could not talk to its neighbours "
-			 "any more",
+			 "any more; steer parts of it",
 			 prefix_format(&net->prefix, net_text), net->device);
 		fail(r, text);
 	} else if (err && err != -EEXIST) {
