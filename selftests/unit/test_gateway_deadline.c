@@ -319,9 +319,140 @@ static void the_time_for_a_response_begins_with_the_end_of_the_body(void **state
 	world_stop(&w);
 }
 
+/* Minutes in a moment: what waits in real time as well cannot make these tests late. */
+static uint64_t ahead_ns;
+
+static uint64_t clock_ahead(void)
+{
+	return clock_now_ns() + ahead_ns;
+}
+
+#define BOTH "endpoints: [\"127.0.0.1:$0\", \"127.0.0.1:$1\"]"
+#define IN_20S(cluster, route)                                     \
+	"listeners: [{name: web, address: 127.0.0.1, port: 80}]\n" \
+	"clusters: [{name: app, " BOTH cluster "}]\n"              \
+	"routes: [{name: all, cluster: app" route "}]\n"
+
+static void start_ahead(struct world *w, struct peer *c, const char *yaml)
+{
+	world_start(w, yaml);
+	ahead_ns = 0;
+	loop_set_clock(w->loop, clock_ahead);
+	peer_connect(c, w);
+}
+
+static int accept_any(struct world *w, struct peer *e)
+{
+	int which = 0;
+
+	WORLD_WAIT(w, peer_try_accept(e, w, which = 0) || peer_try_accept(e, w, which = 1));
+	return which;
+}
+
+static void a_route_has_a_deadline_over_everything(void **state)
+{
+	struct world w = { 0 };
+	struct peer c, e;
+	const char *head;
+
+	(void)state;
+	start_ahead(&w, &c, IN_20S("", ", timeout: 20s"));
+	peer_send(&c, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+	accept_any(&w, &e);
+	peer_head(&e);
+	ahead_ns += 19 * NS_PER_S;
+	peer_expect_silence(&c);
+	ahead_ns += 2 * NS_PER_S;
+	head = peer_head(&c);
+	assert_int_equal(strncmp(head, "HTTP/1.1 504 ", 13), 0);
+	assert_string_equal(head_field(head, "Proxy-Status"),
+			    "sluice; error=http_response_timeout; details=\"deadline\"");
+	peer_expect_end(&e); /* and nobody else is asked */
+	peer_close(&e);
+	assert_false(peer_try_accept(&e, &w, 0) || peer_try_accept(&e, &w, 1));
+	world_expect_log(&w, "\"end\":\"deadline\"");
+	peer_close(&c);
+	world_stop(&w);
+}
+
+static void a_response_that_is_not_over_by_then_is_cut(void **state)
+{
+	struct world w = { 0 };
+	struct peer c, e;
+
+	(void)state;
+	start_ahead(&w, &c, IN_20S("", ", timeout: 20s"));
+	peer_send(&c, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+	accept_any(&w, &e);
+	peer_head(&e);
+	peer_send(&e, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf");
+	peer_head(&c);
+	peer_expect(&c, "half");
+	for (int i = 0; i < 3; i++) { /* bytes do not begin it anew */
+		ahead_ns += 7 * NS_PER_S;
+		peer_try_send(&e, "x", 1);
+		world_turn(&w);
+	}
+	WORLD_WAIT(&w, (peer_receive(&c), c.ended || c.err));
+	world_expect_log(&w, "\"end\":\"deadline\"");
+	peer_close(&e);
+	peer_close(&c);
+	world_stop(&w);
+}
+
+static void a_late_attempt_goes_to_another_endpoint(void **state)
+{
+	struct world w = { 0 };
+	struct peer c, e, e2;
+	int first;
+
+	(void)state;
+	start_ahead(&w, &c, IN_20S(", try_timeout: 20s", ""));
+	peer_send(&c, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+	first = accept_any(&w, &e);
+	peer_head(&e);
+	ahead_ns += 21 * NS_PER_S;
+	peer_accept(&e2, &w, !first);
+	peer_head(&e2);
+	peer_expect_end(&e);
+	peer_send(&e2, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+	assert_int_equal(strncmp(peer_head(&c), "HTTP/1.1 200 ", 13), 0);
+	peer_close(&e);
+	peer_close(&e2);
+	peer_close(&c);
+	world_stop(&w);
+}
+
+static void a_late_attempt_that_cannot_be_repeated_is_504(void **state)
+{
+	struct world w = { 0 };
+	struct peer c, e;
+	const char *head;
+
+	(void)state;
+	start_ahead(&w, &c, IN_20S(", try_timeout: 20s", ""));
+	peer_send(&c, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\nx");
+	accept_any(&w, &e);
+	peer_head(&e);
+	peer_expect(&e, "x");
+	ahead_ns += 21 * NS_PER_S;
+	head = peer_head(&c);
+	assert_int_equal(strncmp(head, "HTTP/1.1 504 ", 13), 0);
+	assert_non_null(strstr(head_field(head, "Proxy-Status"), "response_timeout"));
+	peer_expect_end(&e);
+	peer_close(&e);
+	assert_false(peer_try_accept(&e, &w, 0) || peer_try_accept(&e, &w, 1));
+	peer_close(&c);
+	world_stop(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_route_has_a_deadline_over_everything),
+		cmocka_unit_test(a_response_that_is_not_over_by_then_is_cut),
+		cmocka_unit_test(a_late_attempt_goes_to_another_endpoint),
+		cmocka_unit_test(a_late_attempt_that_cannot_be_repeated_is_504),
 		cmocka_unit_test(a_body_that_drips_is_a_timeout),
 		cmocka_unit_test(a_slow_but_steady_body_lives),
 		cmocka_unit_test(a_dripping_rest_is_not_read_for_ever),

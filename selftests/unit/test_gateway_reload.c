@@ -174,13 +174,13 @@ static void a_tunnel_keeps_its_timeout_over_a_change(void **state)
 	world_start(&w,
 		    "listeners: [{name: web, address: 127.0.0.1, port: 80, idle_timeout: 50ms}]\n"
 		    "clusters: [{name: app, endpoints: [\"127.0.0.1:$0\"],"
-		    " response_timeout: 100ms}]\n"
+		    " tunnel_timeout: 100ms}]\n"
 		    "routes: [{name: all, cluster: app}]\n");
 	open_tunnel(&w, &c, &e);
 	assert_int_equal(world_apply(&w, "listeners: [{name: web, address: 127.0.0.1, port: 80,"
 					 " idle_timeout: 50ms}]\n"
 					 "clusters: [{name: app, endpoints: [\"127.0.0.1:$0\"],"
-					 " response_timeout: 10m}]\n"
+					 " tunnel_timeout: 1h}]\n"
 					 "routes: [{name: all, cluster: app}]\n"),
 			 0);
 	peer_send(&c, "ping"); /* its time begins anew, and is what it was */

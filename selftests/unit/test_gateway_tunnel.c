@@ -9,9 +9,9 @@
 	"listeners: [{name: web, address: 127.0.0.1, port: 80}]\n" \
 	"clusters: [{name: app, endpoints: [\"127.0.0.1:$0\"]}]\n" \
 	"routes: [{name: all, cluster: app}]\n"
-#define BRIEF                                                                              \
-	"listeners: [{name: web, address: 127.0.0.1, port: 80, idle_timeout: 60ms}]\n"     \
-	"clusters: [{name: app, endpoints: [\"127.0.0.1:$0\"], response_timeout: 50ms}]\n" \
+#define BRIEF                                                                            \
+	"listeners: [{name: web, address: 127.0.0.1, port: 80, idle_timeout: 30ms}]\n"   \
+	"clusters: [{name: app, endpoints: [\"127.0.0.1:$0\"], tunnel_timeout: 60ms}]\n" \
 	"routes: [{name: all, cluster: app}]\n"
 #define UPGRADE                                                              \
 	"GET /ws HTTP/1.1\r\nHost: h\r\nConnection: keep-alive, Upgrade\r\n" \
@@ -122,6 +122,39 @@ static void a_silent_tunnel_is_closed(void **state)
 	stop(&w, &c, &e);
 }
 
+static uint64_t ahead_ns;
+
+static uint64_t clock_ahead(void)
+{
+	return clock_now_ns() + ahead_ns;
+}
+
+/* A WebSocket lives by its pings, whatever the timeouts of requests and of its route are. */
+static void a_tunnel_lives_as_long_as_a_side_speaks(void **state)
+{
+	struct world w = { 0 };
+	struct peer c, e;
+
+	(void)state;
+	ahead_ns = 0;
+	open_tunnel(&w, &c, &e,
+		    "listeners: [{name: web, address: 127.0.0.1, port: 80}]\n"
+		    "clusters: [{name: app, endpoints: [\"127.0.0.1:$0\"]}]\n"
+		    "routes: [{name: all, cluster: app, timeout: 5m}]\n");
+	loop_set_clock(w.loop, clock_ahead);
+	for (int minutes = 0; minutes < 90; minutes += 9) {
+		ahead_ns += 9 * 60 * NS_PER_S;
+		peer_expect_silence(&c);
+		peer_send(minutes % 2 ? &c : &e, "ping");
+		peer_expect(minutes % 2 ? &e : &c, "ping");
+	}
+	ahead_ns += 10 * 60 * NS_PER_S + NS_PER_S;
+	peer_expect_end(&c);
+	peer_expect_end(&e);
+	world_expect_log(&w, "\"end\":\"tunnel_idle\"");
+	stop(&w, &c, &e);
+}
+
 static void other_protocols_are_not_passed_on(void **state)
 {
 	struct world w = { 0 };
@@ -169,6 +202,7 @@ int main(void)
 		cmocka_unit_test(a_client_that_leaves_ends_the_tunnel),
 		cmocka_unit_test(a_tunnel_is_bounded_both_ways),
 		cmocka_unit_test(a_silent_tunnel_is_closed),
+		cmocka_unit_test(a_tunnel_lives_as_long_as_a_side_speaks),
 		cmocka_unit_test(other_protocols_are_not_passed_on),
 		cmocka_unit_test(an_upgrade_may_be_declined),
 	};

@@ -309,6 +309,14 @@ static const struct conf_row route_rows[] = {
 	  .ref = "clusters",
 	  .flags = CONF_REQUIRED,
 	  .help = "Where requests go." },
+	{ .name = "timeout",
+	  CONF_AT(struct conf_route, timeout_ms),
+	  .type = &conf_type_duration,
+	  .def = "0s",
+	  .max = DAY_MS,
+	  .help = "From the header of a request to the end of its response, all attempts included: "
+		  "504, or cut if the response has begun. A WebSocket has to be open by then. 0 is "
+		  "none." },
 	{ .name = "policies",
 	  CONF_SUB_AT(struct conf_route, policies, &conf_table_policies),
 	  .help = "What a request has to pass." },

@@ -88,6 +88,7 @@ struct conf_route {
 	char **listeners; /* names; none: all */
 	size_t n_listeners;
 	char *cluster;
+	uint64_t timeout_ms; /* of a request until its response's end; 0: none */
 	struct conf_policies policies;
 };
 

@@ -49,6 +49,8 @@ struct conf_cluster {
 	struct conf_upstream_tls tls;
 	uint64_t connect_timeout_ms;
 	uint64_t response_timeout_ms; /* until the response header */
+	uint64_t try_timeout_ms;      /* of one attempt, until the response header; 0: none */
+	uint64_t tunnel_timeout_ms;   /* without a byte, after 101 */
 	uint64_t idle_timeout_ms;     /* of kept connections */
 	uint32_t max_idle;	      /* kept connections per worker and endpoint */
 	uint32_t max_connections;     /* per worker and endpoint */

@@ -119,6 +119,7 @@ static bool is_final(const struct exchange *x, int err)
 
 static void try_endpoints(struct exchange *x, struct pool *again)
 {
+	exchange_begin_try(x);
 	for (;;) {
 		int err = ask(x, again);
 
@@ -136,12 +137,15 @@ static void try_endpoints(struct exchange *x, struct pool *again)
 	x->state = EXCHANGE_CONNECTING;
 	if (x->up->connected)
 		send_head(x);
+	else if (x->try_due_ns)
+		exchange_rearm(x);
 }
 
 void exchange_start(struct exchange *x)
 {
 	cluster_count_request(cluster_of(x));
 	metric_add_to(&metrics_of(x)->requests, 1);
+	exchange_begin_total(x);
 	try_endpoints(x, NULL);
 }
 
@@ -171,6 +175,27 @@ void exchange_upstream_lost(struct exchange *x, int err)
 	}
 	if (!may || x->tries + 1 >= EXCHANGE_TRIES_MAX || !cluster_take_retry(cluster_of(x))) {
 		give_up(x, err, connected);
+		return;
+	}
+	x->tries++;
+	metric_add(METRIC_UPSTREAM_RETRIES, 1);
+	try_endpoints(x, NULL);
+}
+
+void exchange_try_late(struct exchange *x)
+{
+	struct upstream_conn *up = x->up;
+	bool may = attempt_may_repeat(x, up), connected = up->connected;
+
+	if (!connected)
+		pool_connect_failed(up->pool);
+	upstream_conn_close(up);
+	x->up = NULL;
+	if (!may || x->tries + 1 >= EXCHANGE_TRIES_MAX || !cluster_take_retry(cluster_of(x))) {
+		metric_add_to(&metrics_of(x)->failures, 1);
+		exchange_fail(
+			x, connected ? TERMINATION_RESPONSE_TIMEOUT : TERMINATION_CONNECT_TIMEOUT,
+			0, NULL);
 		return;
 	}
 	x->tries++;

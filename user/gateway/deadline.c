@@ -117,30 +117,79 @@ static uint64_t longest_silence_ms(const struct exchange *x)
 	return idle_ms > response_ms ? idle_ms : response_ms;
 }
 
+/* Is it the endpoint's turn, before its response? */
+static bool owes_response(const struct exchange *x)
+{
+	return x->request_done || x->request_broken || x->expect || x->up->stream.write_full;
+}
+
 /* 0: the endpoint has no deadline now. *progress: another value begins the time anew. */
 static uint64_t endpoint_ms(const struct exchange *x, uint64_t *progress)
 {
+	struct exchange_facts f;
+
 	switch (x->state) {
 	case EXCHANGE_ASKED:
-		*progress = x->bytes_in; /* not what it sends: only a whole head counts */
-		if (x->request_done || x->request_broken || x->expect || x->up->stream.write_full)
-			return response_timeout_ms(x);
-		return 0;
+		/* not what it sends: only a whole head counts */
+		*progress = x->bytes_in << 1 | owes_response(x);
+		return owes_response(x) ? response_timeout_ms(x) : 0;
 	case EXCHANGE_ANSWERING:
 		*progress = x->up->stream.bytes_in;
 		return *x->client.full ? 0 : longest_silence_ms(x);
 	case EXCHANGE_TUNNEL:
 		*progress = x->bytes_in + x->bytes_out;
-		return longest_silence_ms(x);
+		exchange_facts(x, &f);
+		return f.tunnel_timeout_ms;
 	default:
 		return 0; /* connecting: the connection's own */
 	}
 }
 
+bool exchange_try_over(const struct exchange *x)
+{
+	/* timers are due by whole milliseconds */
+	return x->up && x->try_due_ns && now_of(x) + NS_PER_MS > x->try_due_ns;
+}
+
+/* What is left of the attempt's own time; 0: it has none. */
+static uint64_t try_left_ms(const struct exchange *x)
+{
+	if (!x->try_due_ns || exchange_answered(x))
+		return 0;
+	return exchange_try_over(x) ? 1 : (x->try_due_ns - now_of(x)) / NS_PER_MS + 1;
+}
+
+static void on_deadline(struct timer *t)
+{
+	struct exchange *x = container_of(t, struct exchange, deadline);
+
+	metric_add(METRIC_TIMEOUTS_UPSTREAM, 1);
+	exchange_fail(x, TERMINATION_DEADLINE, 0, NULL);
+}
+
+void exchange_begin_total(struct exchange *x)
+{
+	x->deadline.on_due = on_deadline;
+	if (x->route->conf->timeout_ms)
+		timer_start(x->gateway->env.loop, &x->deadline, x->route->conf->timeout_ms);
+}
+
+void exchange_begin_try(struct exchange *x)
+{
+	const struct cluster *cluster = x->route->cluster;
+	uint64_t ms = cluster->conf->try_timeout_ms;
+
+	x->timed = EXCHANGE_NEW;
+	x->try_due_ns = ms ? now_of(x) + ms * NS_PER_MS : 0;
+}
+
 static void time_endpoint(struct exchange *x)
 {
 	uint64_t progress = 0, ms = x->up ? endpoint_ms(x, &progress) : 0;
+	uint64_t left = x->up ? try_left_ms(x) : 0;
 
+	if (left && (!ms || left < ms))
+		ms = left;
 	if (!ms) {
 		timer_stop(&x->timer);
 		x->timed = EXCHANGE_NEW;

@@ -46,7 +46,10 @@ static void on_timer(struct timer *t)
 		break;
 	default:
 		metric_add(METRIC_TIMEOUTS_UPSTREAM, 1);
-		exchange_fail(x, TERMINATION_RESPONSE_TIMEOUT, 0, NULL);
+		if (exchange_try_over(x))
+			exchange_try_late(x);
+		else
+			exchange_fail(x, TERMINATION_RESPONSE_TIMEOUT, 0, NULL);
 		break;
 	}
 }
@@ -81,6 +84,7 @@ void exchange_facts(const struct exchange *x, struct exchange_facts *ret)
 		ret->cluster = x->route->conf->cluster;
 		ret->route_stat_id = x->route->stat_id;
 		ret->response_timeout_ms = cluster->conf->response_timeout_ms;
+		ret->tunnel_timeout_ms = cluster->conf->tunnel_timeout_ms;
 	}
 	if (x->consumer)
 		ret->consumer = x->consumer->conf->name;
@@ -148,6 +152,7 @@ void exchange_end(struct exchange *x, bool keep, const struct h1_body *body)
 		return;
 	x->state = EXCHANGE_ENDED;
 	timer_stop(&x->timer);
+	timer_stop(&x->deadline);
 	if (x->up)
 		upstream_conn_close(x->up);
 	x->up = NULL;

@@ -46,6 +46,7 @@ struct exchange_facts {
 	const char *route, *cluster, *consumer; /* names; NULL: none */
 	uint32_t route_stat_id;
 	uint64_t response_timeout_ms; /* of the cluster */
+	uint64_t tunnel_timeout_ms;
 	bool logged;
 };
 
@@ -65,6 +66,8 @@ struct exchange {
 	struct timer timer;	   /* the endpoint's part */
 	enum exchange_state timed; /* what timer runs for; EXCHANGE_NEW: nothing */
 	uint64_t timed_progress;   /* what was moved when it was started */
+	uint64_t try_due_ns;	   /* loop time; 0: the attempt has no time of its own */
+	struct timer deadline;	   /* the route's */
 	struct exchange_pace pace; /* of the client: its timer */
 	struct buf head;	   /* for the endpoint, kept while it may be sent again */
 	size_t response_scanned;
@@ -125,11 +128,17 @@ void exchange_abort(struct exchange *x, enum termination end);
 void exchange_end(struct exchange *x, bool keep, const struct h1_body *body);
 /* The endpoint failed before a response: ask again where that is safe, answer the client else. */
 void exchange_upstream_lost(struct exchange *x, int err);
+/* The attempt's time is over: as if the endpoint had failed. */
+void exchange_try_late(struct exchange *x);
 /* Answer with a problem if nothing was answered yet, abort else. */
 void exchange_fail(struct exchange *x, enum termination end, unsigned int status,
 		   const char *detail);
 /* After progress or a change of what is waited for: who has how long from here? (deadline.c) */
 void exchange_rearm(struct exchange *x);
+/* The route's time for all of it begins, that of an attempt (deadline.c). */
+void exchange_begin_total(struct exchange *x);
+void exchange_begin_try(struct exchange *x);
+bool exchange_try_over(const struct exchange *x);
 /* Queue for the client, counted. Negative errno of client_ops.write. */
 int exchange_write_client(struct exchange *x, struct buf *b, enum client_piece piece);
 

@@ -45,6 +45,7 @@ void tunnel_pump(struct exchange *x)
 void tunnel_start(struct exchange *x)
 {
 	x->state = EXCHANGE_TUNNEL;
+	timer_stop(&x->deadline);
 	buf_clear(&x->head);
 	exchange_let_go(x); /* it may live for days, and revisions come by the hour */
 	conn_asks_no_more(x->conn);

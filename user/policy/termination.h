@@ -58,7 +58,9 @@
 	X(UPSTREAM_TLS, "upstream_tls", 502, "tls_protocol_error",                                 \
 	  "TLS to an endpoint could not be agreed on.")                                            \
 	X(UPSTREAM_CERTIFICATE, "upstream_certificate", 502, "tls_certificate_error",              \
-	  "The endpoint's certificate cannot be trusted.")
+	  "The endpoint's certificate cannot be trusted.")                                         \
+	X(DEADLINE, "deadline", 504, "http_response_timeout",                                      \
+	  "The request was not answered within the time of its route.")
 
 enum termination {
 #define TERMINATION_ENUM(id, code, status, proxy_error, detail) TERMINATION_##id,
