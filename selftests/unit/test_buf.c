@@ -3,11 +3,13 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
 #include "base/buf.h"
+#include "base/buf_pool.h"
 
 static void test_an_empty_buffer_holds_no_memory(void **state)
 {
@@ -80,12 +82,41 @@ static void test_printf_fits_to_the_last_byte(void **state)
 	buf_clear(&b);
 }
 
+static void test_a_pool_keeps_storage_up_to_its_bound(void **state)
+{
+	static const size_t sizes[] = { 256, 4096, 16384, 65536, 1000, 131072 };
+	void *blocks[1000];
+
+	(void)state;
+	buf_pool_open();
+	for (size_t k = 0; k < sizeof(sizes) / sizeof(sizes[0]); k++) {
+		for (int round = 0; round < 2; round++) {
+			for (size_t i = 0; i < 1000; i++) {
+				blocks[i] = buf_pool_get(sizes[k]);
+				assert_non_null(blocks[i]);
+				memset(blocks[i], (int)i, sizes[k]); /* nobody else's */
+			}
+			for (size_t i = 0; i < 1000; i++) {
+				assert_int_equal(((unsigned char *)blocks[i])[sizes[k] - 1],
+						 i & 255);
+				buf_pool_put(blocks[i], sizes[k]);
+			}
+			assert_true(buf_pool_kept_bytes() <= BUF_POOL_MAX_BYTES);
+		}
+	}
+	buf_pool_close();
+	assert_int_equal(buf_pool_kept_bytes(), 0);
+	buf_pool_put(malloc(4096), 4096); /* not kept any more: else a leak */
+	assert_int_equal(buf_pool_kept_bytes(), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_an_empty_buffer_holds_no_memory),
 		cmocka_unit_test(test_the_limit_holds_and_a_refused_add_changes_nothing),
 		cmocka_unit_test(test_bytes_survive_growing_and_moving),
+		cmocka_unit_test(test_a_pool_keeps_storage_up_to_its_bound),
 		cmocka_unit_test(test_printf_fits_to_the_last_byte),
 	};
 

@@ -41,12 +41,17 @@ static bool take_string(struct scan *s, struct str *ret, bool *ret_plain)
 	return take(s, '"');
 }
 
+static bool is_word_byte(char c)
+{
+	return (c >= '0' && c <= '9') || (c && strchr("+-.Eaeflnrstu", c));
+}
+
 /* A number or a name: what no reader could take for the end of the object. */
 static bool take_word(struct scan *s)
 {
 	const char *from = s->at;
 
-	while (s->at < s->end && *s->at && strchr("+-.0123456789Eaeflnrstu", *s->at))
+	while (s->at < s->end && is_word_byte(*s->at))
 		s->at++;
 	return s->at > from;
 }

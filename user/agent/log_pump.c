@@ -41,8 +41,7 @@ static void append(struct log_pump *p, const struct log_pump_source *s, char *li
 
 	while (n && line[n - 1] == '\n')
 		n--;
-	for (size_t i = 0; i < n; i++)
-		line[i] = (unsigned char)line[i] < 0x20 ? '?' : line[i];
+	str_no_controls(line, n);
 	if (!s->role[0]) {
 		memcpy(to, line, n);
 	} else {

@@ -113,24 +113,55 @@ int addr_parse_port(const char *text, struct addr *ret, uint16_t *ret_port)
 	return 0;
 }
 
+/* Decimal digits of a number; behind them. */
+static char *format_number(char *at, unsigned int value)
+{
+	char digits[10];
+	size_t n = 0;
+
+	do {
+		digits[n++] = (char)('0' + value % 10);
+		value /= 10;
+	} while (value);
+	while (n)
+		*at++ = digits[--n];
+	return at;
+}
+
+/* Behind it, at its NUL. IPv4 without inet_ntop, which prints: each request has one or two. */
+static char *format_host(const struct addr *a, char *at)
+{
+	if (!addr_is_v4(a)) {
+		inet_ntop(AF_INET6, a->b, at, INET6_ADDRSTRLEN);
+		return at + strlen(at);
+	}
+	for (size_t i = 12; i < sizeof(a->b); i++) {
+		at = format_number(at, a->b[i]);
+		*at++ = '.';
+	}
+	*--at = '\0';
+	return at;
+}
+
 const char *addr_format(const struct addr *a, char buf[ADDR_TEXT_MAX])
 {
-	if (addr_is_v4(a))
-		inet_ntop(AF_INET, a->b + 12, buf, ADDR_TEXT_MAX);
-	else
-		inet_ntop(AF_INET6, a->b, buf, ADDR_TEXT_MAX);
+	format_host(a, buf);
 	return buf;
 }
 
 const char *addr_format_port(const struct addr *a, uint16_t port, char buf[ADDR_TEXT_MAX])
 {
-	char text[INET6_ADDRSTRLEN];
+	bool v4 = addr_is_v4(a);
+	char *at = buf;
 
-	if (addr_is_v4(a))
-		inet_ntop(AF_INET, a->b + 12, text, sizeof(text));
-	else
-		inet_ntop(AF_INET6, a->b, text, sizeof(text));
-	snprintf(buf, ADDR_TEXT_MAX, addr_is_v4(a) ? "%s:%u" : "[%s]:%u", text, port);
+	if (!v4)
+		*at++ = '[';
+	at = format_host(a, at);
+	if (!v4)
+		*at++ = ']';
+	*at++ = ':';
+	at = format_number(at, port);
+	*at = '\0';
 	return buf;
 }
 

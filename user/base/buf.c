@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "buf.h"
+#include "buf_pool.h"
 
 #define BUF_MIN_BYTES 256U
 
@@ -22,7 +23,7 @@ static void give_back(struct buf *b)
 {
 	if (b->secret && b->data)
 		explicit_bzero(b->data, b->cap);
-	free(b->data);
+	buf_pool_put(b->data, b->cap);
 }
 
 void buf_clear(struct buf *b)
@@ -57,7 +58,7 @@ char *buf_reserve(struct buf *b, size_t want)
 		return b->data + len;
 	}
 	cap = grown_cap(b, len + want);
-	data = malloc(cap ? cap : 1);
+	data = buf_pool_get(cap ? cap : 1);
 	if (!data)
 		return NULL;
 	if (b->data)

@@ -99,6 +99,58 @@ static void put_string(struct json_write *w, struct str s)
 	put(w, STR_LIT("\""));
 }
 
+/* Most keys and values need no escapes: bytes of `to`, and 0 where one does. */
+static size_t copy_plain(char *to, struct str s)
+{
+	unsigned int special = 0;
+
+	for (size_t i = 0; i < s.len; i++) {
+		special |= !is_plain((unsigned char)s.ptr[i]);
+		to[i] = s.ptr[i];
+	}
+	return special ? 0 : s.len;
+}
+
+/* "key":value in one piece, value in quotes or not; false: not that simple, and nothing is written. */
+static bool put_plain(struct json_write *w, struct str key, struct str value, bool quotes)
+{
+	char *at = w->failed ? NULL : buf_reserve(w->out, key.len + value.len + 6);
+	char *from = at;
+
+	if (!at)
+		return false;
+	if (!w->first)
+		*at++ = ',';
+	*at++ = '"';
+	if (copy_plain(at, key) != key.len)
+		return false;
+	at += key.len;
+	*at++ = '"';
+	*at++ = ':';
+	if (quotes)
+		*at++ = '"';
+	if (copy_plain(at, value) != value.len)
+		return false;
+	at += value.len;
+	if (quotes)
+		*at++ = '"';
+	buf_commit(w->out, (size_t)(at - from));
+	w->first = false;
+	return true;
+}
+
+/* Digits of n from the end of `text`. */
+static struct str format_u64(uint64_t n, char text[20])
+{
+	size_t i = 20;
+
+	do {
+		text[--i] = (char)('0' + n % 10);
+		n /= 10;
+	} while (n);
+	return (struct str) { text + i, 20 - i };
+}
+
 static void put_key(struct json_write *w, const char *key)
 {
 	if (!w->first)
@@ -116,15 +168,21 @@ void json_write_open(struct json_write *w, struct buf *out)
 
 void json_write_str(struct json_write *w, const char *key, struct str value)
 {
+	if (put_plain(w, str_of(key), value, true))
+		return;
 	put_key(w, key);
 	put_string(w, value);
 }
 
 void json_write_u64(struct json_write *w, const char *key, uint64_t value)
 {
+	char text[20];
+	struct str digits = format_u64(value, text);
+
+	if (put_plain(w, str_of(key), digits, false))
+		return;
 	put_key(w, key);
-	if (!w->failed && buf_printf(w->out, "%" PRIu64, value))
-		w->failed = true;
+	put(w, digits);
 }
 
 void json_write_i64(struct json_write *w, const char *key, int64_t value)

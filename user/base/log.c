@@ -94,16 +94,22 @@ static struct str format_time(char buf[32])
 	} second = { .at = -1 };
 	uint64_t now_ns = clock_wall_ns();
 	time_t s = (time_t)(now_ns / NS_PER_S);
+	uint64_t us = now_ns % NS_PER_S / 1000;
 	struct tm tm;
-	int n;
+	size_t n;
 
 	if (s != second.at) {
 		gmtime_r(&s, &tm);
 		strftime(second.text, sizeof(second.text), "%Y-%m-%dT%H:%M:%S", &tm);
 		second.at = s;
 	}
-	n = snprintf(buf, 32, "%s.%06uZ", second.text, (unsigned int)(now_ns % NS_PER_S / 1000));
-	return (struct str) { buf, (size_t)n };
+	n = strlen(second.text);
+	memcpy(buf, second.text, n);
+	buf[n] = '.';
+	for (size_t i = 6; i > 0; i--, us /= 10)
+		buf[n + i] = (char)('0' + us % 10);
+	buf[n + 7] = 'Z';
+	return (struct str) { buf, n + 8 };
 }
 
 void log_write_head(struct json_write *w, enum log_level level, const char *event)
@@ -187,8 +193,8 @@ void log_write_line(const char *line, size_t n)
 		return;
 	}
 	/* valid JSON has no control bytes: a line from a worker must not forge another line */
-	for (size_t i = 0; i < n; i++)
-		copy[i] = (unsigned char)line[i] < 0x20 ? '?' : line[i];
+	memcpy(copy, line, n);
+	str_no_controls(copy, n);
 	copy[n] = '\n';
 	emit(copy, n + 1);
 }

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 #include <strings.h>
 
@@ -27,4 +28,24 @@ static inline bool str_eq(struct str a, struct str b)
 static inline bool str_ieq(struct str a, struct str b)
 {
 	return a.len == b.len && (a.len == 0 || strncasecmp(a.ptr, b.ptr, a.len) == 0);
+}
+
+/* Control bytes become '?'. Words of eight are looked at as one: lines of logs have none. */
+static inline void str_no_controls(char *text, size_t n)
+{
+	const uint64_t ones = 0x0101010101010101ULL;
+	size_t i = 0;
+	uint64_t word;
+
+	while (i < n) {
+		if (n - i >= sizeof(word)) {
+			memcpy(&word, text + i, sizeof(word));
+			if (!((word - 0x20 * ones) & ~word & 0x80 * ones)) {
+				i += sizeof(word);
+				continue;
+			}
+		}
+		for (size_t end = n - i < sizeof(word) ? n : i + sizeof(word); i < end; i++)
+			text[i] = (unsigned char)text[i] < 0x20 ? '?' : text[i];
+	}
 }

@@ -26,10 +26,17 @@ static void make_id(struct gateway *g, char id[EXCHANGE_ID_LEN + 1])
 	uint64_t n = g->n_requests++;
 	uint64_t a = splitmix(g->request_id_seed[0] + n), b = splitmix(g->request_id_seed[1] ^ n);
 
-	snprintf(id, EXCHANGE_ID_LEN + 1, "%08x-%04x-4%03x-%04x-%012llx", (unsigned int)(a >> 32),
-		 (unsigned int)(a >> 16) & 0xffff, (unsigned int)a & 0xfff,
-		 0x8000 | ((unsigned int)(b >> 48) & 0x3fff),
-		 (unsigned long long)(b & 0xffffffffffffULL));
+	a = (a & ~0xf000ULL) | 0x4000;	      /* the version */
+	b = (b & ~(3ULL << 62)) | 1ULL << 63; /* the variant */
+	for (int i = 0, digit = 0; i < EXCHANGE_ID_LEN; i++) {
+		if (i == 8 || i == 13 || i == 18 || i == 23) {
+			id[i] = '-';
+			continue;
+		}
+		id[i] = "0123456789abcdef"[(digit < 16 ? a : b) >> (60 - 4 * (digit & 15)) & 15];
+		digit++;
+	}
+	id[EXCHANGE_ID_LEN] = '\0';
 }
 
 static void on_timer(struct timer *t)
@@ -56,15 +63,17 @@ static void on_timer(struct timer *t)
 
 struct exchange *exchange_new(struct conn *c)
 {
-	struct exchange *x = calloc(1, sizeof(*x));
+	struct exchange *x = malloc(sizeof(*x)); /* by its quick list, which calloc has none of */
 
 	if (!x)
 		return NULL;
-	x->gateway = c->gateway;
-	x->conn = c;
+	*x = (struct exchange) {
+		.gateway = c->gateway,
+		.conn = c,
+		.timer = { .on_due = on_timer },
+		.begin_ns = clock_now_ns(),
+	};
 	x->snapshot = snapshot_ref(c->listener->removed ? c->listener->last : c->gateway->current);
-	x->timer.on_due = on_timer;
-	x->begin_ns = clock_now_ns();
 	buf_init(&x->head, (size_t)c->listener->conf.max_header_bytes + EXCHANGE_HEAD_ADDED);
 	make_id(c->gateway, x->id);
 	return x;

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "base/buf_pool.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "conn.h"
@@ -83,6 +84,7 @@ int gateway_new(const struct gateway_env *env, struct gateway **ret)
 	g->drain_timer.on_due = on_drain_due;
 	g->retire_timer.on_due = on_retire_due;
 	g->presence_timer.on_due = on_presence_due;
+	buf_pool_open();
 	buf_init(&g->scratch, GATEWAY_HEAD_MAX);
 	buf_init(&g->line, LINE_MAX_BYTES);
 	presence_init(&g->presence, env->presence);
@@ -124,6 +126,7 @@ void gateway_free(struct gateway *g)
 	tls_cache_unref(g->tls);
 	buf_clear(&g->scratch);
 	buf_clear(&g->line);
+	buf_pool_close();
 	free(g);
 }
 

@@ -170,17 +170,17 @@ void policy_set_free(struct policy_set *s)
 	free(s);
 }
 
-/* The error queue is cleared around OpenSSL: what it holds would break the next TLS record. */
+/* What a failure leaves in the error queue would break the next TLS record; a success leaves nothing. */
 static int hash_key(const struct policy_set *s, struct str key, uint8_t ret[POLICY_HASH_BYTES])
 {
 	unsigned int len = 0;
 	int ok;
 
-	ERR_clear_error();
 	ok = EVP_DigestInit_ex(s->digest, s->sha256, NULL) == 1 &&
 	     EVP_DigestUpdate(s->digest, key.ptr, key.len) == 1 &&
 	     EVP_DigestFinal_ex(s->digest, ret, &len) == 1 && len == POLICY_HASH_BYTES;
-	ERR_clear_error();
+	if (!ok)
+		ERR_clear_error();
 	return ok ? 0 : -EIO;
 }
 
