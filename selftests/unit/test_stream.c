@@ -120,6 +120,72 @@ static void test_writes_of_a_turn_leave_together_unless_flushed(void **state)
 	assert_int_equal(recv(f->peer, bytes, sizeof(bytes), 0), 3);
 }
 
+/* n bytes that count up from *next, of 64 KiB at most. */
+static const unsigned char *counting(unsigned char *next, size_t n)
+{
+	static unsigned char bytes[64U << 10];
+
+	for (size_t i = 0; i < n; i++)
+		bytes[i] = (*next)++;
+	return bytes;
+}
+
+static void test_a_large_piece_leaves_at_once_behind_what_is_queued(void **state)
+{
+	struct stream_peer *f = *state;
+	unsigned char next = 0, expected = 0;
+	size_t got;
+
+	STREAM_PEER_UNTIL(f, f->opens);
+	f->stream.out.max_bytes = 64U << 10;
+	stream_write(&f->stream, counting(&next, 300), 300);
+	assert_int_equal(stream_write_through(&f->stream, counting(&next, 40U << 10), 40U << 10),
+			 0);
+	got = stream_peer_drain(f, &expected);
+	assert_true(got > 300); /* without a turn */
+	STREAM_PEER_UNTIL(f, (got += stream_peer_drain(f, &expected)) == (40U << 10) + 300);
+	assert_null(f->stream.out.data);
+	assert_int_equal(f->stream.bytes_out, (40U << 10) + 300);
+	/* a small one waits for others */
+	assert_int_equal(stream_write_through(&f->stream, counting(&next, 300), 300), 0);
+	assert_int_equal(stream_peer_drain(f, &expected), 0);
+	STREAM_PEER_UNTIL(f, stream_peer_drain(f, &expected) == 300);
+	assert_int_equal(stream_write_through(&f->stream, &next, (64U << 10) + 1), -ENOSPC);
+}
+
+static void test_large_pieces_stay_in_order_for_a_slow_reader(void **state)
+{
+	struct stream_peer *f = *state;
+	unsigned char next = 0, expected = 0;
+	size_t written = 0, received = 0;
+
+	STREAM_PEER_UNTIL(f, f->opens);
+	f->stream.out.max_bytes = 64U << 10;
+	for (int i = 0; i < 2000; i++) {
+		size_t n = (16U << 10) + (size_t)i * 7 % 16384;
+
+		if (n > buf_room(&f->stream.out)) { /* the socket is full: now it is read */
+			size_t got = stream_peer_drain(f, &expected);
+
+			received += got;
+			loop_turn(f->loop, 0);
+			continue;
+		}
+		if (i % 3 == 0 && buf_room(&f->stream.out) > n + 100) {
+			assert_int_equal(stream_write(&f->stream, counting(&next, 100), 100), 0);
+			written += 100;
+		}
+		assert_int_equal(stream_write_through(&f->stream, counting(&next, n), n), 0);
+		written += n;
+	}
+	while (received < written) {
+		received += stream_peer_drain(f, &expected);
+		assert_int_equal(loop_turn(f->loop, 0), 0);
+	}
+	assert_int_equal(f->stream.bytes_out, written);
+	assert_null(f->stream.out.data);
+}
+
 static void test_what_is_written_before_opening_is_sent_after_it(void **state)
 {
 	struct stream_peer *f = *state;
@@ -216,6 +282,8 @@ int main(void)
 		STREAM_PEER_TEST(test_a_full_buffer_stops_reading_until_resumed),
 		STREAM_PEER_TEST(test_a_slow_reader_fills_the_buffer_and_is_waited_for),
 		STREAM_PEER_TEST(test_writes_of_a_turn_leave_together_unless_flushed),
+		STREAM_PEER_TEST(test_a_large_piece_leaves_at_once_behind_what_is_queued),
+		STREAM_PEER_TEST(test_large_pieces_stay_in_order_for_a_slow_reader),
 		STREAM_PEER_TEST(test_what_is_written_before_opening_is_sent_after_it),
 		STREAM_PEER_TEST(test_a_fast_peer_does_not_keep_the_loop),
 		STREAM_PEER_TEST(test_an_echo_of_many_sizes_comes_back_whole),

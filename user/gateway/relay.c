@@ -22,7 +22,7 @@ int relay_data(struct stream *to, bool chunked, struct str data)
 	int err;
 
 	if (!chunked)
-		return stream_write(to, data.ptr, data.len);
+		return stream_write_through(to, data.ptr, data.len);
 	if (to->failed || to->watch.fd < 0)
 		return -EPIPE;
 	err = h1_write_chunk(&to->out, data);

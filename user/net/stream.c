@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -70,6 +71,37 @@ ssize_t stream_wire_send(struct stream *s, const void *data, size_t n)
 	return sent ? (ssize_t)sent : -EAGAIN;
 }
 
+static size_t least(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
+/* One sendmsg(2) of two pieces, and what is left of them by send(2); bytes or negative errno. */
+static ssize_t stream_wire_sendv(struct stream *s, const void *first, size_t n_first,
+				 const void *second, size_t n_second)
+{
+	struct iovec parts[] = { { (void *)(uintptr_t)first, n_first },
+				 { (void *)(uintptr_t)second, n_second } };
+	struct msghdr msg = { .msg_iov = parts, .msg_iovlen = 2 };
+	ssize_t done, more;
+
+	if (!n_first)
+		return stream_wire_send(s, second, n_second);
+	do {
+		done = sendmsg(s->watch.fd, &msg, MSG_NOSIGNAL);
+	} while (done < 0 && errno == EINTR);
+	if (done < 0) {
+		s->write_blocked = errno == EAGAIN;
+		return -errno;
+	}
+	/* until -EAGAIN, as below; what is left of the first piece is its owner's to send again */
+	if ((size_t)done < n_first || (size_t)done == n_first + n_second)
+		return done;
+	more = stream_wire_send(s, (const char *)second + ((size_t)done - n_first),
+				n_second - ((size_t)done - n_first));
+	return more > 0 ? done + more : more == -EAGAIN ? done : more;
+}
+
 /* One round of `out` into the filter or the socket; 0 when all of it went, else negative errno. */
 static int push_out(struct stream *s)
 {
@@ -135,9 +167,10 @@ static size_t read_once(struct stream *s, size_t want)
 	return 0;
 }
 
-static size_t least(size_t a, size_t b)
+/* Does the next read have a chance? Without a filter an event tells; one may have bytes of its own. */
+static bool readable(const struct stream *s, bool pending)
 {
-	return a < b ? a : b;
+	return !s->read_ended && !s->failed && (!s->read_blocked || pending);
 }
 
 /* Read into `in` until the wire, the room or the budget is exhausted; the bytes that came. */
@@ -148,8 +181,9 @@ static size_t fill_in(struct stream *s, size_t budget)
 	size_t got = 0, n = 0;
 
 	s->read_more = false;
-	while (!s->read_ended && !s->failed && (!s->read_blocked || pending)) {
-		size_t want = got ? STREAM_NEXT_READ_BYTES : STREAM_FIRST_READ_BYTES;
+	while (readable(s, pending)) {
+		size_t want =
+			got || s->read_large ? STREAM_NEXT_READ_BYTES : STREAM_FIRST_READ_BYTES;
 
 		want = least(want, least(buf_room(&s->in), budget - got));
 		if (!want) {
@@ -159,8 +193,9 @@ static size_t fill_in(struct stream *s, size_t budget)
 		n = read_once(s, want);
 		if (!n)
 			break;
+		s->read_large = n >= STREAM_FIRST_READ_BYTES;
 		got += n;
-		pending = s->filter != NULL;
+		pending = s->filter && s->filter_more;
 	}
 	s->bytes_in += got;
 	buf_trim(&s->in);
@@ -382,6 +417,69 @@ int stream_write(struct stream *s, const void *data, size_t n)
 	if (s->open && !s->write_blocked)
 		loop_defer(s->loop, &s->deferred);
 	return 0;
+}
+
+/* `out` and then data, as far as the socket takes them; the bytes of data that went. */
+static size_t send_both(struct stream *s, const void *data, size_t n)
+{
+	size_t queued = buf_len(&s->out), sent, of_queue;
+	ssize_t done = stream_wire_sendv(s, buf_head(&s->out), queued, data, n);
+
+	if (done < 0) {
+		if (done != -EAGAIN)
+			fail(s, (int)done);
+		return 0;
+	}
+	sent = (size_t)done;
+	of_queue = least(sent, queued);
+	buf_consume(&s->out, of_queue);
+	s->bytes_out += sent;
+	s->write_moved = true;
+	return sent - of_queue;
+}
+
+/* The same through the filter, which has the last of them for itself until it is flushed. */
+static size_t filter_both(struct stream *s, const char *data, size_t n)
+{
+	size_t sent = 0;
+
+	if (!send_queued(s))
+		return 0;
+	while (sent < n) {
+		ssize_t done = s->filter->ops->write(s, data + sent, n - sent);
+
+		if (done > 0) {
+			sent += (size_t)done;
+			continue;
+		}
+		if (done == -EAGAIN)
+			done = s->filter->ops->flush(s);
+		if (done && done != -EAGAIN)
+			fail(s, done < 0 ? (int)done : -EPROTO);
+		if (done)
+			break;
+	}
+	s->bytes_out += sent;
+	s->write_moved = true;
+	if (!s->failed)
+		send_queued(s); /* flushes */
+	return sent;
+}
+
+int stream_write_through(struct stream *s, const void *data, size_t n)
+{
+	size_t sent = 0;
+
+	if (n < STREAM_FIRST_READ_BYTES || n > buf_room(&s->out) || !s->open || s->failed ||
+	    s->closing || s->write_blocked || is_closed(s))
+		return stream_write(s, data, n);
+	sent = s->filter ? filter_both(s, data, n) : send_both(s, data, n);
+	buf_trim(&s->out);
+	if (s->failed) {
+		loop_defer(s->loop, &s->deferred); /* its owner is told, but not from here */
+		return -EPIPE;
+	}
+	return sent < n ? stream_write(s, (const char *)data + sent, n - sent) : 0;
 }
 
 void stream_flush(struct stream *s)

@@ -76,6 +76,8 @@ struct stream {
 	bool fail_told;	    /* on_end(err) was called */
 	bool read_blocked;  /* the socket gave -EAGAIN: wait for an event */
 	bool read_more;	    /* reading stopped for want of room or turn, not of bytes */
+	bool read_large;    /* the last reads were filled: the next is large from its start */
+	bool filter_more;   /* by the filter: it holds bytes that no event will tell of */
 	bool write_blocked; /* as read_blocked */
 	bool write_full;    /* on_writable is owed */
 	bool write_moved;   /* `out` has fallen since the last on_writable */
@@ -102,6 +104,11 @@ void stream_set_filter(struct stream *s, struct stream_filter *f);
  *   -EPIPE   failed, closing or closed
  */
 int stream_write(struct stream *s, const void *data, size_t n);
+/*
+ * The same for a large piece of a body: what the peer takes is sent at once from where it is, behind
+ * what is queued, and only the rest is copied to be queued.
+ */
+int stream_write_through(struct stream *s, const void *data, size_t n);
 /* Send what is queued now, not at the end of the turn. */
 void stream_flush(struct stream *s);
 /* Bytes were taken from `in`: read on if there may be more. Not needed inside on_readable. */

@@ -35,10 +35,18 @@ struct tls_filter {
 	const char *failure;
 	uint32_t handshake_bytes;
 	bool broken; /* OpenSSL must not be called any more */
+	bool held;   /* what is in `out` goes with the next bytes that are written */
 	bool begun;  /* a client has said hello */
 };
 
 static char recv_space[RECV_MAX_BYTES]; /* in use within one call only */
+
+/* OpenSSL's queue of errors has to be empty before a call; clearing it costs more than a look. */
+static void clear_errors(void)
+{
+	if (ERR_peek_error())
+		ERR_clear_error();
+}
 
 static struct tls_filter *filter_of(const struct stream *s)
 {
@@ -49,7 +57,7 @@ static int tls_flush(struct stream *s)
 {
 	struct tls_filter *f = filter_of(s);
 
-	while (buf_len(&f->out)) {
+	while (buf_len(&f->out) && !f->held) {
 		ssize_t n = stream_wire_send(s, buf_head(&f->out), buf_len(&f->out));
 
 		if (n < 0)
@@ -73,6 +81,7 @@ static int result_of(struct tls_filter *f, int ret)
 	}
 	f->failure = ERR_reason_error_string(ERR_peek_error());
 	f->broken = true;
+	f->held = false; /* an alert waits for nothing */
 	ERR_clear_error();
 	return -EPROTO;
 }
@@ -108,7 +117,7 @@ static int handshake_step(struct tls_filter *f, struct tls_window *w)
 {
 	int ret;
 
-	ERR_clear_error();
+	clear_errors();
 	tls_wire_use(w, &f->out);
 	ret = SSL_do_handshake(f->ssl);
 	tls_wire_use(NULL, NULL);
@@ -125,6 +134,15 @@ static void count_handshake(struct tls_filter *f, int err)
 	} else if (f->handshake_bytes) { /* a peer that only connects did not try */
 		metric_add(METRIC_TLS_HANDSHAKE_FAILURES, 1);
 	}
+}
+
+/*
+ * Of TLS 1.3 only our ticket is left to be sent once the client has finished. If its request is here
+ * too, the ticket goes with the response: one send fewer. Before, all of our flight was needed.
+ */
+static bool may_hold(const struct tls_filter *f, const struct tls_window *w)
+{
+	return f->context && w->len && SSL_version(f->ssl) == TLS1_3_VERSION;
 }
 
 static int tls_handshake(struct stream *s)
@@ -146,6 +164,7 @@ static int tls_handshake(struct stream *s)
 			err = -EPROTO;
 		}
 	} while (err == -EAGAIN);
+	f->held = !err && may_hold(f, &w);
 	if (!err && keep_window(f, &w))
 		err = -ENOMEM;
 	flushed = tls_flush(s); /* our flight, or the alert that says why not */
@@ -162,7 +181,7 @@ static ssize_t read_step(struct tls_filter *f, struct tls_window *w, char *data,
 	size_t got = 0;
 	int ret, err;
 
-	ERR_clear_error();
+	clear_errors();
 	tls_wire_use(w, &f->out);
 	ret = SSL_read_ex(f->ssl, data, n, &got);
 	tls_wire_use(NULL, NULL);
@@ -184,6 +203,8 @@ static ssize_t tls_read(struct stream *s, void *data, size_t n)
 	if (f->broken)
 		return -EPROTO;
 	while (got < n) {
+		if (got && !w.len && s->read_blocked && !SSL_has_pending(f->ssl))
+			break; /* there is nothing to make another byte of */
 		step = read_step(f, &w, (char *)data + got, n - got);
 		if (step > 0) {
 			got += (size_t)step;
@@ -203,6 +224,8 @@ static ssize_t tls_read(struct stream *s, void *data, size_t n)
 	}
 	if (keep_window(f, &w))
 		err = -ENOMEM;
+	s->filter_more =
+		(step <= 0 && step != -EAGAIN) || buf_len(&f->in) || SSL_has_pending(f->ssl);
 	if (!err && buf_len(&f->out)) { /* an answer to a key update, an alert */
 		err = tls_flush(s);
 		err = err == -EAGAIN ? 0 : err;
@@ -224,7 +247,8 @@ static ssize_t tls_write(struct stream *s, const void *data, size_t n)
 		return -EAGAIN;
 	if (n > RECORD_MAX_BYTES)
 		n = RECORD_MAX_BYTES;
-	ERR_clear_error();
+	f->held = false;
+	clear_errors();
 	tls_wire_use(NULL, &f->out);
 	ret = SSL_write(f->ssl, data, (int)n);
 	tls_wire_use(NULL, NULL);
@@ -239,8 +263,9 @@ static int tls_shutdown(struct stream *s)
 {
 	struct tls_filter *f = filter_of(s);
 
+	f->held = false;
 	if (!f->broken && SSL_is_init_finished(f->ssl)) {
-		ERR_clear_error();
+		clear_errors();
 		tls_wire_use(NULL, &f->out);
 		if (SSL_shutdown(f->ssl) < 0)
 			ERR_clear_error();
