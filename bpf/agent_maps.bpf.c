@@ -51,4 +51,12 @@ struct {
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } layout SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, LAYOUT_MAPS_MAX);
+	__type(key, struct layout_name);
+	__type(value, struct layout_map);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} layout_maps SEC(".maps");
+
 char _license[] SEC("license") = "Dual BSD/GPL";

@@ -101,6 +101,8 @@ int kernel_open(struct kernel *k, struct loop *loop, int dir_fd, const char *dir
 	}
 	k->why.text[0] = '\0';
 	log_info("dataplane.open", LOG_BOOL("adopted", dataplane_adopted(k->dp)));
+	if (dataplane_layout(k->dp)[0])
+		log_warn("dataplane.layout", LOG_STR("maps", dataplane_layout(k->dp)));
 	dataplane_libxdp_by(k->dp, &k->libxdp);
 	ret = attach(k, conf);
 	if (!ret)

@@ -25,7 +25,7 @@ struct kernel {
 
 /*
  * Load or adopt. Without BPF the agent goes on: dp is NULL then and 0 is returned. -EPROTO and *err:
- * maps of another layout are pinned; nothing was changed. dir_error: why dir_fd is -1.
+ * what is pinned is not ours; nothing was changed. dir_error: why dir_fd is -1.
  */
 int kernel_open(struct kernel *k, struct loop *loop, int dir_fd, const char *dir_error,
 		const struct conf *conf, struct errmsg *err);

@@ -21,6 +21,7 @@
 #include "meter_map.h"
 #include "map_entries.h"
 #include "pin.h"
+#include "pin_swap.h"
 #include "probe_way.h"
 #include "program.h"
 #include "quic_key.h"
@@ -34,89 +35,57 @@
 /* Of a hash with more entries `status` estimates, to some 2 %: these take up to 4 ms, a million a second. */
 #define COUNT_SAMPLE 4096
 
-static int remove_new(const char *name, void *ctx)
+static int pin_programs(struct dataplane *dp)
 {
-	const int *dir_fd = ctx;
+	int e = pin_replace(dp->dir_fd, PIN_PROG "xdp_ingress", dp->xdp.fd);
 
-	if (strncmp(name, PIN_NEW, strlen(PIN_NEW)) == 0)
-		pin_remove(*dir_fd, name);
-	return 0;
-}
-
-/* Pin the maps that are new; one that replaces another is only pinned once links are flipped. */
-static int pin_new_maps(struct dataplane *dp, bool *pinned, struct errmsg *err)
-{
-	struct pinned_map *layout = pinned_map_find(dp, "layout");
-	size_t i;
-
-	/* layout first: after a crash in between, what is pinned is known to be ours. */
-	for (i = 0; i < dp->n_maps + 1; i++) {
-		struct pinned_map *m = i ? &dp->maps[i - 1] : layout;
-		int e;
-
-		if (m->old_fd >= 0 || pinned[m - dp->maps])
-			continue;
-		e = pin_put(dp->dir_fd, m->name, m->fd);
-		if (e == -EEXIST) /* adopted */
-			continue;
-		if (e)
-			return errmsg_set(err, e, "cannot pin map %s: %s", m->name, strerror(-e));
-		pinned[m - dp->maps] = true;
-	}
-	return 0;
-}
-
-static void unpin_new_maps(struct dataplane *dp, const bool *pinned)
-{
-	size_t i;
-
-	for (i = 0; i < dp->n_maps; i++) {
-		if (pinned[i])
-			pin_remove(dp->dir_fd, dp->maps[i].name);
-	}
-}
-
-/* The new maps and programs are in force: give them the names of the old ones. */
-static int pin_over_old(struct dataplane *dp, struct errmsg *err)
-{
-	size_t i;
-	int e = 0;
-
-	for (i = 0; !e && i < dp->n_maps; i++) {
-		struct pinned_map *m = &dp->maps[i];
-
-		if (m->old_fd < 0)
-			continue;
-		e = pin_replace(dp->dir_fd, m->name, m->fd);
-		close(m->old_fd);
-		m->old_fd = -1;
-	}
-	if (!e)
-		e = pin_replace(dp->dir_fd, PIN_PROG "xdp_ingress", dp->xdp.fd);
 	if (!e && dp->tc.fd >= 0)
 		e = pin_replace(dp->dir_fd, PIN_PROG "tc_ingress", dp->tc.fd);
 	if (!e && dp->egress.fd >= 0)
 		e = pin_replace(dp->dir_fd, PIN_PROG "tc_egress", dp->egress.fd);
 	if (!e && dp->sk_lookup.fd >= 0)
 		e = pin_replace(dp->dir_fd, PIN_PROG "sk_lookup", dp->sk_lookup.fd);
-	return e ? errmsg_set(err, e, "cannot pin what was loaded: %s", strerror(-e)) : 0;
+	return e;
+}
+
+/* What was replaced is the old programs' alone, which nothing runs any more. */
+static void forget_old(struct dataplane *dp)
+{
+	for (size_t i = 0; i < dp->n_maps; i++) {
+		if (dp->maps[i].old_fd >= 0)
+			close(dp->maps[i].old_fd);
+		dp->maps[i].old_fd = -1;
+	}
 }
 
 static int put_in_force(struct dataplane *dp, struct errmsg *err)
 {
-	bool pinned[DATAPLANE_MAPS_MAX] = { 0 };
-	int e = pin_new_maps(dp, pinned, err);
+	const struct pinned_map *layout = pinned_map_find(dp, "layout");
+	const bool swaps = layout && layout->fate != MAP_ADOPTED;
+	int e = swaps ? pin_swap_stage(dp, err) : 0;
 
-	if (!e)
-		e = steer_link_flip(dp, dp->sk_lookup.fd, err);
+	if (e)
+		return e;
+	e = steer_link_flip(dp, dp->sk_lookup.fd, err);
 	if (!e)
 		e = link_flip(dp, err);
+	if (!e && swaps) {
+		e = pin_swap_commit(dp->dir_fd, err);
+		if (e)
+			link_flip_back(dp);
+	}
 	if (e) {
 		steer_link_flip_back(dp);
-		unpin_new_maps(dp, pinned);
+		pin_swap_cancel(dp->dir_fd);
 		return e;
 	}
-	return pin_over_old(dp, err);
+	if (swaps)
+		e = pin_swap_finish(dp->dir_fd);
+	forget_old(dp);
+	layout_remove_retired(dp->dir_fd);
+	if (!e)
+		e = pin_programs(dp);
+	return e ? errmsg_set(err, e, "cannot pin what was loaded: %s", strerror(-e)) : 0;
 }
 
 static int open_sources(struct dataplane *dp, struct errmsg *err)
@@ -148,7 +117,7 @@ static int load(struct dataplane *dp, struct errmsg *err)
 		e = errmsg_set(err, -ENOMEM, "cannot map vip_state");
 	if (!e)
 		e = open_sources(dp, err);
-	if (!e && !dp->adopted)
+	if (!e)
 		e = layout_init(dp, err);
 	if (!e) {
 		drop_cache_map_no_verdicts(dp, false);
@@ -158,6 +127,18 @@ static int load(struct dataplane *dp, struct errmsg *err)
 	if (!e)
 		drop_cache_map_forget(dp);
 	return e;
+}
+
+/* For the log, and for who asks `status` later. */
+static void tell_layout(struct dataplane *dp)
+{
+	static const char anew[] = "made anew: ";
+
+	layout_describe(dp, &dp->layout_line);
+	if (strncmp(dp->layout_line.text, anew, strlen(anew)) == 0)
+		errmsg_set(&dp->forgotten, 0,
+			   "maps of another layout were %.400s; nothing has to be done",
+			   dp->layout_line.text);
 }
 
 static void close_dataplane(struct dataplane **dp)
@@ -184,12 +165,13 @@ int dataplane_open(int dir_fd, const struct conf_dataplane *conf, struct datapla
 	dp->dir_fd = fcntl(dir_fd, F_DUPFD_CLOEXEC, 3);
 	if (dp->dir_fd < 0)
 		return errmsg_set(err, -errno, "bpffs directory: %s", strerror(errno));
-	e = pin_each(dp->dir_fd, remove_new, &dp->dir_fd);
+	e = pin_swap_recover(dp->dir_fd);
 	if (e)
-		return errmsg_set(err, e, "cannot read the bpffs directory: %s", strerror(-e));
+		return errmsg_set(err, e, "cannot tidy up the bpffs directory: %s", strerror(-e));
 	e = load(dp, err);
 	if (e)
 		return e;
+	tell_layout(dp);
 	warning_check_netns(dp);
 	e = layout_set_netns(dp);
 	if (e)
@@ -413,9 +395,16 @@ size_t dataplane_warnings(const struct dataplane *dp, const char **ret, size_t m
 
 	for (i = 0; i < dp->warnings.n && i < max; i++)
 		ret[i] = dp->warnings.line[i];
+	if (dp->forgotten.text[0] && i < max)
+		ret[i++] = dp->forgotten.text;
 	if (dp->concurrent_why.text[0] && i < max)
 		ret[i++] = dp->concurrent_why.text;
 	return i;
+}
+
+const char *dataplane_layout(const struct dataplane *dp)
+{
+	return dp->layout_line.text;
 }
 
 bool dataplane_adopted(const struct dataplane *dp)

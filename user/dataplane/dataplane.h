@@ -47,9 +47,10 @@ struct dataplane_map {
  * Load the programs and their maps: pinned maps are adopted, with their contents; links that are
  * pinned are updated to the new program atomically, never detached.
  *   dir_fd  the bpffs directory (O_PATH is enough); pins are made relative to it
- * -EPROTO and *err: a pinned map of another layout, named, with the remedy; nothing was changed.
- * -EPERM, -ENOSYS and *err: what is missing. A map whose configured size changed is replaced: a new
- * one is filled from the old where that makes sense, programs flip, then the pin is renamed over.
+ * -EPROTO and *err: what is pinned there is not ours, named, with the remedy; nothing was changed.
+ * -EPERM, -ENOSYS and *err: what is missing. A map whose configured size, or whose layout, is another
+ * one is replaced: a new one is filled from the old where that makes sense, programs flip, then all pins
+ * are renamed over the old ones. Until then, and on an error, all is as it was.
  */
 int dataplane_open(int dir_fd, const struct conf_dataplane *conf, struct dataplane **ret,
 		   struct errmsg *err);
@@ -96,6 +97,8 @@ size_t dataplane_maps(struct dataplane *dp, struct dataplane_map *ret, size_t ma
 void dataplane_diagnose(struct dataplane *dp);
 void dataplane_diagnose_soon(struct dataplane *dp);
 size_t dataplane_warnings(const struct dataplane *dp, const char **ret, size_t max);
+/* What dataplane_open did about maps of another layout, in one line (layout.h); "": there was none. */
+const char *dataplane_layout(const struct dataplane *dp);
 /* True when the maps were there before: what was in them is in force. */
 bool dataplane_adopted(const struct dataplane *dp);
 

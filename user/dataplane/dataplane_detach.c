@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include <bpf/bpf.h>
 #include <errno.h>
 #include <net/if.h>
 #include <stdio.h>
@@ -9,6 +10,7 @@
 #include "dataplane_state.h"
 #include "device.h"
 #include "layout.h"
+#include "layout_table.h"
 #include "link.h"
 #include "pin.h"
 #include "probe_way.h"
@@ -21,6 +23,7 @@ struct detach {
 	const struct libxdp_way *way;
 	struct dataplane *names; /* the maps that the programs of this build have */
 	uint32_t netns;		 /* of the devices; 0: not known */
+	int list_fd;		 /* of the maps that are pinned; negative: there is none */
 	int failed;
 	char name[PIN_NAME_MAX];
 	struct errmsg *err;
@@ -63,16 +66,15 @@ static int check_one(const char *name, void *ctx)
 	return 0;
 }
 
-/* A map of an earlier version: who upgrades detaches what that one left. */
-static bool was_ours(const char *name)
+static bool is_listed(const struct detach *d, const char *name)
 {
-	static const char *const retired[] = { "acl_allow", "acl_deny", "epochs", "limit_prefix",
-					       "source_v6_lengths" };
+	struct layout_name key = { "" };
+	struct layout_map row;
 
-	for (size_t i = 0; i < sizeof(retired) / sizeof(retired[0]); i++)
-		if (!strcmp(name, retired[i]))
-			return true;
-	return false;
+	if (d->list_fd < 0 || strlen(name) >= sizeof(key.text))
+		return false;
+	memcpy(key.text, name, strlen(name));
+	return bpf_map_lookup_elem(d->list_fd, &key, &row) == 0;
 }
 
 /* Of what others put into the directory we know nothing. */
@@ -81,7 +83,8 @@ static bool is_ours(const struct detach *d, const char *name)
 	name = pin_final_name(name);
 	return !strcmp(name, PIN_PROG "xdp_ingress") || !strcmp(name, PIN_PROG "tc_ingress") ||
 	       !strcmp(name, PIN_PROG "tc_egress") || !strcmp(name, PIN_PROG "sk_lookup") ||
-	       !strcmp(name, PIN_CONCURRENT) || pinned_map_find(d->names, name) || was_ours(name);
+	       !strcmp(name, PIN_CONCURRENT) || pinned_map_find(d->names, name) ||
+	       layout_table_is_retired(name);
 }
 
 static int detach_one(const char *name, void *ctx)
@@ -99,6 +102,8 @@ static int detach_one(const char *name, void *ctx)
 		      ? link_remove(d->dir_fd, name)
 		      : device_detach_pin(d->dir_fd, d->way, name);
 	if (err == 0 && (is_ours(d, name) || device_of_pin(pin_final_name(name), device)))
+		err = pin_remove(d->dir_fd, name);
+	else if (err == 0 && is_listed(d, name)) /* of another version */
 		err = pin_remove(d->dir_fd, name);
 	if (err < 0 && !d->failed) {
 		d->failed = err;
@@ -150,6 +155,7 @@ int dataplane_detach_by(int dir_fd, const struct libxdp_way *way, struct errmsg 
 	CLEANUP(program_set_clear) struct program_set set = { 0 };
 	CLEANUP_FREE struct dataplane *names = calloc(1, sizeof(*names));
 	struct detach d = { .dir_fd = dir_fd, .way = way, .names = names, .err = err };
+	CLEANUP_FD int list_fd = -1;
 	int e;
 
 	if (!names)
@@ -160,6 +166,7 @@ int dataplane_detach_by(int dir_fd, const struct libxdp_way *way, struct errmsg 
 	if (e)
 		return e;
 	d.netns = layout_netns(dir_fd);
+	d.list_fd = list_fd = layout_list_open(dir_fd, "layout_maps");
 	err->text[0] = 0;
 	e = pin_each(dir_fd, check_one, &d);
 	if (e && err->text[0])

@@ -42,6 +42,8 @@ struct dataplane {
 	int dir_fd;
 	struct conf_dataplane conf; /* numbers only: devices is NULL */
 	bool adopted;
+	struct errmsg layout_line; /* of dataplane_layout */
+	struct errmsg forgotten;   /* the same, for `status`: what was made anew; "": nothing */
 
 	struct pinned_map maps[DATAPLANE_MAPS_MAX];
 	size_t n_maps;

@@ -7,15 +7,27 @@
 #include "base/errmsg.h"
 
 struct dataplane;
+struct layout_name;
 
 /*
- * Look at the pin of each of dp->maps. What fits is opened into fd, what differs in max_entries
- * alone into old_fd, to be replaced. dp->adopted is set when there was a layout of ours.
- * -EPROTO and *err: another layout, or another's map. Nothing is changed.
+ * Look at the pin of each of dp->maps, and say what becomes of it: what fits is opened into fd, what has
+ * to be replaced into old_fd. dp->adopted is set when there was a layout of ours.
+ * -EPROTO and *err: what is pinned there was not made by sluice. Nothing is changed.
  */
 int layout_adopt(struct dataplane *dp, struct errmsg *err);
-/* Write the one element of a new `layout` map. */
+/* Write new maps `layout` and `layout_maps`, if they are new: before anything is pinned. */
 int layout_init(struct dataplane *dp, struct errmsg *err);
+/*
+ * What becomes of maps whose layout is another one, in one line; "": nothing does.
+ *   ret  "made anew: path_mtu (what routers said of sizes); copied: vips"
+ */
+void layout_describe(const struct dataplane *dp, struct errmsg *ret);
+/* A list of maps that is pinned under this name; negative errno where there is none of ours. */
+int layout_list_open(int dir_fd, const char *pin);
+/* Unpin a map of this name, and nothing else: what a list says may be anything. */
+void layout_remove_map(int dir_fd, const struct layout_name *name);
+/* Those that versions before there was a list had, and this one has not. */
+void layout_remove_retired(int dir_fd);
 /* Whose devices are attached from now on: those of this process's network namespace. */
 int layout_set_netns(struct dataplane *dp);
 /* The network namespace (an inode) of the agent whose maps are pinned there; 0: not known. */

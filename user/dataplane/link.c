@@ -108,8 +108,13 @@ int link_flip(struct dataplane *dp, struct errmsg *err)
 
 	if (!e)
 		return 0;
-	f.back = true;
-	f.err = NULL;
-	pin_each(dp->dir_fd, flip_one, &f);
+	link_flip_back(dp);
 	return e;
+}
+
+void link_flip_back(struct dataplane *dp)
+{
+	struct flip f = { .dp = dp, .back = true };
+
+	pin_each(dp->dir_fd, flip_one, &f);
 }

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "dataplane_state.h"
+#include "layout_convert.h"
 #include "limit_concurrent.h"
 #include "sluice/abi/vip.h"
 #include "vip_map.h"
@@ -150,24 +151,46 @@ static void put_flow(int tuple_fd, struct nat_flow *flows, uint32_t slot, const 
 	bpf_map_update_elem(tuple_fd, &f->answer, &ref, BPF_ANY);
 }
 
+/* The table that is replaced, perhaps of another layout. */
+struct old_flows {
+	const struct pinned_map *map;
+	const char *mem;
+	size_t stride;
+	uint32_t n;
+};
+
+static bool read_old(const struct old_flows *o, uint32_t slot, struct nat_flow *ret)
+{
+	const char *from = o->mem + slot * o->stride;
+	struct nat_flow again;
+
+	if (!o->map->moves)
+		return read_flow((const struct nat_flow *)from, ret);
+	layout_convert(o->map, from, ret);
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	layout_convert(o->map, from, &again);
+	return read_flow(&again, ret) && again.life == ret->life;
+}
+
 /*
  * Those for which there is no room are their clients' connections no more. Programs still run on the old
  * maps: one of those that ends there until they do no longer is taken off twice.
  */
-static void copy_flows(struct dataplane *dp, const struct nat_flow *from, uint32_t n_from,
-		       struct nat_flow *to, uint32_t n_to)
+static void copy_flows(struct dataplane *dp, const struct old_flows *from, struct nat_flow *to,
+		       uint32_t n_to)
 {
+	const uint32_t n_from = from->n;
 	const int tuple_fd = pinned_map_fd(dp, "nat_tuple");
 	struct nat_flow f;
 	uint32_t free = 0;
 
 	for (uint32_t i = 0; i < n_from && i < n_to; i++) {
-		if (read_flow(&from[i], &f))
+		if (read_old(from, i, &f))
 			put_flow(tuple_fd, to, i, &f);
 	}
 	/* Those whose slot is none any more take what the others left. */
 	for (uint32_t i = n_to; i < n_from; i++) {
-		if (!read_flow(&from[i], &f))
+		if (!read_old(from, i, &f))
 			continue;
 		while (free < n_to && to[free].phase != NAT_FREE)
 			free++;
@@ -182,12 +205,14 @@ int nat_map_copy(struct dataplane *dp, const struct pinned_map *m, const struct 
 {
 	const size_t from_bytes = pinned_map_mem_bytes(old),
 		     to_bytes = pinned_map_mem_bytes(&m->shape);
-	struct nat_flow *from = mmap(NULL, from_bytes, PROT_READ, MAP_SHARED, m->old_fd, 0);
+	char *from = mmap(NULL, from_bytes, PROT_READ, MAP_SHARED, m->old_fd, 0);
+	const struct old_flows flows = { m, from, pinned_map_stride(old->value_bytes),
+					 old->max_entries };
 	struct nat_flow *to = mmap(NULL, to_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, m->fd, 0);
 	int err = from == MAP_FAILED || to == MAP_FAILED ? -errno : 0;
 
 	if (!err)
-		copy_flows(dp, from, old->max_entries, to, m->shape.max_entries);
+		copy_flows(dp, &flows, to, m->shape.max_entries);
 	if (from != MAP_FAILED)
 		munmap(from, from_bytes);
 	if (to != MAP_FAILED)

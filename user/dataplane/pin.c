@@ -101,6 +101,8 @@ int pin_remove(int dir_fd, const char *name)
 
 const char *pin_final_name(const char *name)
 {
+	if (strcmp(name, PIN_COMMIT) == 0)
+		return "layout";
 	return strncmp(name, PIN_NEW, strlen(PIN_NEW)) ? name : name + strlen(PIN_NEW);
 }
 

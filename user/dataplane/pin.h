@@ -17,7 +17,9 @@
 #define PIN_CLSACT   "clsact_"	   /* clsact_<device>: the program of our filter there */
 #define PIN_EGRESS   "egress_"	   /* egress_<device>: the same, of what goes out */
 #define PIN_STEER    "netns_steer" /* the link of sk_lookup at the network namespace */
-#define PIN_NEW	     "new_"	   /* made, not renamed over the old one yet: left by a crash */
+#define PIN_NEW	     "new_"	   /* made, not renamed over the old one yet */
+#define PIN_COMMIT \
+	"commit_layout" /* what is new has the names of what is old from now on: pin_swap.h */
 
 #define PIN_CONCURRENT "cgroup_limit_concurrent" /* the link on a control group */
 
@@ -46,7 +48,7 @@ int pin_remove(int dir_fd, const char *name);
  */
 uid_t pin_owner_begin(int dir_fd);
 void pin_owner_end(uid_t before);
-/* The name without `new_`, which a crash may have left. */
+/* The name without `new_` or `commit_`, which a crash may have left. */
 const char *pin_final_name(const char *name);
 /* Every name, from a snapshot: fn may remove. Stops when fn returns non-zero and returns that. */
 int pin_each(int dir_fd, int (*fn)(const char *name, void *ctx), void *ctx);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -84,7 +85,9 @@ void pinned_map_close(struct pinned_map *m)
 		close(m->fd);
 	if (m->old_fd >= 0)
 		close(m->old_fd);
+	free(m->moves);
 	m->mem = NULL;
+	m->moves = NULL;
 	m->fd = m->old_fd = -1;
 }
 

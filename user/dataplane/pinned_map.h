@@ -6,7 +6,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "sluice/abi/layout.h"
+
 struct dataplane;
+struct layout_moves;
 
 /* What makes two maps interchangeable for a program. */
 struct map_shape {
@@ -17,12 +20,24 @@ struct map_shape {
 	uint32_t flags;
 };
 
+/* What becomes of the map that is pinned (layout.h). */
+enum map_fate {
+	MAP_ADOPTED,  /* it is used as it is */
+	MAP_NEW,      /* there is none */
+	MAP_RESIZED,  /* its contents are copied to one of another size */
+	MAP_CARRIED,  /* they are copied, member by member, to one of another layout */
+	MAP_FORGOTTEN /* they mean nothing to these programs, or what they refer to is forgotten */
+};
+
 struct pinned_map {
-	char name[24]; /* of the pin; the kernel keeps 15 characters of it */
+	char name[LAYOUT_NAME_BYTES]; /* of the pin; the kernel keeps 15 characters of it */
 	struct map_shape shape;
 	int fd;	    /* the map in force; -1 until it is loaded */
-	int old_fd; /* the pinned one of another size that fd replaces; -1 */
-	void *mem;  /* array maps that are memory-mapped, on first use */
+	int old_fd; /* the pinned one that fd replaces; -1 */
+	enum map_fate fate;
+	struct layout_map print;    /* what is in it, by its types */
+	struct layout_moves *moves; /* from a value of old_fd to one of fd; NULL: it is the same */
+	void *mem;		    /* array maps that are memory-mapped, on first use */
 	size_t mem_bytes;
 };
 

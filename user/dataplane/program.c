@@ -179,8 +179,10 @@ static void forget_maps(struct dataplane *dp, struct bpf_object *obj)
 	{
 		struct pinned_map *known = pinned_map_find(dp, bpf_map__name(m));
 
-		if (known && known->fd < 0 && known->old_fd < 0)
-			*known = dp->maps[--dp->n_maps];
+		if (!known || known->fd >= 0)
+			continue;
+		pinned_map_close(known);
+		*known = dp->maps[--dp->n_maps];
 	}
 }
 

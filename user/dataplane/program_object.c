@@ -8,6 +8,8 @@
 #include <sys/sysinfo.h>
 
 #include "dataplane_state.h"
+#include "layout_print.h"
+#include "layout_table.h"
 #include "map_size.h"
 #include "program_object.h"
 
@@ -143,7 +145,8 @@ static struct map_shape shape_wanted(const struct bpf_map *m)
 }
 
 /* Note a map that is shared by its name; two objects must agree about it. */
-static int note_map(struct dataplane *dp, const struct bpf_map *m, struct errmsg *err)
+static int note_map(struct dataplane *dp, const struct bpf_object *obj, const struct bpf_map *m,
+		    struct errmsg *err)
 {
 	const char *name = bpf_map__name(m);
 	struct map_shape shape = shape_wanted(m);
@@ -159,6 +162,9 @@ static int note_map(struct dataplane *dp, const struct bpf_map *m, struct errmsg
 	snprintf(known->name, sizeof(known->name), "%s", name);
 	known->shape = shape;
 	known->fd = known->old_fd = -1;
+	known->fate = MAP_NEW;
+	layout_print(bpf_object__btf(obj), m, &known->print);
+	known->print.version = layout_table_version(name);
 	return 0;
 }
 
@@ -192,7 +198,7 @@ int program_object_prepare(struct dataplane *dp, struct bpf_object *obj, struct 
 		if (size)
 			bpf_map__set_max_entries(m, size);
 		bpf_map__set_pin_path(m, NULL);
-		e = note_map(dp, m, err);
+		e = note_map(dp, obj, m, err);
 		if (e)
 			return e;
 	}

@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "dataplane_state.h"
+#include "layout_convert.h"
 #include "map_size.h"
 #include "map_view.h"
 #include "nat_map.h"
@@ -74,11 +75,22 @@ static int memory_check(const struct dataplane *dp, struct errmsg *err)
 			  map_size_bytes(&largest->shape) >> 20, map_size_setting(largest->name));
 }
 
+/* By one that has what it had. */
 static struct pinned_map *replaced(struct dataplane *dp, const char *name)
 {
 	struct pinned_map *m = pinned_map_find(dp, name);
 
-	return m && m->old_fd >= 0 ? m : NULL;
+	return m && m->old_fd >= 0 && m->fate != MAP_FORGOTTEN ? m : NULL;
+}
+
+/* The one that is adopted has to be copied, too. */
+static void replace(struct pinned_map *m)
+{
+	if (!m || m->fate != MAP_ADOPTED)
+		return;
+	m->old_fd = m->fd;
+	m->fd = -1;
+	m->fate = MAP_RESIZED;
 }
 
 /* Another ring size gives every vip's hash another range: rings and records change together. */
@@ -97,11 +109,17 @@ static int plan_rings(struct dataplane *dp, struct errmsg *err)
 	if (resize_ring_stride(&old_ring, &old_vips) ==
 	    resize_ring_stride(&ring->shape, &vips->shape))
 		return 0;
-	if (vips->fd >= 0) {
-		vips->old_fd = vips->fd;
-		vips->fd = -1;
-	}
+	replace(vips);
 	return 0;
+}
+
+/* Both are made of the flows: a slot of one table is not that of another. */
+static void plan_nat(struct dataplane *dp)
+{
+	if (replaced(dp, "nat_flow"))
+		replace(pinned_map_find(dp, "nat_tuple"));
+	if (replaced(dp, "nat_tuple"))
+		replace(pinned_map_find(dp, "nat_flow"));
 }
 
 static int no_room(struct errmsg *err, const char *setting, uint32_t size, const char *map,
@@ -135,19 +153,21 @@ static int fit_vips(struct dataplane *dp, struct errmsg *err)
 {
 	const struct pinned_map *m = replaced(dp, "vips");
 	CLEANUP_FREE void *keys = NULL;
-	CLEANUP_FREE struct vip *vips = NULL;
+	CLEANUP_FREE char *values = NULL;
+	struct vip vip;
 	size_t n, i;
 	int e;
 
 	if (!m)
 		return 0;
-	e = pinned_map_read(m->old_fd, &keys, (void **)&vips, &n);
+	e = pinned_map_read(m->old_fd, &keys, (void **)&values, &n);
 	if (e)
 		return errmsg_set(err, e, "cannot read map vips: %s", strerror(-e));
 	for (i = 0; i < n; i++) {
-		if (vips[i].id >= m->shape.max_entries)
+		layout_convert(m, values + i * layout_old_bytes(m), &vip);
+		if (vip.id >= m->shape.max_entries)
 			return no_room(err, "dataplane.max_vips", m->shape.max_entries, "vips",
-				       vips[i].id + 1);
+				       vip.id + 1);
 	}
 	return 0;
 }
@@ -155,14 +175,21 @@ static int fit_vips(struct dataplane *dp, struct errmsg *err)
 static int fit_backends(struct dataplane *dp, struct errmsg *err)
 {
 	const struct pinned_map *m = replaced(dp, "backends");
+	CLEANUP_FREE void *value = NULL;
 	struct map_shape old;
 	struct backend b;
 	uint32_t id;
 
 	if (!m || pinned_map_shape(m->old_fd, &old))
 		return 0;
+	value = malloc(layout_old_bytes(m));
+	if (!value)
+		return errmsg_set(err, -ENOMEM, "no memory");
 	for (id = m->shape.max_entries; id < old.max_entries; id++) {
-		if (bpf_map_lookup_elem(m->old_fd, &id, &b) == 0 && (b.flags & BACKEND_READY))
+		if (bpf_map_lookup_elem(m->old_fd, &id, value))
+			continue;
+		layout_convert(m, value, &b);
+		if (b.flags & BACKEND_READY)
 			return no_room(err, "dataplane.max_backends", m->shape.max_entries,
 				       "backends", id + 1);
 	}
@@ -173,6 +200,7 @@ int resize_plan(struct dataplane *dp, struct errmsg *err)
 {
 	int e = plan_rings(dp, err);
 
+	plan_nat(dp);
 	if (!e)
 		e = fit_keyed(dp, "source_split", "dataplane.max_acl", 0, err);
 	if (!e)
@@ -197,12 +225,13 @@ static int copy_keyed(const struct pinned_map *m, bool (*keep)(void *value, cons
 {
 	CLEANUP_FREE char *keys = NULL;
 	CLEANUP_FREE char *values = NULL;
+	CLEANUP_FREE void *value = malloc(m->shape.value_bytes);
 	size_t n, i;
-	int err = pinned_map_read(m->old_fd, (void **)&keys, (void **)&values, &n);
+	int err =
+		value ? pinned_map_read(m->old_fd, (void **)&keys, (void **)&values, &n) : -ENOMEM;
 
 	for (i = 0; !err && i < n; i++) {
-		void *value = values + i * m->shape.value_bytes;
-
+		layout_convert(m, values + i * layout_old_bytes(m), value);
 		if (keep && !keep(value, ctx))
 			continue;
 		if (bpf_map_update_elem(m->fd, keys + i * m->shape.key_bytes, value, BPF_ANY))
@@ -215,18 +244,22 @@ static int copy_array(const struct pinned_map *m, const struct map_shape *old)
 {
 	uint32_t n =
 		old->max_entries < m->shape.max_entries ? old->max_entries : m->shape.max_entries;
-	size_t bytes = pinned_map_stride(m->shape.value_bytes);
-	CLEANUP_FREE void *value = NULL;
+	int cpus = pinned_map_is_percpu(&m->shape) ? libbpf_num_possible_cpus() : 1;
+	CLEANUP_FREE void *from = NULL;
+	CLEANUP_FREE void *to = NULL;
 	uint32_t i;
 
-	if (pinned_map_is_percpu(&m->shape))
-		bytes *= (size_t)libbpf_num_possible_cpus();
-	value = calloc(1, bytes);
-	if (!value)
+	if (cpus < 0)
+		return cpus;
+	from = calloc((size_t)cpus, pinned_map_stride(layout_old_bytes(m)));
+	to = calloc((size_t)cpus, pinned_map_stride(m->shape.value_bytes));
+	if (!from || !to)
 		return -ENOMEM;
 	for (i = 0; i < n; i++) {
-		if (bpf_map_lookup_elem(m->old_fd, &i, value) ||
-		    bpf_map_update_elem(m->fd, &i, value, BPF_ANY))
+		if (bpf_map_lookup_elem(m->old_fd, &i, from))
+			return -errno;
+		layout_convert_cpus(m, from, to, cpus);
+		if (bpf_map_update_elem(m->fd, &i, to, BPF_ANY))
 			return -errno;
 	}
 	return 0;
@@ -235,17 +268,18 @@ static int copy_array(const struct pinned_map *m, const struct map_shape *old)
 static int copy_view(const struct pinned_map *m, const struct map_shape *old)
 {
 	CLEANUP(map_view_close) struct map_view from = { 0 }, to = { 0 };
-	size_t bytes;
+	const size_t n =
+		old->max_entries < m->shape.max_entries ? old->max_entries : m->shape.max_entries;
 	int err = map_view_open(&from, m->old_fd, old);
 
 	if (!err)
 		err = map_view_open(&to, m->fd, &m->shape);
 	if (err)
 		return err;
-	bytes = from.stride * old->max_entries;
-	if (bytes > to.stride * m->shape.max_entries)
-		bytes = to.stride * m->shape.max_entries;
-	memcpy(to.mem, from.mem, bytes);
+	if (!m->moves)
+		memcpy(to.mem, from.mem, n * to.stride);
+	for (size_t i = 0; m->moves && i < n; i++)
+		layout_convert(m, from.mem + i * from.stride, to.mem + i * to.stride);
 	return 0;
 }
 
@@ -281,7 +315,7 @@ static int copy_one(struct dataplane *dp, const struct pinned_map *m)
 		return 0;
 	if (is_keyed(m->shape.type) || m->shape.type == BPF_MAP_TYPE_LRU_HASH)
 		return copy_keyed(m, NULL, NULL);
-	if (m->shape.flags & BPF_F_MMAPABLE)
+	if (m->shape.flags & old.flags & BPF_F_MMAPABLE)
 		return copy_view(m, &old);
 	if (m->shape.type == BPF_MAP_TYPE_ARRAY || m->shape.type == BPF_MAP_TYPE_PERCPU_ARRAY)
 		return copy_array(m, &old);
@@ -297,18 +331,18 @@ int resize_copy(struct dataplane *dp, struct errmsg *err)
 	for (i = 0; !e && i < dp->n_maps; i++) {
 		const struct pinned_map *m = &dp->maps[i];
 
-		if (m->old_fd < 0 || m == ring)
+		if (m->old_fd < 0 || m->fate == MAP_FORGOTTEN || m == ring)
 			continue;
 		e = copy_one(dp, m);
 		if (e)
-			return errmsg_set(err, e, "cannot copy map %s to its new size: %s", m->name,
+			return errmsg_set(err, e, "cannot copy map %s to the new one: %s", m->name,
 					  strerror(-e));
 	}
 	/* Last: another stride rewrites the records of vips. */
 	if (ring)
 		e = copy_one(dp, ring);
 	if (e)
-		return errmsg_set(err, e, "cannot copy map vip_ring to its new size: %s",
+		return errmsg_set(err, e, "cannot copy map vip_ring to the new one: %s",
 				  strerror(-e));
 	return 0;
 }

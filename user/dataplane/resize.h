@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Replace pinned maps whose configured size changed, contents kept. */
+/* Replace pinned maps whose configured size or layout changed, contents kept. */
 #pragma once
 
 #include "base/errmsg.h"

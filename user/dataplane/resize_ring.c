@@ -5,9 +5,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/cleanup.h"
 #include "dataplane_state.h"
+#include "layout_convert.h"
 #include "map_view.h"
 #include "sluice/abi/vip.h"
 #include "vip_before.h"
@@ -106,12 +108,13 @@ static int stretch(const struct copy *c, const struct vip_key *key, struct vip r
 	return bpf_map_update_elem(pinned_map_fd(c->dp, "vips"), key, &rec, BPF_ANY) ? -errno : 0;
 }
 
-static int stretch_all(const struct copy *c, int old_vips_fd, uint32_t max_vips)
+/* The records are copied already, and as these programs have them. */
+static int stretch_all(const struct copy *c, uint32_t max_vips)
 {
 	CLEANUP_FREE struct vip_key *keys = NULL;
 	CLEANUP_FREE struct vip *recs = NULL;
 	size_t n = 0;
-	int err = pinned_map_read(old_vips_fd, (void **)&keys, (void **)&recs, &n);
+	int err = pinned_map_read(pinned_map_fd(c->dp, "vips"), (void **)&keys, (void **)&recs, &n);
 
 	for (size_t i = 0; !err && i < n; i++) {
 		if (recs[i].ring_size > c->was)
@@ -120,6 +123,22 @@ static int stretch_all(const struct copy *c, int old_vips_fd, uint32_t max_vips)
 			err = stretch(c, &keys[i], recs[i]);
 	}
 	return err;
+}
+
+/* Slots of another layout, as these programs have them. */
+static int convert(struct map_view *v, const struct pinned_map *ring, uint32_t slots)
+{
+	struct map_view is = { .bytes = pinned_map_stride(ring->shape.value_bytes) * slots,
+			       .stride = pinned_map_stride(ring->shape.value_bytes) };
+
+	is.mem = mmap(NULL, is.bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (is.mem == MAP_FAILED)
+		return -errno;
+	for (size_t i = 0; i < slots; i++)
+		layout_convert(ring, v->mem + i * v->stride, is.mem + i * is.stride);
+	map_view_close(v);
+	*v = is;
+	return 0;
 }
 
 int resize_ring_copy(struct dataplane *dp, const struct pinned_map *ring)
@@ -134,6 +153,8 @@ int resize_ring_copy(struct dataplane *dp, const struct pinned_map *ring)
 		err = pinned_map_shape(vips->old_fd >= 0 ? vips->old_fd : vips->fd, &old_vips);
 	if (!err)
 		err = map_view_open(&c.from, ring->old_fd, &old);
+	if (!err && ring->moves)
+		err = convert(&c.from, ring, old.max_entries);
 	if (!err)
 		err = map_view_open(&c.to, ring->fd, &ring->shape);
 	if (err)
@@ -142,7 +163,7 @@ int resize_ring_copy(struct dataplane *dp, const struct pinned_map *ring)
 	c.is = resize_ring_stride(&ring->shape, &vips->shape);
 	c.backends_fd = backends->fd;
 	if (c.was != c.is)
-		return stretch_all(&c, vips->old_fd, vips->shape.max_entries);
+		return stretch_all(&c, vips->shape.max_entries);
 	memcpy(c.to.mem, c.from.mem, c.from.bytes < c.to.bytes ? c.from.bytes : c.to.bytes);
 	return 0;
 }
