@@ -60,11 +60,13 @@ static struct revision *sample(void)
 	r->route_stat_ids[0] = 5;
 	r->cluster_stat_ids[1] = 9;
 	r->meter_slots[CONF_PLAN_LIMITS_MAX] = 42; /* bob's first */
-	r->blob = strdup("CERTAKEYACERTBKEYB");
+	r->blob = strdup("CERTAKEYACERTBKEYBAUTHOCRLS");
 	r->blob_bytes = strlen(r->blob);
-	for (size_t i = 0; i < 2; i++)
+	for (size_t i = 0; i < 3; i++) /* the last: authorities of the first listener */
 		r->flat_pairs[i] = (struct tls_pair) {
-			.name = i ? "/etc/b.crt" : "/etc/a.crt",
+			.name = i == 2 ? "/etc/ca.pem"
+				: i    ? "/etc/b.crt"
+				       : "/etc/a.crt",
 			.certificate = r->blob + 9 * i,
 			.certificate_len = 5,
 			.key = r->blob + 9 * i + 5,
@@ -102,7 +104,11 @@ static void what_goes_in_comes_out(void **state)
 	assert_memory_equal(out->tickets.key[0], in->tickets.key[0], TLS_TICKET_KEY_BYTES);
 	assert_int_equal(out->conf->n_listeners, 2);
 	assert_int_equal(conf_diff(in->conf, out->conf, NULL), 0);
-	assert_int_equal(out->n_pairs, 2);
+	assert_int_equal(out->n_pairs, 4);
+	assert_string_equal(out->authorities[0].name, "/etc/ca.pem");
+	assert_memory_equal(out->authorities[0].certificate, "AUTHO", 5);
+	assert_memory_equal(out->authorities[0].key, "CRLS", 4);
+	assert_int_equal(out->authorities[1].certificate_len, 0);
 	assert_ptr_equal(out->pairs[1], out->flat_pairs);
 	assert_string_equal(out->pairs[1][1].name, "/etc/b.crt");
 	assert_int_equal(out->pairs[1][1].key_len, 4);

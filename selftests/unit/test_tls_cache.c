@@ -22,7 +22,7 @@ static struct tls_context *make(struct tls_cache *cache, const struct tls_pair *
 	struct tls_context *ctx = NULL;
 	struct errmsg err = { "" };
 
-	if (tls_context_new_from(cache, pairs, n, tickets, &ctx, &err))
+	if (tls_context_new_from(cache, pairs, n, NULL, tickets, &ctx, &err))
 		fail_msg("%s", err.text);
 	return ctx;
 }
@@ -146,7 +146,7 @@ static void a_pair_that_is_refused_leaves_nothing(void **state)
 
 	(void)state;
 	assert_int_equal(tls_cache_new(&cache), 0);
-	assert_true(tls_context_new_from(cache, pairs, 2, NULL, &ctx, &err) < 0);
+	assert_true(tls_context_new_from(cache, pairs, 2, NULL, NULL, &ctx, &err) < 0);
 	assert_null(ctx);
 	assert_non_null(strstr(err.text, "mixed: the private key does not belong"));
 	assert_counts(cache, 1, 0);

@@ -47,6 +47,21 @@ static void complain(const struct conf_listener *l, size_t k, bool is_key, const
 			l->name ? l->name : "?", k, is_key ? "key" : "certificate", what);
 }
 
+static void complain_auth(const struct conf_listener *l, bool is_crl, const char *what,
+			  struct conf_errors *errors)
+{
+	const struct conf_client_auth *a = &l->client_auth;
+	const struct conf_place *at = is_crl ? &a->crl_place : &a->ca_place;
+	const char *path = is_crl ? a->crl : a->ca;
+
+	if (!path) /* not what clients are checked by, but how TLS is spoken */
+		conf_errors_add(errors, 0, 0, "listeners[%s].tls: %s", l->name ? l->name : "?",
+				what);
+	else
+		conf_errors_add(errors, at->line, at->column, "listeners[%s].client_auth.%s: %s",
+				l->name ? l->name : "?", is_crl ? "crl" : "ca", what);
+}
+
 int pem_read_file(const char *path, const struct pem_source *source, struct buf *to,
 		  size_t *ret_len, struct errmsg *err)
 {
@@ -105,11 +120,70 @@ static void check_pair(const struct conf_listener *l, size_t k, const struct pem
 	buf_clear(&files);
 }
 
+static bool has_auth(const struct conf_listener *l)
+{
+	return l->client_auth.mode != CONF_CLIENT_AUTH_OFF && l->client_auth.ca;
+}
+
+/* Would TLS take what the listener says of it? Pairs are tried one by one, by themselves. */
+static bool try_policy(const struct conf_listener *l, const struct tls_pair *authorities,
+		       struct conf_errors *errors)
+{
+	struct errmsg err = { "not usable" };
+	struct tls_policy_text text;
+	int ret;
+
+	if (!l->n_certificates || (l->client_auth.mode != CONF_CLIENT_AUTH_OFF && !has_auth(l)))
+		return true; /* it speaks none, or conf has said what is missing */
+	tls_policy_make(l, authorities, &text);
+	ret = tls_policy_check(&text.policy, &err);
+	if (ret)
+		complain_auth(l, ret == -EKEYREJECTED, err.text, errors);
+	return !ret;
+}
+
+/* Append what the listener's clients are checked by. */
+static bool read_auth(const struct conf_listener *l, const struct pem_source *source,
+		      struct buf *to, struct tls_pair *ret, struct conf_errors *errors)
+{
+	struct errmsg err = { "cannot open" };
+
+	if (!has_auth(l))
+		return true;
+	if (pem_read_file(l->client_auth.ca, source, to, &ret->certificate_len, &err)) {
+		if (errors)
+			complain_auth(l, false, err.text, errors);
+		return false;
+	}
+	if (!l->client_auth.crl ||
+	    pem_read_file(l->client_auth.crl, source, to, &ret->key_len, &err) == 0)
+		return true;
+	if (errors)
+		complain_auth(l, true, err.text, errors);
+	return false;
+}
+
+static void check_auth(const struct conf_listener *l, const struct pem_source *source,
+		       struct conf_errors *errors)
+{
+	struct tls_pair authorities = { .name = "" };
+	struct buf files;
+
+	buf_init(&files, 4 * HOST_FILES_PEM_MAX_BYTES);
+	if (read_auth(l, source, &files, &authorities, errors)) {
+		authorities.certificate = buf_head(&files);
+		authorities.key = authorities.certificate + authorities.certificate_len;
+		try_policy(l, &authorities, errors);
+	}
+	buf_clear(&files);
+}
+
 void pem_check(const struct conf *conf, const struct pem_source *source, struct conf_errors *errors)
 {
 	for (size_t i = 0; i < conf->n_listeners; i++) {
 		for (size_t k = 0; k < conf->listeners[i].n_certificates; k++)
 			check_pair(&conf->listeners[i], k, source, errors);
+		check_auth(&conf->listeners[i], source, errors);
 	}
 	pem_cluster_check(conf, source, errors);
 	conf_errors_sort(errors);
@@ -121,6 +195,8 @@ static void name_pairs(struct revision *r)
 	for (size_t i = 0; i < r->conf->n_listeners; i++) {
 		for (size_t k = 0; k < r->conf->listeners[i].n_certificates; k++)
 			r->pairs[i][k].name = r->conf->listeners[i].certificates[k].certificate;
+		if (has_auth(&r->conf->listeners[i]))
+			r->authorities[i].name = r->conf->listeners[i].client_auth.ca;
 	}
 	pem_cluster_name(r);
 }
@@ -141,6 +217,10 @@ static bool read_pairs(struct revision *r, const struct pem_source *source, stru
 			    pem_read_file(c->key, source, to, &p->key_len, &err))
 				return false;
 		}
+	}
+	for (size_t i = 0; i < r->conf->n_listeners; i++) { /* behind all pairs of listeners */
+		if (!read_auth(&r->conf->listeners[i], source, to, &r->authorities[i], NULL))
+			return false;
 	}
 	return pem_cluster_read(r, source, to);
 }
@@ -168,6 +248,7 @@ static bool try_pairs(const struct revision *r, struct pem_checked *checked,
 
 		for (size_t k = 0; k < l->n_certificates; k++)
 			good &= try_pair(l, k, &r->pairs[i][k], checked, errors);
+		good &= try_policy(l, &r->authorities[i], errors);
 	}
 	good &= pem_cluster_try(r, checked, errors);
 	pem_checked_settle(checked, good);

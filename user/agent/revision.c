@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Layout, native byte order (both ends are one binary): struct head, then in this order the arrays
- * of numbers, the configuration's text, and per certificate three texts, each with its 64-bit length
- * in front: name, chain, key (an authority's is empty).
+ * of numbers, the configuration's text, and three texts, each with its 64-bit length in front, per
+ * certificate of listeners: name, chain, key; per listener: name, authorities, CRLs; per certificate
+ * and authorities of clusters: name, chain, key (an authority's is empty).
  */
 #include "revision.h"
 
@@ -11,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define REVISION_MAGIC 0x3176657265636c73ULL /* "slcerev1" */
+#define REVISION_MAGIC 0x3276657265636c73ULL /* "slcerev2" */
 
 struct head {
 	uint64_t magic;
@@ -46,7 +47,7 @@ static int authorities_add(struct authorities *a, const struct conf_upstream_tls
 
 static size_t count_listener_pairs(const struct conf *conf)
 {
-	size_t n = 0;
+	size_t n = conf->n_listeners; /* authorities */
 
 	for (size_t i = 0; i < conf->n_listeners; i++)
 		n += conf->listeners[i].n_certificates;
@@ -109,6 +110,9 @@ static bool make_arrays(struct revision *r)
 		return false;
 	for (size_t i = 0; i < c->n_listeners; at += c->listeners[i++].n_certificates)
 		r->pairs[i] = r->flat_pairs + at;
+	r->authorities = r->flat_pairs + at;
+	for (size_t i = 0; i < c->n_listeners; i++)
+		r->authorities[i].name = "";
 	place_clusters(r);
 	return true;
 }

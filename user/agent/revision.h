@@ -20,6 +20,8 @@ struct revision {
 	struct conf *conf;
 	struct tls_tickets tickets;
 	struct tls_pair **pairs; /* by listener: n_certificates of it, inside of flat_pairs */
+	/* By listener, behind those: authorities, and CRLs as the key; may be empty. */
+	struct tls_pair *authorities;
 	/* By cluster, inside of flat_pairs behind those of listeners; NULL: none. An authority has no
 	 * key, and is one pair for all clusters that name its file. */
 	struct tls_pair **cluster_pairs;

@@ -145,6 +145,7 @@ static int apply(struct revision *r, struct errmsg *err)
 		.number = r->number,
 		.conf = r->conf,
 		.pairs = (const struct tls_pair *const *)r->pairs,
+		.authorities = r->authorities,
 		.tickets = &r->tickets,
 		.cluster_authorities = (const struct tls_pair *const *)r->cluster_authorities,
 		.cluster_pairs = (const struct tls_pair *const *)r->cluster_pairs,

@@ -44,7 +44,10 @@
 	X(PROXY_REFUSED, "agent_proxy_refused", "Connections closed for their PROXY header.")      \
 	X(HTTP2_CONNECTIONS, "agent_http2_connections", "Connections that spoke HTTP/2.")          \
 	X(HTTP2_GLITCHES, "agent_http2_glitches", "Misuses of HTTP/2 that cost more than most.")   \
-	X(HTTP2_ENDED, "agent_http2_ended", "Connections ended for their misuses of HTTP/2.")
+	X(HTTP2_ENDED, "agent_http2_ended", "Connections ended for their misuses of HTTP/2.")      \
+	X(TLS_UNKNOWN_NAMES, "agent_tls_unknown_names", "Handshakes refused for their host name.") \
+	X(TLS_CLIENT_CERTS_REFUSED, "agent_tls_client_certs_refused",                              \
+	  "Handshakes refused for the client's certificate, or for want of one.")
 
 enum metric_counter {
 #define METRIC_ENUM(id, name, help) METRIC_##id,

@@ -93,6 +93,27 @@ static int check_bound(const struct conf *conf, struct conf_node *root, struct c
 	return 0;
 }
 
+/* What is asked of clients by TLS, which there has to be. */
+static void check_tls(const struct conf_listener *l, struct conf_node *node,
+		      struct conf_errors *errors)
+{
+	struct conf_node *auth = conf_node_get(node, "client_auth");
+	struct conf_node *tls = conf_node_get(node, "tls");
+
+	if (l->tls.min_version > l->tls.max_version && !conf_node_is_bad(tls, "min_version") &&
+	    !conf_node_is_bad(tls, "max_version"))
+		conf_node_fail(errors, conf_node_or(tls, "min_version"),
+			       "min_version is newer than max_version");
+	if (l->client_auth.mode == CONF_CLIENT_AUTH_OFF)
+		return;
+	if (!l->n_certificates && !conf_node_is_bad(node, "certificates"))
+		conf_node_fail(errors, conf_node_or(auth, "mode"),
+			       "the listener has no certificates: it speaks no TLS");
+	if (!l->client_auth.ca && !conf_node_is_bad(auth, "ca"))
+		conf_node_fail(errors, conf_node_or(auth, "mode"),
+			       "needs ca: the authorities that sign the certificates of clients");
+}
+
 static void check_listeners(const struct conf *conf, struct conf_node *root,
 			    struct conf_errors *errors)
 {
@@ -102,6 +123,7 @@ static void check_listeners(const struct conf *conf, struct conf_node *root,
 		const struct conf_listener *listener = &conf->listeners[i];
 		struct conf_node *node = conf_node_item(list, i);
 
+		check_tls(listener, node, errors);
 		if (listener->max_uri_bytes > listener->max_header_bytes &&
 		    !conf_node_is_bad(node, "max_uri_bytes") &&
 		    !conf_node_is_bad(node, "max_header_bytes"))

@@ -367,6 +367,8 @@ static void keep_places(const struct conf *from, struct conf *to)
 			b->certificates[k].certificate_place = a->certificates[k].certificate_place;
 			b->certificates[k].key_place = a->certificates[k].key_place;
 		}
+		b->client_auth.ca_place = a->client_auth.ca_place;
+		b->client_auth.crl_place = a->client_auth.crl_place;
 	}
 	for (size_t i = 0; i < from->n_clusters && i < to->n_clusters; i++) {
 		const struct conf_upstream_tls *a = &from->clusters[i].tls;

@@ -49,6 +49,34 @@ struct conf_proxy_in {
 	uint64_t timeout_ms;
 };
 
+/* How a listener speaks TLS; names are OpenSSL's. */
+struct conf_tls {
+	uint16_t min_version, max_version; /* 0x0303, 0x0304 */
+	char **ciphers;			   /* of TLS 1.2, best first */
+	size_t n_ciphers;
+	char **suites; /* of TLS 1.3 */
+	size_t n_suites;
+	char **groups;
+	size_t n_groups;
+	uint64_t lifetime_ms; /* of sessions; 0: none is resumed */
+	bool strict_names;
+};
+
+enum conf_client_auth_mode {
+	CONF_CLIENT_AUTH_OFF,
+	CONF_CLIENT_AUTH_OPTIONAL,
+	CONF_CLIENT_AUTH_REQUIRED
+};
+
+/* Certificates of clients. */
+struct conf_client_auth {
+	uint8_t mode; /* enum conf_client_auth_mode */
+	char *ca;     /* path of the PEM authorities */
+	char *crl;    /* path of PEM CRLs; NULL: none */
+	uint32_t depth;
+	struct conf_place ca_place, crl_place;
+};
+
 struct conf_listener {
 	char *name;
 	struct addr address;
@@ -57,6 +85,8 @@ struct conf_listener {
 	size_t n_steer;
 	struct conf_certificate *certificates; /* none: clear text */
 	size_t n_certificates;
+	struct conf_tls tls;
+	struct conf_client_auth client_auth;
 	struct conf_proxy_in proxy_protocol;
 	uint32_t max_connections; /* per worker */
 	uint64_t handshake_timeout_ms;

@@ -102,14 +102,15 @@ static int no_such_word(const struct conf_row *row, struct str text, struct errm
 {
 	struct conf_distance best = conf_distance_start(text);
 	const struct conf_word *nearest = NULL;
-	char list[200] = "";
+	char list[400] = ""; /* what does not fit is left out */
 	size_t at = 0;
 
 	for (const struct conf_word *w = row->words; w->text; w++) {
 		if (conf_distance_nearer(&best, str_of(w->text)))
 			nearest = w;
-		at += (size_t)snprintf(list + at, sizeof(list) - at, "%s%s", at ? ", " : "",
-				       w->text);
+		if (at < sizeof(list))
+			at += (size_t)snprintf(list + at, sizeof(list) - at, "%s%s", at ? ", " : "",
+					       w->text);
 	}
 	if (nearest)
 		return errmsg_set(why, -EINVAL, "is not one of %s; did you mean %s?", list,

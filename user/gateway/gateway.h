@@ -47,6 +47,9 @@ struct gateway_revision {
 	struct conf *conf; /* the gateway owns it once gateway_apply returned 0 */
 	/* By listener index: pairs[i] has conf->listeners[i].n_certificates entries. */
 	const struct tls_pair *const *pairs;
+	/* By listener index: authorities as the certificate and CRLs as the key, where they are
+	 * configured. NULL: none is. */
+	const struct tls_pair *authorities;
 	const struct tls_tickets *tickets;
 	/* By cluster index; NULL, or NULL entries: it names no such file. Authorities have no key. */
 	const struct tls_pair *const *cluster_authorities;

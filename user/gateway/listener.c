@@ -295,6 +295,8 @@ static void take_values(struct listener *l, const struct conf_listener *conf, ui
 	l->conf = *conf;
 	l->conf.name = NULL;
 	l->conf.certificates = NULL;
+	l->conf.tls = (struct conf_tls) { 0 };
+	l->conf.client_auth.ca = l->conf.client_auth.crl = NULL;
 	l->conf.proxy_protocol.from = NULL; /* who is trusted the current snapshot says */
 	l->conf.steer = NULL;		    /* how many there are is looked at */
 	l->index = index;

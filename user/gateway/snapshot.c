@@ -108,6 +108,18 @@ static int build_routes(struct snapshot *s, const struct gateway_revision *r, st
 	return 0;
 }
 
+static int build_tls(struct snapshot *s, const struct gateway_revision *r, size_t i,
+		     struct errmsg *err)
+{
+	const struct conf_listener *conf = &s->conf->listeners[i];
+	struct tls_policy_text text;
+
+	tls_policy_make(conf, r->authorities ? &r->authorities[i] : NULL, &text);
+	return tls_context_new_from(s->gateway->tls, r->pairs[i], conf->n_certificates,
+				    &text.policy, r->tickets, &s->tls[i],
+				    err); /* it names the pair */
+}
+
 static int build_listeners(struct snapshot *s, const struct gateway_revision *r, struct errmsg *err)
 {
 	for (size_t i = 0; i < s->conf->n_listeners; i++) {
@@ -119,8 +131,7 @@ static int build_listeners(struct snapshot *s, const struct gateway_revision *r,
 					  strerror(-code));
 		if (!conf->n_certificates)
 			continue;
-		code = tls_context_new_from(s->gateway->tls, r->pairs[i], conf->n_certificates,
-					    r->tickets, &s->tls[i], err); /* it names the pair */
+		code = build_tls(s, r, i, err);
 		if (code)
 			return code;
 		tls_context_offer_http2(s->tls[i], conf->http2);

@@ -12,6 +12,7 @@
 
 #include "../base/errmsg.h"
 #include "../net/stream.h"
+#include "tls_policy.h"
 
 #define TLS_TICKET_KEY_BYTES 80 /* name 16, AES-256 32, HMAC-SHA256 32 */
 #define TLS_TICKET_KEYS_MAX  3
@@ -61,10 +62,13 @@ void tls_pair_sha256(const struct tls_pair *pair, uint8_t ret[TLS_PAIR_HASH_BYTE
  */
 int tls_context_new(const struct tls_pair *pairs, size_t n, const struct tls_tickets *tickets,
 		    struct tls_context **ret, struct errmsg *err);
-/* The same with a cache; what another context of it has is not checked again, nor its dates. */
+/*
+ * The same with a cache and a policy (NULL: TLS_POLICY_DEFAULT); what another context of the cache has
+ * is not checked again, nor its dates.
+ */
 int tls_context_new_from(struct tls_cache *cache, const struct tls_pair *pairs, size_t n,
-			 const struct tls_tickets *tickets, struct tls_context **ret,
-			 struct errmsg *err);
+			 const struct tls_policy *policy, const struct tls_tickets *tickets,
+			 struct tls_context **ret, struct errmsg *err);
 struct tls_context *tls_context_ref(struct tls_context *ctx);
 void tls_context_unref(struct tls_context *ctx);
 /* Choose "h2" where a client offers it (ALPN); otherwise, and at first, only "http/1.1". */
@@ -132,6 +136,6 @@ struct tls_info {
 	const char *alpn;    /* "h2", "http/1.1"; NULL: the client did not offer any */
 	const char *failure; /* OpenSSL's reason, NULL: none */
 	bool resumed;
-	bool distrusted; /* client side: it failed for the server's certificate */
+	bool distrusted; /* it failed for the other side's certificate */
 };
 void tls_info(struct stream *s, struct tls_info *ret);

@@ -10,6 +10,7 @@
 #define TLS_CACHE_BUCKETS 1024U
 
 struct tls_group;
+struct tls_rules;
 
 struct tls_parsed {
 	struct tls_parsed *next; /* in its bucket */
@@ -25,6 +26,7 @@ struct tls_parsed {
 struct tls_cache {
 	unsigned int refs; /* its owner's, and one of each context */
 	struct tls_cache_counts counts;
+	struct tls_rules *rules;
 	struct tls_parsed *bucket[TLS_CACHE_BUCKETS];
 };
 

@@ -64,7 +64,7 @@ static int plan_make(struct plan *p, struct tls_cache *cache, const struct tls_p
 static int add_group(struct tls_context *c, const struct tls_group_plan *plan, struct errmsg *err)
 {
 	struct tls_group **g = &c->groups[c->n_groups];
-	int code = tls_group_get(plan, c->tickets.n != 0, g, err);
+	int code = tls_group_get(plan, c->rules, c->tickets.n != 0, g, err);
 
 	if (code)
 		return code;
@@ -93,18 +93,19 @@ static int check(size_t n, const struct tls_tickets *tickets, struct errmsg *err
 }
 
 static int context_make(const struct plan *plan, struct tls_cache *cache,
-			const struct tls_tickets *tickets, struct tls_context **ret,
-			struct errmsg *err)
+			const struct tls_policy *policy, const struct tls_tickets *tickets,
+			struct tls_context **ret, struct errmsg *err)
 {
 	struct tls_context *c = calloc(1, sizeof(*c) + plan->n_groups * sizeof(struct tls_group *));
-	int code = 0;
+	int code;
 
 	if (!c)
 		return errmsg_set(err, -ENOMEM, "no memory for a TLS context");
 	c->refs = 1;
 	c->cache = tls_cache_ref(cache);
-	if (tickets)
+	if (tickets && policy->lifetime_s)
 		c->tickets = *tickets;
+	code = tls_rules_get(cache, policy, &c->rules, err);
 	for (size_t i = 0; !code && i < plan->n_groups; i++)
 		code = add_group(c, &plan->groups[i], err);
 	if (code) {
@@ -117,16 +118,17 @@ static int context_make(const struct plan *plan, struct tls_cache *cache,
 }
 
 int tls_context_new_from(struct tls_cache *cache, const struct tls_pair *pairs, size_t n,
-			 const struct tls_tickets *tickets, struct tls_context **ret,
-			 struct errmsg *err)
+			 const struct tls_policy *policy, const struct tls_tickets *tickets,
+			 struct tls_context **ret, struct errmsg *err)
 {
+	const struct tls_policy usual = TLS_POLICY_DEFAULT;
 	struct plan plan = { 0 };
 	int code = check(n, tickets, err);
 
 	if (!code)
 		code = plan_make(&plan, cache, pairs, n, err);
 	if (!code)
-		code = context_make(&plan, cache, tickets, ret, err);
+		code = context_make(&plan, cache, policy ? policy : &usual, tickets, ret, err);
 	plan_clear(&plan);
 	return code;
 }
@@ -139,7 +141,7 @@ int tls_context_new(const struct tls_pair *pairs, size_t n, const struct tls_tic
 
 	if (code)
 		return errmsg_set(err, code, "no memory for a TLS context");
-	code = tls_context_new_from(cache, pairs, n, tickets, ret, err);
+	code = tls_context_new_from(cache, pairs, n, NULL, tickets, ret, err);
 	tls_cache_unref(cache); /* the context's now, or nobody's */
 	return code;
 }
@@ -171,6 +173,7 @@ void tls_context_unref(struct tls_context *ctx)
 	for (size_t i = 0; i < ctx->n_groups; i++)
 		tls_group_put(ctx->groups[i]);
 	tls_names_clear(&ctx->names);
+	tls_rules_put(ctx->rules);
 	OPENSSL_cleanse(&ctx->tickets, sizeof(ctx->tickets));
 	tls_cache_unref(ctx->cache); /* after what is in it */
 	free(ctx);

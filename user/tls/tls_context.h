@@ -7,10 +7,12 @@
 #include "tls.h"
 #include "tls_group.h"
 #include "tls_names.h"
+#include "tls_rules.h"
 
 struct tls_context {
 	unsigned int refs; /* not atomic: a process has one thread */
 	struct tls_cache *cache;
+	struct tls_rules *rules; /* counted */
 	struct tls_names names;
 	struct tls_tickets tickets;
 	int64_t expires_s;

@@ -34,9 +34,10 @@ struct tls_filter {
 	struct buf out;		     /* for the wire */
 	const char *failure;
 	uint32_t handshake_bytes;
-	bool broken; /* OpenSSL must not be called any more */
-	bool held;   /* what is in `out` goes with the next bytes that are written */
-	bool begun;  /* a client has said hello */
+	bool broken;	     /* OpenSSL must not be called any more */
+	bool held;	     /* what is in `out` goes with the next bytes that are written */
+	bool begun;	     /* a client has said hello */
+	bool refused_client; /* its certificate, or for want of one */
 };
 
 static char recv_space[RECV_MAX_BYTES]; /* in use within one call only */
@@ -80,6 +81,9 @@ static int result_of(struct tls_filter *f, int ret)
 		return 1;
 	}
 	f->failure = ERR_reason_error_string(ERR_peek_error());
+	f->refused_client =
+		ERR_GET_REASON(ERR_peek_error()) == SSL_R_CERTIFICATE_VERIFY_FAILED ||
+		ERR_GET_REASON(ERR_peek_error()) == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE;
 	f->broken = true;
 	f->held = false; /* an alert waits for nothing */
 	ERR_clear_error();
@@ -133,6 +137,7 @@ static void count_handshake(struct tls_filter *f, int err)
 		metric_add(METRIC_TLS_RESUMED, SSL_session_reused(f->ssl) ? 1 : 0);
 	} else if (f->handshake_bytes) { /* a peer that only connects did not try */
 		metric_add(METRIC_TLS_HANDSHAKE_FAILURES, 1);
+		metric_add(METRIC_TLS_CLIENT_CERTS_REFUSED, f->refused_client ? 1 : 0);
 	}
 }
 
@@ -369,7 +374,7 @@ void tls_info(struct stream *s, struct tls_info *ret)
 	/* on_alpn chooses one of these two */
 	ret->alpn = alpn_len == 2 ? "h2" : alpn_len ? "http/1.1" : NULL;
 	ret->failure = f->failure;
-	ret->distrusted = !f->context && f->broken && SSL_get_verify_result(f->ssl) != X509_V_OK;
+	ret->distrusted = f->broken && SSL_get_verify_result(f->ssl) != X509_V_OK;
 	if (ret->distrusted)
 		ret->failure = X509_verify_cert_error_string(SSL_get_verify_result(f->ssl));
 	ret->resumed = SSL_session_reused(f->ssl) == 1;

@@ -4,25 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/metric.h"
 #include "tls_context.h"
 #include "tls_group.h"
 #include "tls_ticket.h"
 
-#define TICKET_LIFETIME_S 7200
-#define GROUPS		  "X25519:P-256:P-384" /* the cheapest first */
-#define CIPHERS_1_3                                            \
-	"TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256:" \
-	"TLS_AES_256_GCM_SHA384"
-/* RFC 9325 s4.2: forward secrecy and AEAD only */
-#define CIPHERS_1_2                                                  \
-	"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:" \
-	"ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305:" \
-	"ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384"
-
 /* Ours, the one we prefer first; without HTTP/2 from ALPN_HTTP1_AT on. */
 static const unsigned char alpn_ours[] = "\x02h2\x08http/1.1";
 #define ALPN_HTTP1_AT 3
-static const unsigned char session_id_context[] = "sluice";
 
 static const struct tls_tickets *tickets_of(SSL *ssl)
 {
@@ -32,10 +21,15 @@ static const struct tls_tickets *tickets_of(SSL *ssl)
 static int on_server_name(SSL *ssl, int *alert, void *arg)
 {
 	const char *host = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
-	SSL_CTX *ctx = host ? tls_names_find(&tls_context_of(ssl)->names, host) : NULL;
+	const struct tls_context *c = tls_context_of(ssl);
+	SSL_CTX *ctx = host ? tls_names_find(&c->names, host) : NULL;
 
-	(void)alert;
 	(void)arg;
+	if (!ctx && c->rules->policy.strict_names) { /* RFC 6066 s3 */
+		metric_add(METRIC_TLS_UNKNOWN_NAMES, 1);
+		*alert = SSL_AD_UNRECOGNIZED_NAME;
+		return SSL_TLSEXT_ERR_ALERT_FATAL;
+	}
 	if (!ctx)
 		return SSL_TLSEXT_ERR_NOACK; /* the first pair serves */
 	SSL_set_SSL_CTX(ssl, ctx);
@@ -57,34 +51,32 @@ static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
 	return SSL_TLSEXT_ERR_OK;
 }
 
-/* Settings that hold for every group; 0 or -ENOMEM. */
-static int new_ssl_ctx(bool tickets, SSL_CTX **ret)
+/* Settings that hold for every group. */
+static int new_ssl_ctx(const struct tls_rules *rules, bool tickets, SSL_CTX **ret,
+		       struct errmsg *err)
 {
 	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+	int code;
 
 	if (!ctx)
-		return -ENOMEM;
+		return errmsg_set(err, -ENOMEM, "no memory for a TLS context");
 	SSL_CTX_set_options(ctx, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION |
 					 SSL_OP_CIPHER_SERVER_PREFERENCE |
 					 SSL_OP_PRIORITIZE_CHACHA);
 	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF); /* tickets only: no memory here */
-	SSL_CTX_set_timeout(ctx, TICKET_LIFETIME_S);
 	SSL_CTX_set_tlsext_servername_callback(ctx, on_server_name);
 	SSL_CTX_set_alpn_select_cb(ctx, on_alpn, NULL);
 	if (!tickets)
 		SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
-	if (SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) != 1 ||
-	    SSL_CTX_set_cipher_list(ctx, CIPHERS_1_2) != 1 ||
-	    SSL_CTX_set_ciphersuites(ctx, CIPHERS_1_3) != 1 ||
-	    SSL_CTX_set1_groups_list(ctx, GROUPS) != 1 ||
-	    SSL_CTX_set_num_tickets(ctx, tickets ? 1 : 0) != 1 ||
-	    SSL_CTX_set_session_id_context(ctx, session_id_context,
-					   sizeof(session_id_context) - 1) != 1 ||
-	    tls_ticket_use(ctx, tickets_of)) {
+	code = tls_rules_apply(rules, ctx, err);
+	if (!code &&
+	    (SSL_CTX_set_num_tickets(ctx, tickets ? 1 : 0) != 1 || tls_ticket_use(ctx, tickets_of)))
+		code = errmsg_set(err, -ENOMEM, "no memory for a TLS context");
+	if (code) {
 		SSL_CTX_free(ctx);
 		ERR_clear_error();
-		return -ENOMEM;
+		return code;
 	}
 	*ret = ctx;
 	return 0;
@@ -112,20 +104,21 @@ static int use_pairs(struct tls_group *g, const struct tls_group_plan *plan, str
 	return 0;
 }
 
-static bool is_made_of(const struct tls_group *g, const struct tls_group_plan *plan, bool tickets)
+static bool is_made_of(const struct tls_group *g, const struct tls_group_plan *plan,
+		       const struct tls_rules *rules, bool tickets)
 {
-	return g->tickets == tickets && g->n == plan->n &&
+	return g->tickets == tickets && g->rules == rules && g->n == plan->n &&
 	       memcmp(g->pairs, plan->pairs, plan->n * sizeof(plan->pairs[0])) == 0;
 }
 
-int tls_group_get(const struct tls_group_plan *plan, bool tickets, struct tls_group **ret,
-		  struct errmsg *err)
+int tls_group_get(const struct tls_group_plan *plan, struct tls_rules *rules, bool tickets,
+		  struct tls_group **ret, struct errmsg *err)
 {
 	struct tls_parsed *first = plan->pairs[0];
 	struct tls_group *g = first->group;
 	int code;
 
-	if (g && is_made_of(g, plan, tickets)) {
+	if (g && is_made_of(g, plan, rules, tickets)) {
 		g->refs++;
 		*ret = g;
 		return 0;
@@ -135,10 +128,9 @@ int tls_group_get(const struct tls_group_plan *plan, bool tickets, struct tls_gr
 		return errmsg_set(err, -ENOMEM, "no memory for a TLS context");
 	g->refs = 1;
 	g->tickets = tickets;
-	code = new_ssl_ctx(tickets, &g->ctx);
-	if (code)
-		errmsg_set(err, code, "no memory for a TLS context");
-	else
+	g->rules = tls_rules_hold(rules);
+	code = new_ssl_ctx(rules, tickets, &g->ctx, err);
+	if (!code)
 		code = use_pairs(g, plan, err);
 	if (code) {
 		tls_group_put(g);
@@ -157,6 +149,7 @@ void tls_group_put(struct tls_group *g)
 	if (g->n && g->pairs[0]->group == g)
 		g->pairs[0]->group = NULL;
 	SSL_CTX_free(g->ctx);
+	tls_rules_put(g->rules);
 	for (size_t i = 0; i < g->n; i++)
 		tls_cache_put(g->pairs[i]);
 	free(g);
