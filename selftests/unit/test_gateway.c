@@ -256,7 +256,7 @@ static void hop_by_hop_and_identity_fields_do_not_pass(void **state)
 	(void)state;
 	start(&w, &c, PLAIN);
 	peer_send(&c, "GET / HTTP/1.1\r\nHost: h\r\nConnection: Foo, keep-alive\r\nFoo: 1\r\n"
-		      "Keep-Alive: timeout=5\r\nTE: trailers\r\nTrailer: a\r\nUpgrade: h2c\r\n"
+		      "Keep-Alive: timeout=5\r\nTE: deflate;q=0.5\r\nTrailer: a\r\nUpgrade: h2c\r\n"
 		      "Proxy-Authorization: x\r\nProxy-Connection: close\r\n"
 		      "X-Consumer: admin\r\nX_Consumer: admin\r\nx.consumer: admin\r\n"
 		      "X-Forwarded-For: 1.2.3.4\r\nX_Forwarded_For: 1.2.3.4\r\n"

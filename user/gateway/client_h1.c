@@ -5,6 +5,7 @@
 #include "exchange.h"
 #include "http/h1/write.h"
 #include "relay.h"
+#include "trailer.h"
 
 static struct stream *stream_of(const struct exchange *x)
 {
@@ -27,16 +28,24 @@ static int h1_data(struct exchange *x, struct str data)
 	return relay_data(stream_of(x), x->chunk_response, data);
 }
 
-/* The last chunk needs room too. */
+/* The last chunk needs room too, and trailers with it. */
 static int h1_end(struct exchange *x)
 {
+	struct buf *lines = &x->gateway->scratch;
 	struct stream *s = stream_of(x);
 
 	if (!x->chunk_response)
 		return 0;
 	if (!relay_room(s, 1))
 		return -ENOSPC;
-	if (h1_write_last_chunk(&s->out) == 0)
+	buf_consume(lines, buf_len(lines));
+	if (trailer_write_response(x, lines))
+		buf_consume(lines, buf_len(lines)); /* no memory: nobody is owed trailers */
+	if (buf_len(lines) && buf_room(&s->out) < buf_len(lines) + EXCHANGE_PIECE_MIN) {
+		s->write_full = true;
+		return -ENOSPC;
+	}
+	if (h1_write_last_chunk_with(&s->out, buf_len(lines) ? buf_str(lines) : STR_LIT("")) == 0)
 		stream_write(s, "", 0);
 	return 0;
 }

@@ -211,6 +211,7 @@ void conn_exchange_done(struct conn *c, bool keep, const struct h1_body *body)
 	}
 	c->state = CONN_DISCARD;
 	c->discard = *body;
+	c->discard.trailers = NULL; /* they were the exchange's */
 	c->discard_left = CONN_DISCARD_MAX;
 	conn_timer(c, c->listener->conf.body_timeout_ms);
 	discard_body(c);

@@ -75,6 +75,8 @@ struct exchange *exchange_new(struct conn *c)
 	};
 	x->snapshot = snapshot_ref(c->listener->removed ? c->listener->last : c->gateway->current);
 	buf_init(&x->head, (size_t)c->listener->conf.max_header_bytes + EXCHANGE_HEAD_ADDED);
+	buf_init(&x->request_trailers, H1_TRAILERS_MAX);
+	buf_init(&x->response_trailers, H1_TRAILERS_MAX);
 	make_id(c->gateway, x->id);
 	return x;
 }
@@ -181,6 +183,8 @@ void exchange_reap(struct deferred *d)
 	while ((x = g->ended)) {
 		g->ended = x->next;
 		buf_clear(&x->head);
+		buf_clear(&x->request_trailers);
+		buf_clear(&x->response_trailers);
 		free(x->text);
 		free(x->kept);
 		if (x->snapshot)

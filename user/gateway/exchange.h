@@ -73,12 +73,15 @@ struct exchange {
 	size_t response_scanned;
 	struct h1_body request_body;
 	struct h1_body response_body;
+	struct buf request_trailers; /* as they came: trailer.h */
+	struct buf response_trailers;
 	/* request */
 	enum http_method method;
 	uint8_t minor;
 	bool keep_alive;
 	bool expect;	     /* the client waits for 100 before it sends the body */
 	bool upgrade;	     /* to a websocket */
+	bool trailers;	     /* the client takes them */
 	bool chunk_request;  /* the body goes on in chunks */
 	bool request_done;   /* its body was read to its end */
 	bool request_broken; /* it never will be */

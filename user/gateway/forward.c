@@ -93,6 +93,14 @@ static int write_request_framing(const struct exchange *x, const struct http_hea
 	return err ? err : h1_write_field(out, F("Upgrade"), F("websocket"));
 }
 
+/* What is asked of us is asked of the endpoint: trailers go through (RFC 9110 s10.1.4). */
+static int write_te(struct buf *out)
+{
+	int err = h1_write_field(out, F("Connection"), F("TE"));
+
+	return err ? err : h1_write_field(out, F("TE"), F("trailers"));
+}
+
 /*
  * WebSocket only: another protocol behind our back, h2c above all, would carry requests that no
  * policy sees.
@@ -140,6 +148,8 @@ int forward_head(struct exchange *x, const struct http_head *h, const struct pol
 		err = pass_fields(x, h, p, out);
 	if (!err)
 		err = write_request_framing(x, h, out);
+	if (!err && x->trailers && !x->upgrade)
+		err = write_te(out);
 	if (!err)
 		err = write_identity(x, out);
 	if (!err)

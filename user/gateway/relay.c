@@ -4,6 +4,10 @@
 #include "base/metric.h"
 #include "http/h1/write.h"
 #include "relay.h"
+#include "trailer.h"
+
+/* Trailers wait for no room: once more what a connection to an endpoint holds, which is bounded too. */
+#define TRAILERS_OUT_MAX (UPSTREAM_OUT_MAX + 2 * H1_TRAILERS_MAX)
 
 size_t relay_room(struct stream *to, size_t n)
 {
@@ -33,10 +37,17 @@ int relay_data(struct stream *to, bool chunked, struct str data)
 /* The body is read to its end. */
 static void request_whole(struct exchange *x)
 {
+	struct buf *out = &x->up->stream.out, *lines = &x->gateway->scratch;
+
 	x->request_done = true;
 	if (!x->chunk_request)
 		return;
-	if (h1_write_last_chunk(&x->up->stream.out))
+	buf_consume(lines, buf_len(lines));
+	/* there is room for a last chunk: relay_room saw to it */
+	if (buf_len(&x->request_trailers) && out->max_bytes < TRAILERS_OUT_MAX)
+		out->max_bytes = TRAILERS_OUT_MAX;
+	if (trailer_write_request(x, lines) ||
+	    h1_write_last_chunk_with(out, buf_len(lines) ? buf_str(lines) : STR_LIT("")))
 		exchange_fail(x, TERMINATION_INTERNAL, 0, NULL);
 	else
 		stream_write(&x->up->stream, "", 0);

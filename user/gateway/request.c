@@ -13,6 +13,7 @@
 #include "http/uri.h"
 #include "request.h"
 #include "respond.h"
+#include "trailer.h"
 
 /* A head that was parsed stays in stream.in until all has been taken from it. */
 static void take_head(struct exchange *x, const struct http_head *h, int len)
@@ -23,7 +24,9 @@ static void take_head(struct exchange *x, const struct http_head *h, int len)
 	/* RFC 9110 s10.1.1: an expectation of a 1.0 client, or without a body, is ignored */
 	x->expect = h->expect_continue && h->minor && h->body != HTTP_BODY_NONE;
 	x->bytes_in = (uint64_t)len;
+	x->trailers = h->minor && trailer_wanted(h);
 	h1_body_init(&x->request_body, h);
+	x->request_body.trailers = &x->request_trailers;
 	x->request_done = h->body == HTTP_BODY_NONE || x->request_body.done;
 	x->chunk_request = h->body == HTTP_BODY_CHUNKED;
 }

@@ -62,6 +62,8 @@ static enum step take_head(struct exchange *x, const struct http_head *h, int le
 	if (err)
 		return malformed(x, "a field that cannot be passed on");
 	h1_body_init(&x->response_body, h);
+	if (x->trailers)
+		x->response_body.trailers = &x->response_trailers;
 	err = exchange_write_client(x, out, x->response_body.done ? CLIENT_WHOLE : CLIENT_HEAD);
 	if (err == -ENOSPC && buf_len(out) <= CONN_OUT_MAX / 2) {
 		/* it is parsed again when the client took what is queued before it */

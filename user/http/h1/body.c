@@ -11,7 +11,6 @@
  */
 #define CHUNK_LINE_MAX_BYTES  512
 #define CHUNK_EXT_SLACK_BYTES 4096
-#define TRAILER_MAX_BYTES     8192
 #define CHUNK_SIZE_MAX	      ((uint64_t)INT64_MAX >> 8) /* one more digit still fits */
 
 enum state {
@@ -157,7 +156,7 @@ static int size_byte(struct h1_body *b, char c, struct h1_error *err)
 
 /*
  * What must not come this late (RFC 9110 s6.5.1) and somebody could obey none the less is refused,
- * though all trailers are dropped.
+ * though trailers are passed on by a list of our own, or dropped.
  */
 static const struct str forbidden_trailers[] = {
 	{ "content-length", 14 },
@@ -199,9 +198,22 @@ static int trailer_name_byte(struct h1_body *b, char c, struct h1_error *err)
 	return 0;
 }
 
+/* Lines are kept, the empty one behind them is not. */
+static int trailer_keep(struct h1_body *b, char c, struct h1_error *err)
+{
+	bool of_line = b->state != LAST_LF && !(b->state == TRAILER_FIRST && c == '\r');
+
+	if (!b->trailers || !of_line || buf_add(b->trailers, &c, 1) == 0)
+		return 0;
+	*err = (struct h1_error) { 431, "trailers too large" };
+	return -EPROTO;
+}
+
 static int trailer_byte(struct h1_body *b, char c, struct h1_error *err)
 {
-	if (++b->line_bytes > TRAILER_MAX_BYTES) {
+	if (trailer_keep(b, c, err))
+		return -EPROTO;
+	if (++b->line_bytes > H1_TRAILERS_MAX) {
 		*err = (struct h1_error) { 431, "trailers too large" };
 		return -EPROTO;
 	}

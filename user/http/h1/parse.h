@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "../../base/buf.h"
 #include "../message.h"
 
 struct h1_limits {
@@ -48,7 +49,11 @@ struct h1_body {
 	uint16_t name_len;   /* of the trailer's name so far: below the limit of the trailers */
 	uint8_t match;	     /* forbidden names that it can still become, a bit each */
 	bool done;
+	struct buf
+		*trailers; /* where trailer lines are put, at most H1_TRAILERS_MAX; NULL: nowhere */
 };
+
+#define H1_TRAILERS_MAX 8192
 
 void h1_body_init(struct h1_body *b, const struct http_head *head);
 /* Bytes without framing, up to h1_body_eof: the body of a stream that tells its end itself. */
@@ -56,7 +61,8 @@ void h1_body_init_bare(struct h1_body *b);
 /*
  * Take wire bytes: *ret is the next run of body data inside data (may be empty), the return value
  * how many bytes of data are used up, framing included; call again until nothing is used and
- * ret->len is 0. Trailers are checked and dropped. b->done at the end; what is behind is not used.
+ * ret->len is 0. Trailers are checked; the lines, without the empty one, are put into b->trailers as
+ * they came: none of them frames a message. b->done at the end; what is behind is not used.
  *   -EPROTO  broken framing; *err says why, with 400 also for responses. Not to be called again.
  */
 ssize_t h1_body_read(struct h1_body *b, const char *data, size_t len, struct str *ret,

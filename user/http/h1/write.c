@@ -152,3 +152,10 @@ int h1_write_last_chunk(struct buf *out)
 {
 	return buf_add(out, "0\r\n\r\n", 5);
 }
+
+int h1_write_last_chunk_with(struct buf *out, struct str trailers)
+{
+	if (!trailers.len)
+		return h1_write_last_chunk(out);
+	return ADD_PARTS(out, STR_LIT("0\r\n"), trailers, STR_LIT("\r\n"));
+}

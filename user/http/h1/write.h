@@ -24,5 +24,7 @@ int h1_write_end(struct buf *out);
 /* data in the framing of one chunk; nothing for no data, which would end the body. */
 int h1_write_chunk(struct buf *out, struct str data);
 int h1_write_last_chunk(struct buf *out);
+/* With field lines that were written by h1_write_field; none is fine. */
+int h1_write_last_chunk_with(struct buf *out, struct str trailers);
 /* Bytes that h1_write_chunk adds to data, at most. */
 #define H1_CHUNK_OVERHEAD 20
