@@ -63,7 +63,7 @@ $(BENCH_BINS): $(BUILD)/bench-bin/%: $(BUILD)/obj/selftests/bench/%.o $(BUILD)/o
 	$(link_test)
 
 HTTP_BINS := $(BUILD)/bench-bin/http_load $(BUILD)/bench-bin/http_upstream
-$(BUILD)/bench-bin/http_load: $(addprefix $(BUILD)/obj/selftests/bench/http/,load.o client.o)
+$(BUILD)/bench-bin/http_load: $(addprefix $(BUILD)/obj/selftests/bench/http/,load.o client.o client_h2.o)
 	$(link_test)
 $(BUILD)/bench-bin/http_upstream: $(BUILD)/obj/selftests/bench/http/upstream.o
 	$(link_test)

@@ -39,6 +39,8 @@ void load_open(struct load *l)
 		fprintf(stderr, "http_load: no TLS\n");
 		exit(1);
 	}
+	if (l->h2)
+		SSL_CTX_set_alpn_protos(l->ctx, (const unsigned char *)"\x02h2", 3);
 	SSL_CTX_set_read_ahead(l->ctx, 1);
 	SSL_CTX_set_mode(l->ctx, SSL_MODE_RELEASE_BUFFERS);
 	SSL_CTX_set_session_cache_mode(l->ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
@@ -54,6 +56,7 @@ void client_close(struct client *c)
 {
 	if (c->fd < 0)
 		return;
+	client_h2_close(c);
 	SSL_free(c->ssl);
 	c->ssl = NULL;
 	close(c->fd); /* leaves epoll by itself */
@@ -110,10 +113,21 @@ static bool send_request(struct client *c)
 	const struct load *l = c->load;
 	size_t n = l->request_bytes;
 
+	if (l->h2)
+		return client_h2_ask(c) || failed(c, "send");
 	if (c->ssl ? SSL_write(c->ssl, l->request, (int)n) == (int)n
 		   : send(c->fd, l->request, n, MSG_NOSIGNAL) == (ssize_t)n)
 		return true;
 	return failed(c, "send");
+}
+
+static bool chose_h2(const SSL *ssl)
+{
+	const unsigned char *name;
+	unsigned int n;
+
+	SSL_get0_alpn_selected(ssl, &name, &n);
+	return n == 2 && memcmp(name, "h2", 2) == 0;
 }
 
 /* Until it needs bytes of the server; then the request goes behind our last flight. */
@@ -129,6 +143,8 @@ static bool go_on_handshake(struct client *c)
 		return failed(c, "handshake");
 	c->handshaking = false;
 	c->load->resumed += SSL_session_reused(c->ssl) == 1;
+	if (c->load->h2 && (!chose_h2(c->ssl) || !client_h2_open(c)))
+		return failed(c, "no HTTP/2");
 	return send_request(c);
 }
 
@@ -229,13 +245,47 @@ static void finish(struct client *c)
 	client_close(c);
 }
 
+/* n bytes are in `space`. true: no longer busy. */
+static bool take_h1(struct client *c, size_t n)
+{
+	size_t at = 0;
+
+	if (!c->busy) {
+		failed(c, "bytes without a request");
+		return true;
+	}
+	if (!c->head_done) {
+		at = take_head(c, n);
+		if (at == SIZE_MAX)
+			return true;
+		if (!at)
+			return false;
+	}
+	if (!take_body(c, space + at, n - at))
+		return true;
+	if (c->body_at < c->load->body_bytes)
+		return false;
+	finish(c);
+	return true;
+}
+
+static bool take_h2(struct client *c, size_t n)
+{
+	int done = client_h2_take(c, space, n);
+
+	if (done < 0)
+		failed(c, "not the answer that it has to be");
+	if (done > 0 && c->busy)
+		finish(c);
+	return !c->busy;
+}
+
 bool client_event(struct client *c)
 {
 	if (c->handshaking && (!go_on_handshake(c) || c->handshaking))
 		return !c->busy;
 	for (;;) {
 		ssize_t n = receive(c);
-		size_t at = 0;
 
 		if (n == -1)
 			return false;
@@ -243,23 +293,8 @@ bool client_event(struct client *c)
 			failed(c, n ? "receive" : "closed early");
 			return true;
 		}
-		if (!c->busy && c->fd >= 0) {
-			failed(c, "bytes without a request");
+		if (c->load->h2 ? take_h2(c, (size_t)n) : take_h1(c, (size_t)n))
 			return true;
-		}
-		if (!c->head_done) {
-			at = take_head(c, (size_t)n);
-			if (at == SIZE_MAX)
-				return true;
-			if (!at)
-				continue;
-		}
-		if (!take_body(c, space + at, (size_t)n - at))
-			return true;
-		if (c->body_at == c->load->body_bytes) {
-			finish(c);
-			return true;
-		}
 		if (!c->ssl && (size_t)n < sizeof(space))
 			return false; /* level-triggered: what is still to come makes an event */
 	}

@@ -20,6 +20,7 @@ struct load {
 	uint16_t port; /* on 127.0.0.1 */
 	enum load_mode mode;
 	bool tls;
+	bool h2; /* over TLS */
 	int epoll_fd;
 	SSL_CTX *ctx;
 	char request[1024];
@@ -43,7 +44,9 @@ struct client {
 	size_t head_bytes;
 	bool head_done;
 	size_t body_at;
-	uint64_t due_ns; /* when the request should have been sent */
+	struct nghttp2_session *h2;
+	bool h2_closed, h2_ok; /* the stream; with status 200 */
+	uint64_t due_ns;       /* when the request should have been sent */
 };
 
 /* Sets up TLS; exits on failure. */
@@ -55,3 +58,10 @@ bool client_ask(struct client *c);
 /* After an event of its descriptor. true: c is no longer busy, with an answer or a counted error. */
 bool client_event(struct client *c);
 void client_close(struct client *c);
+
+/* client_h2.c: of an open TLS connection. */
+bool client_h2_open(struct client *c);
+void client_h2_close(struct client *c);
+bool client_h2_ask(struct client *c);
+/* Bytes that came: 1 answered, 0 not yet, -1 not what it has to be. */
+int client_h2_take(struct client *c, const unsigned char *data, size_t n);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * http_load: asks a proxy for the same thing again and again, and checks every answer.
- *   http_load PORT CONNECTIONS keep|full|resumed clear|tls BODY_BYTES [HEADER]
+ *   http_load PORT CONNECTIONS keep|full|resumed clear|tls|h2 BODY_BYTES [HEADER]
  * It opens its connections with a request each and prints a line; then a line of its input is a run:
  *   closed SECONDS        each connection asks as soon as it was answered
  *   open RATE SECONDS     RATE requests a second, whoever was answered; delays are from when one was due
@@ -214,7 +214,8 @@ static bool parse(struct load *l, char **argv, size_t *n_clients)
 	}
 	l->port = (uint16_t)atoi(argv[1]);
 	*n_clients = strtoul(argv[2], NULL, 10);
-	l->tls = strcmp(argv[4], "tls") == 0;
+	l->h2 = strcmp(argv[4], "h2") == 0;
+	l->tls = l->h2 || strcmp(argv[4], "tls") == 0;
 	l->body_bytes = strtoul(argv[5], NULL, 10);
 	l->request_bytes = (size_t)snprintf(
 		l->request, sizeof(l->request),
@@ -232,7 +233,7 @@ int main(int argc, char **argv)
 
 	if (argc < 6 || !parse(&l, argv, &r.n_clients)) {
 		fprintf(stderr,
-			"http_load PORT CONNECTIONS keep|full|resumed clear|tls BYTES [HEADER]\n");
+			"http_load PORT CONNECTIONS keep|full|resumed clear|tls|h2 BYTES [HEADER]\n");
 		return 2;
 	}
 	l.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
