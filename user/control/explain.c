@@ -31,14 +31,14 @@ struct work {
 };
 
 static int parse_number(struct control_request *r, const char *name, const char *word,
-			unsigned long max, unsigned long *ret)
+			unsigned long min, unsigned long max, unsigned long *ret)
 {
 	char *end;
 	unsigned long n = strtoul(word, &end, 10);
 
-	if (*end || *word < '0' || *word > '9' || n > max)
-		return errmsg_set(&r->err, -EINVAL, "%s: '%.32s' is no number up to %lu", name,
-				  word, max);
+	if (*end || *word < '0' || *word > '9' || n < min || n > max)
+		return errmsg_set(&r->err, -EINVAL, "%s: '%.32s' is no number from %lu to %lu",
+				  name, word, min, max);
 	*ret = n;
 	return 0;
 }
@@ -64,7 +64,7 @@ static int parse_protocol(struct control_request *r, const char *word, bool v4, 
 		*ret = IPPROTO_UDP;
 	else if (!strcmp(word, "icmp"))
 		*ret = v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6;
-	else if (parse_number(r, "protocol", word, UINT8_MAX, &n))
+	else if (parse_number(r, "protocol", word, 0, UINT8_MAX, &n))
 		return errmsg_set(&r->err, -EINVAL,
 				  "'%.32s' is no protocol: tcp, udp, icmp or a number", word);
 	else
@@ -86,10 +86,10 @@ static int parse_fields(struct control_request *r, struct explain_packet *p)
 		return errmsg_set(&r->err, -EINVAL, "flags= is of TCP");
 	if (flags && explain_frame_flags(flags, &p->tcp_flags, &r->err))
 		return -EINVAL;
-	err = bytes ? parse_number(r, "bytes=", bytes, EXPLAIN_FRAME_MAX, &n) : 0;
+	err = bytes ? parse_number(r, "bytes=", bytes, 1, EXPLAIN_FRAME_MAX, &n) : 0;
 	p->bytes = (uint32_t)n;
 	if (!err && ttl)
-		err = parse_number(r, "ttl=", ttl, UINT8_MAX, &n);
+		err = parse_number(r, "ttl=", ttl, 1, UINT8_MAX, &n);
 	p->ttl = !err && ttl ? (uint8_t)n : 0;
 	return err;
 }
