@@ -125,6 +125,13 @@ int world_apply(struct world *w, const char *yaml)
 	return code;
 }
 
+static uint64_t memory_bytes(void *ctx)
+{
+	const struct world *w = ctx;
+
+	return w->memory_bytes;
+}
+
 void world_start(struct world *w, const char *yaml)
 {
 	struct gateway_env env;
@@ -146,6 +153,7 @@ void world_start(struct world *w, const char *yaml)
 		.presence = w->presence,
 		.on_refusal = on_refusal,
 		.on_peer = on_peer,
+		.memory_bytes = memory_bytes,
 		.ctx = w,
 	};
 	assert_int_equal(gateway_new(&env, &w->gateway), 0);

@@ -32,6 +32,7 @@ struct world {
 	unsigned int n_refusals;
 	struct addr peer; /* the last one that was told */
 	unsigned int n_peers;
+	uint64_t memory_bytes; /* that it believes to have taken */
 	bool drained;
 	uint64_t revision;
 	int log_fd;

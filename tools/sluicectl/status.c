@@ -18,6 +18,7 @@ static const struct table_column workers[] = {
 	{ "REVISION", "revision" },
 	{ "CONNECTIONS", "connections" },
 	{ "RESTARTS", "restarts" },
+	{ "OVERLOAD", "overload" },
 	{ "LEAVING", "leaving" },
 	{ 0 },
 };

@@ -107,5 +107,6 @@ struct worker_state {
 	uint32_t connections;
 	int32_t status;
 	char text[512];
-	uint32_t format; /* MESSAGE_FORMAT */
+	uint32_t format;   /* MESSAGE_FORMAT */
+	uint32_t overload; /* what it gives up: an enum overload_level */
 };

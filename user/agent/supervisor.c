@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "gateway/overload.h"
 #include "sandbox.h"
 #include "supervisor_state.h"
 
@@ -125,6 +126,13 @@ size_t supervisor_warnings(const struct supervisor *s, const char **ret, size_t 
 		ret[n++] = "pushdown.mode is enforce, and there is no kernel half to enforce it";
 	if (n < max && worker_set_current(&s->workers) < s->workers.n)
 		ret[n++] = "not every worker runs the newest revision";
+	for (uint32_t i = 0; i < MESSAGE_SLOTS_MAX && n < max; i++) {
+		if (!s->workers.info[i].pid || s->workers.info[i].overload < OVERLOAD_ACCEPT)
+			continue;
+		ret[n++] = "a worker has too much to do (OVERLOAD; overload.level in the log "
+			   "says of what)";
+		break;
+	}
 	if (n < max && has_counted(s, METRIC_LIMIT_OVERFLOW))
 		ret[n++] = "consumers without a meter shared one: restart sluiced";
 	if (n < max && has_counted(s, METRIC_ACCEPT_STOPS))

@@ -34,7 +34,8 @@ struct supervisor_worker {
 	uint64_t revision; /* acknowledged */
 	uint32_t connections;
 	uint32_t restarts;
-	bool leaving; /* of the program before an upgrade: it serves its connections to the end */
+	uint32_t overload; /* what it gives up: an enum overload_level */
+	bool leaving;	   /* of the program before an upgrade: it serves its connections to the end */
 };
 
 #define SUPERVISOR_WORKERS_MAX 128

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/addr.h"
@@ -34,6 +35,7 @@ static struct worker {
 	struct watch supervisor; /* fd -1: none at present */
 	struct timer state;
 	struct gateway *gateway; /* NULL until memory came */
+	uint64_t descriptors;	 /* RLIMIT_NOFILE; the filter lets nobody ask later */
 	struct refusals refusals;
 	struct peers peers;
 	struct worker_sockets sockets;
@@ -56,6 +58,7 @@ static void say(uint32_t type, int status, uint64_t revision, const char *text)
 	if (worker.gateway) {
 		s.oldest_revision = gateway_oldest_revision(worker.gateway);
 		s.connections = gateway_connections(worker.gateway);
+		s.overload = gateway_overload(worker.gateway);
 	}
 	snprintf(s.text, sizeof(s.text), "%s", text);
 	(void)ipc_send(worker.supervisor.fd, type, &s, sizeof(s), NULL, 0);
@@ -112,7 +115,8 @@ static int take_memory(const struct ipc_msg *msg)
 	struct worker_memory sizes;
 	struct gateway_env env = { .loop = worker.loop,
 				   .on_refusal = on_refusal,
-				   .on_peer = on_peer };
+				   .on_peer = on_peer,
+				   .descriptors = worker.descriptors };
 	struct presence_region *presence;
 	struct metric_page *page;
 	struct ring *ring;
@@ -343,8 +347,10 @@ static int close_output(void)
 
 static int start(uint32_t slot, int monitor_fd, struct errmsg *err)
 {
+	struct rlimit files;
 	int ret;
 
+	worker.descriptors = getrlimit(RLIMIT_NOFILE, &files) ? 0 : files.rlim_cur;
 	pin(slot % MESSAGE_WORKERS_MAX);
 	/* reads openssl.cnf, which the filter would not let it */
 	OPENSSL_init_ssl(OPENSSL_INIT_LOAD_CONFIG, NULL);

@@ -165,6 +165,7 @@ static void on_state_message(struct worker_set_row *row, const struct ipc_msg *m
 	else if (msg->type == WORKER_APPLIED)
 		on_applied(row, &s);
 	info_of(row)->connections = s.connections;
+	info_of(row)->overload = s.overload;
 	row->oldest = s.oldest_revision;
 	if (msg->type == WORKER_DRAINED && !row->drained) {
 		row->drained = true;

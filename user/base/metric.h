@@ -47,7 +47,10 @@
 	X(HTTP2_ENDED, "agent_http2_ended", "Connections ended for their misuses of HTTP/2.")      \
 	X(TLS_UNKNOWN_NAMES, "agent_tls_unknown_names", "Handshakes refused for their host name.") \
 	X(TLS_CLIENT_CERTS_REFUSED, "agent_tls_client_certs_refused",                              \
-	  "Handshakes refused for the client's certificate, or for want of one.")
+	  "Handshakes refused for the client's certificate, or for want of one.")                  \
+	X(OVERLOAD_IDLE_CLOSED, "agent_overload_idle_closed", "Idle connections given up.")        \
+	X(OVERLOAD_PAUSES, "agent_overload_accept_pauses", "Pauses of a listener, overloaded.")    \
+	X(OVERLOAD_SHED, "agent_overload_shed", "Requests answered 503 for want of capacity.")
 
 enum metric_counter {
 #define METRIC_ENUM(id, name, help) METRIC_##id,

@@ -117,6 +117,31 @@ static const struct conf_row agent_rows[] = {
 	  .def = "30s",
 	  .max = 86400000,
 	  .help = "How long open connections may take to end after that." },
+	{ .name = "worker_connections",
+	  AGENT(worker_connections),
+	  .type = &conf_type_number,
+	  .tier = CONF_TIER_DATA,
+	  .def = "0",
+	  .max = 10000000,
+	  .help = "How many connections of clients a worker has; 0: as many as it has descriptors, "
+		  "1000 less. At 90 % the longest idle are closed, at 95 % none is accepted." },
+	{ .name = "worker_memory",
+	  AGENT(worker_memory),
+	  .type = &conf_type_size,
+	  .tier = CONF_TIER_DATA,
+	  .def = "1GiB",
+	  .help = "How much memory a worker's connections and requests may take; 0: any. At 90 % "
+		  "the longest idle connections are closed, at 95 % none is accepted, at 100 % "
+		  "requests are answered 503." },
+	{ .name = "worker_lag",
+	  AGENT(worker_lag_ms),
+	  .type = &conf_type_duration,
+	  .tier = CONF_TIER_DATA,
+	  .def = "2s",
+	  .max = 3600000,
+	  .help = "How long a worker may take for what there is to do at a time, twice in a row; "
+		  "0: any. From half of it on no connection is accepted, at all of it requests are "
+		  "answered 503." },
 };
 
 static void agent_derive(void *item, const struct conf_node *node)

@@ -177,6 +177,9 @@ struct conf_agent {
 	bool access_log;
 	uint64_t drain_delay_ms;
 	uint64_t drain_timeout_ms;
+	uint32_t worker_connections; /* 0: as many as there are descriptors */
+	uint64_t worker_memory;	     /* bytes; 0: not limited */
+	uint64_t worker_lag_ms;	     /* 0: not limited */
 	struct conf_place user_place, worker_user_place, control_group_place, bpffs_dir_place;
 };
 

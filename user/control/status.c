@@ -11,6 +11,7 @@
 #include "conf/conf_warn.h"
 #include "dataplane/guard_map.h"
 #include "dataplane/vip_map.h"
+#include "gateway/overload.h"
 #include "request.h"
 #include "status.h"
 #include "status_drain.h"
@@ -129,12 +130,14 @@ static json_t *status_workers(const struct supervisor *s)
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < n; i++)
-		json_array_append_new(
-			list,
-			json_pack("{s:i,s:i,s:I,s:i,s:i,s:b}", "slot", (int)workers[i].slot, "pid",
-				  (int)workers[i].pid, "revision", (json_int_t)workers[i].revision,
-				  "connections", (int)workers[i].connections, "restarts",
-				  (int)workers[i].restarts, "leaving", workers[i].leaving));
+		json_array_append_new(list,
+				      json_pack("{s:i,s:i,s:I,s:i,s:i,s:s,s:b}", "slot",
+						(int)workers[i].slot, "pid", (int)workers[i].pid,
+						"revision", (json_int_t)workers[i].revision,
+						"connections", (int)workers[i].connections,
+						"restarts", (int)workers[i].restarts, "overload",
+						overload_name(workers[i].overload), "leaving",
+						workers[i].leaving));
 	return list;
 }
 

@@ -497,6 +497,35 @@ static void abort_all(struct conn *c)
 	conn_h2_abort(c, TERMINATION_SHUTDOWN);
 }
 
+/* Its timer runs since it is idle. */
+static bool is_idle_for(const struct conn *c, uint64_t ms)
+{
+	const uint64_t now_ms = loop_now_ns(c->gateway->env.loop) / NS_PER_MS;
+	const uint64_t left = c->timer.due_ms > now_ms ? c->timer.due_ms - now_ms : 0;
+
+	const bool idle = c->state == CONN_IDLE ||
+			  (c->state == CONN_H2 && c->h2->wait == CONN_H2_IDLE);
+
+	return idle && timer_running(&c->timer) && !buf_len(&c->stream.in) &&
+	       !buf_len(&c->stream.out) && left + ms <= c->listener->conf.idle_timeout_ms;
+}
+
+uint32_t conn_close_idle_longer(struct gateway *g, uint32_t halved)
+{
+	uint32_t n = 0;
+
+	for (struct conn *c = g->conns; c; c = c->next) {
+		if (!is_idle_for(c, c->listener->conf.idle_timeout_ms >> halved))
+			continue;
+		if (c->state == CONN_H2)
+			conn_h2_drain(c);
+		else
+			conn_finish(c);
+		n++;
+	}
+	return n;
+}
+
 uint32_t conn_cut_all(struct gateway *g)
 {
 	uint32_t n = 0;

@@ -100,6 +100,8 @@ void conn_announce(const struct conn *c, struct proxy_header *ret);
 
 /* Close connections between two requests; of this listener, NULL: all. */
 void conn_close_idle(struct gateway *g, const struct listener *l);
+/* Close those that have been idle for longer than their time, halved so often; how many. */
+uint32_t conn_close_idle_longer(struct gateway *g, uint32_t halved);
 /* Close all, whatever they are in the midst of; how many were not closing yet. */
 uint32_t conn_cut_all(struct gateway *g);
 /* Close and free at once; outside of all handlers. */

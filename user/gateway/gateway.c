@@ -88,6 +88,7 @@ int gateway_new(const struct gateway_env *env, struct gateway **ret)
 	buf_init(&g->scratch, GATEWAY_HEAD_MAX);
 	buf_init(&g->line, LINE_MAX_BYTES);
 	presence_init(&g->presence, env->presence);
+	overload_start(g);
 	seed_ids(g);
 	err = upstream_new(env->loop, &g->upstream);
 	if (!err)
@@ -95,6 +96,7 @@ int gateway_new(const struct gateway_env *env, struct gateway **ret)
 	if (err) {
 		if (g->upstream)
 			upstream_free(g->upstream);
+		overload_stop(g);
 		free(g);
 		return err;
 	}
@@ -111,6 +113,7 @@ void gateway_free(struct gateway *g)
 	timer_stop(&g->presence_timer);
 	timer_stop(&g->drain_timer);
 	timer_stop(&g->retire_timer);
+	overload_stop(g);
 	conn_free_all(g);
 	loop_undefer(&g->drained);
 	loop_undefer(&g->reap);
@@ -205,4 +208,9 @@ void gateway_retire(struct gateway *g, void (*on_drained_fn)(void *ctx), void *c
 uint32_t gateway_connections(const struct gateway *g)
 {
 	return g->n_conns;
+}
+
+uint32_t gateway_overload(const struct gateway *g)
+{
+	return g->overload.level;
 }

@@ -35,6 +35,9 @@ struct gateway_env {
 	void (*on_refusal)(const struct gateway_refusal *r, void *ctx);
 	/* A connection was accepted: the socket's peer, not masked. NULL: nobody asks. */
 	void (*on_peer)(const struct addr *peer, void *ctx);
+	uint64_t descriptors; /* that the process may have; 0: not known */
+	/* Bytes that the process has taken from the heap. NULL: malloc(3) is asked. */
+	uint64_t (*memory_bytes)(void *ctx);
 	void *ctx;
 };
 
@@ -91,3 +94,5 @@ void gateway_drain(struct gateway *g, void (*on_drained)(void *ctx), void *ctx);
  */
 void gateway_retire(struct gateway *g, void (*on_drained)(void *ctx), void *ctx);
 uint32_t gateway_connections(const struct gateway *g);
+/* What it gives up now to do the rest: an enum overload_level. */
+uint32_t gateway_overload(const struct gateway *g);

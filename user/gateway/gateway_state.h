@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "gateway.h"
 #include "http/message.h"
+#include "overload.h"
 #include "presence.h"
 #include "upstream/pool.h"
 
@@ -39,6 +40,7 @@ struct gateway {
 	uint32_t drain_conns; /* open when the drain began */
 	uint32_t drain_cut;   /* of those, closed because drain_timeout was over */
 	struct timer drain_timer, retire_timer;
+	struct overload overload;
 	void (*on_drained)(void *ctx);
 	void *drained_ctx;
 	struct deferred drained;

@@ -91,6 +91,18 @@ static bool take_fault(struct listener_socket *s, int err)
 	return true;
 }
 
+/* What comes waits in the queue of the socket, until it is full, and is not answered then. */
+static bool is_overloaded(struct listener_socket *s)
+{
+	struct gateway *g = s->listener->gateway;
+
+	if (g->overload.level < OVERLOAD_ACCEPT)
+		return false;
+	metric_add(METRIC_OVERLOAD_PAUSES, 1);
+	timer_start(g->env.loop, &s->pause, OVERLOAD_TICK_MS);
+	return true;
+}
+
 static void accept_some(struct listener_socket *s)
 {
 	const struct gateway_env *env = &s->listener->gateway->env;
@@ -98,6 +110,8 @@ static void accept_some(struct listener_socket *s)
 	uint16_t port;
 	int fd = 0, accepted = 0;
 
+	if (is_overloaded(s))
+		return;
 	for (int i = 0; i < ACCEPT_PER_TURN; i++) {
 		fd = sock_accept(s->watch.fd, &peer, &port);
 		if (fd == -EAGAIN)

@@ -169,6 +169,11 @@ static bool serve(struct exchange *x, const struct http_head *h)
 
 	if (!check_head(x, h))
 		return false;
+	if (g->overload.level == OVERLOAD_SHED) {
+		metric_add(METRIC_OVERLOAD_SHED, 1);
+		exchange_fail(x, TERMINATION_OVERLOAD, 0, NULL);
+		return false;
+	}
 	if (asks_server(h)) {
 		respond_options(x);
 		return false;

@@ -68,6 +68,8 @@ static int write_reasons(const struct problem *p, struct buf *out)
 		err = h1_write_field(out, F("WWW-Authenticate"), F("ApiKey realm=\"sluice\""));
 	if (!err && p->status == 405)
 		err = write_allow(out);
+	if (!err && p->end == TERMINATION_OVERLOAD)
+		err = h1_write_field_u64(out, F("Retry-After"), 1);
 	if (!err && p->status == 429)
 		err = h1_write_field_u64(out, F("Retry-After"), p->refusal->retry_after_s);
 	return err;

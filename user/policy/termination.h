@@ -60,7 +60,9 @@
 	X(UPSTREAM_CERTIFICATE, "upstream_certificate", 502, "tls_certificate_error",              \
 	  "The endpoint's certificate cannot be trusted.")                                         \
 	X(DEADLINE, "deadline", 504, "http_response_timeout",                                      \
-	  "The request was not answered within the time of its route.")
+	  "The request was not answered within the time of its route.")                            \
+	X(OVERLOAD, "overload", 503, "proxy_internal_error",                                       \
+	  "The gateway has more requests than it can serve.")
 
 enum termination {
 #define TERMINATION_ENUM(id, code, status, proxy_error, detail) TERMINATION_##id,
