@@ -246,11 +246,11 @@ static int add_threads(scmp_filter_ctx ctx)
 static int add_successor(scmp_filter_ctx ctx)
 {
 	int ret = seccomp_rule_add(ctx, SCMP_ACT_KILL_PROCESS, SCMP_SYS(execveat), 1,
-				   SCMP_A0(SCMP_CMP_NE, SANDBOX_EXEC_FD));
+				   SCMP_A0(SCMP_CMP_NE, SANDBOX_EXEC_FD, 0));
 
 	return ret ? ret
 		   : seccomp_rule_add(ctx, SCMP_ACT_KILL_PROCESS, SCMP_SYS(execveat), 1,
-				      SCMP_A4(SCMP_CMP_NE, AT_EMPTY_PATH));
+				      SCMP_A4(SCMP_CMP_NE, AT_EMPTY_PATH, 0));
 }
 
 static int add_role(scmp_filter_ctx ctx, enum sandbox_role role)

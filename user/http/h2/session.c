@@ -20,6 +20,8 @@ int h2_session_detect(const char *data, size_t len)
 
 static void glitch(struct h2_session *s, uint32_t n)
 {
+	if (s->ended)
+		return; /* what was on its way is read past */
 	h2_glitch_note(&s->glitch, n, s->now_ns);
 	s->events->on_glitch(n, s->ctx);
 	if (h2_glitch_over(&s->glitch))
@@ -139,8 +141,6 @@ static bool is_odd(struct h2_session *s, const nghttp2_frame *frame)
 		       frame->hd.length <= frame->data.padlen;
 	case NGHTTP2_WINDOW_UPDATE:
 		return frame->window_update.window_size_increment < TINY_WINDOW_UPDATE;
-	case NGHTTP2_PRIORITY:
-		return true;
 	default:
 		return false;
 	}
@@ -163,10 +163,11 @@ static int on_frame(nghttp2_session *ng, const nghttp2_frame *frame, void *ctx)
 	return 0;
 }
 
+/* Those that on_frame never sees, for they are parts of others, or are read past. */
 static int on_begin_frame(nghttp2_session *ng, const nghttp2_frame_hd *hd, void *ctx)
 {
 	(void)ng;
-	if (hd->type == NGHTTP2_CONTINUATION)
+	if (hd->type == NGHTTP2_CONTINUATION || hd->type == NGHTTP2_PRIORITY)
 		glitch(ctx, 1);
 	return 0;
 }
@@ -361,6 +362,23 @@ void h2_session_free(struct h2_session *s)
 	free(s);
 }
 
+/* Bad frames are answered by nghttp2 itself, with GOAWAY; this is what it has no answer to. */
+static void give_up(struct h2_session *s, ssize_t err)
+{
+	switch (err) {
+	case NGHTTP2_ERR_FLOODED:
+	case NGHTTP2_ERR_TOO_MANY_CONTINUATIONS:
+		glitch(s, H2_GLITCHES_MAX + 1);
+		break;
+	case NGHTTP2_ERR_BAD_CLIENT_MAGIC:
+		h2_session_end(s, NGHTTP2_PROTOCOL_ERROR);
+		break;
+	default:
+		h2_session_end(s, NGHTTP2_INTERNAL_ERROR);
+		break;
+	}
+}
+
 int h2_session_recv(struct h2_session *s, const void *data, size_t len, uint64_t now_ns)
 {
 	ssize_t n;
@@ -369,12 +387,8 @@ int h2_session_recv(struct h2_session *s, const void *data, size_t len, uint64_t
 		return -EPROTO;
 	s->now_ns = now_ns;
 	n = nghttp2_session_mem_recv(s->ng, data, len);
-	if (n < 0) {
-		/* bad frames are answered by nghttp2 with GOAWAY; this is a preface, or no memory */
-		h2_session_end(s, n == NGHTTP2_ERR_FLOODED	      ? NGHTTP2_ENHANCE_YOUR_CALM
-				  : n == NGHTTP2_ERR_BAD_CLIENT_MAGIC ? NGHTTP2_PROTOCOL_ERROR
-								      : NGHTTP2_INTERNAL_ERROR);
-	}
+	if (n < 0)
+		give_up(s, n);
 	return s->ended || !nghttp2_session_want_read(s->ng) ? -EPROTO : 0;
 }
 
