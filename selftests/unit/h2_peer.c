@@ -81,7 +81,8 @@ static ssize_t on_read(nghttp2_session *ng, int32_t id, uint8_t *at, size_t len,
 	a->data += n;
 	a->data_len -= n;
 	if (!a->data_len && a->data_end)
-		*flags = NGHTTP2_DATA_FLAG_EOF;
+		*flags = NGHTTP2_DATA_FLAG_EOF |
+			 (a->trailers ? NGHTTP2_DATA_FLAG_NO_END_STREAM : NGHTTP2_DATA_FLAG_NONE);
 	return (ssize_t)n;
 }
 

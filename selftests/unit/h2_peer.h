@@ -23,6 +23,7 @@ struct h2_answer {
 	const char *data;
 	size_t data_len;
 	bool data_end;
+	bool trailers; /* they end the stream, not the data */
 };
 
 struct h2_peer {

@@ -69,9 +69,9 @@ static void a_request_goes_on_as_http1(void **state)
 	assert_string_equal(head_field(head, "X-Forwarded-For"), "127.0.0.1");
 	assert_int_equal(head_count(head, "X-Forwarded-For"), 1);
 	assert_string_equal(head_field(head, "Via"), "2 sluice");
-	assert_null(head_field(head, "TE"));
+	assert_string_equal(head_field(head, "TE"), "trailers");
 	assert_null(head_field(head, "Transfer-Encoding"));
-	assert_null(head_field(head, "Connection"));
+	assert_string_equal(head_field(head, "Connection"), "TE");
 	peer_send(&s.e, "HTTP/1.1 200 OK\r\nX-Kind: Fine\r\nKeep-Alive: timeout=5\r\n"
 			"Connection: keep-alive\r\nContent-Length: 5\r\n\r\nhello");
 	a = h2_peer_answer(&s.c, id);
@@ -164,6 +164,54 @@ static void bodies_of_requests_are_framed_for_the_endpoint(void **state)
 	H2_WAIT(&s.c, a->closed);
 	assert_string_equal(a->text, "ok");
 	assert_int_equal(a->code, 0);
+	stop(&s);
+}
+
+/* What gRPC needs: fields behind the body, both ways. */
+static void trailers_pass_both_ways(void **state)
+{
+	static struct side s;
+	nghttp2_nv trailer = { (uint8_t *)"x-sum", (uint8_t *)"1", 5, 1, 0 };
+	struct h2_answer *a;
+	int32_t id;
+
+	(void)state;
+	start(&s, PLAIN);
+	id = h2_peer_submit(&s.c,
+			    (const char *const[]) { ":method", "POST", ":scheme", "http", ":path",
+						    "/a", ":authority", "h", "te", "trailers",
+						    NULL },
+			    false);
+	endpoint_head(&s);
+	h2_peer_data(&s.c, id, "hello", 5, false);
+	H2_WAIT(&s.c, (peer_receive(&s.e), s.e.len == 10));
+	peer_expect(&s.e, "5\r\nhello\r\n");
+	assert_int_equal(nghttp2_submit_trailer(s.c.ng, id, &trailer, 1), 0);
+	h2_peer_answer(&s.c, id)->trailers = true;
+	h2_peer_data(&s.c, id, "", 0, true);
+	H2_WAIT(&s.c, (peer_receive(&s.e), s.e.len == 15));
+	peer_expect(&s.e, "0\r\nx-sum: 1\r\n\r\n");
+	peer_send(&s.e, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n"
+			"0\r\nGrpc-Status: 0\r\nContent-Length: 9\r\n\r\n");
+	a = h2_peer_answer(&s.c, id);
+	H2_WAIT(&s.c, a->closed);
+	assert_int_equal(a->code, NGHTTP2_INTERNAL_ERROR); /* a length so late is refused */
+
+	id = h2_peer_submit(&s.c,
+			    (const char *const[]) { ":method", "GET", ":scheme", "http", ":path",
+						    "/a", ":authority", "h", "te", "trailers",
+						    NULL },
+			    true);
+	peer_close(&s.e);
+	s.e.fd = -1;
+	endpoint_head(&s);
+	peer_send(&s.e, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n"
+			"0\r\nGrpc-Status: 0\r\nDate: never\r\n\r\n");
+	a = h2_peer_answer(&s.c, id);
+	H2_WAIT(&s.c, a->closed);
+	assert_int_equal(a->code, 0);
+	assert_string_equal(a->text, "ok");
+	assert_string_equal(a->head, "grpc-status: 0\r\n"); /* the head's are before */
 	stop(&s);
 }
 
@@ -439,6 +487,7 @@ int main(void)
 		cmocka_unit_test(a_request_goes_on_as_http1),
 		cmocka_unit_test(responses_without_a_body_end_with_their_head),
 		cmocka_unit_test(bodies_of_requests_are_framed_for_the_endpoint),
+		cmocka_unit_test(trailers_pass_both_ways),
 		cmocka_unit_test(chunks_and_ends_by_close_are_data),
 		cmocka_unit_test(a_response_that_was_cut_off_is_a_reset),
 		cmocka_unit_test(a_reset_of_the_client_cancels_its_request_alone),

@@ -6,6 +6,7 @@
 #include "conn_h2.h"
 #include "exchange.h"
 #include "http/h2/session.h"
+#include "trailer.h"
 
 static struct h2_stream *stream_of(const struct exchange *x)
 {
@@ -36,10 +37,14 @@ static int h2_data(struct exchange *x, struct str data)
 	return err;
 }
 
-/* DATA frames need no more: `done` ends the stream. */
+/* DATA frames need no more, for `done` ends the stream; trailers go before that. */
 static int h2_end(struct exchange *x)
 {
-	(void)x;
+	struct buf *lines = &x->gateway->scratch;
+
+	buf_consume(lines, buf_len(lines));
+	if (trailer_write_response(x, lines) == 0 && buf_len(lines))
+		h2_stream_trailers(stream_of(x), buf_str(lines)); /* no memory: none are owed */
 	return 0;
 }
 

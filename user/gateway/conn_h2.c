@@ -23,8 +23,14 @@ static void on_request(struct h2_stream *s, const struct http_head *head,
 
 static void on_data(struct h2_stream *s, void *ctx)
 {
+	struct exchange *x = s->owner;
+
 	(void)ctx;
-	exchange_client_readable(s->owner);
+	if (s->in_ended && buf_len(&s->in_trailers)) {
+		buf_add_str(&x->request_trailers, buf_str(&s->in_trailers)); /* of one size */
+		buf_clear(&s->in_trailers);
+	}
+	exchange_client_readable(x);
 }
 
 static void on_writable(struct h2_stream *s, void *ctx)

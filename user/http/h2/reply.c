@@ -62,29 +62,55 @@ static int line(char *p, size_t len, nghttp2_nv *ret)
 	return 1;
 }
 
-int h2_reply_fields(struct buf *text, nghttp2_nv ret[H2_REPLY_FIELDS_MAX], size_t *head_len)
+/* Lines from at to an empty one (*end: behind it), or to the end of text (*end: NULL), behind n fields. */
+static int lines(struct str text, int n, nghttp2_nv ret[H2_REPLY_FIELDS_MAX], const char **end)
 {
-	static char status_name[] = ":status";
-	char *at = buf_head(text), *end = at + buf_len(text), *cr;
-	int n = 0, used;
+	char *at = (char *)text.ptr, *stop = at + text.len;
 
-	if (buf_len(text) < STATUS_AT + STATUS_LEN)
-		return -EINVAL;
-	ret[n++] = field(status_name, sizeof(status_name) - 1, at + STATUS_AT, STATUS_LEN);
-	for (bool first = true;; first = false) {
-		cr = memchr(at, '\r', (size_t)(end - at));
-		if (!cr || end - cr < 2)
+	*end = NULL;
+	while (at < stop) {
+		char *cr = memchr(at, '\r', (size_t)(stop - at));
+		int used;
+
+		if (!cr || stop - cr < 2)
 			return -EINVAL;
+		*end = cr + 2;
 		if (cr == at)
-			break;
-		used = first ? 0 : line(at, (size_t)(cr - at), &ret[n]);
+			return n;
+		used = line(at, (size_t)(cr - at), &ret[n]);
 		if (used < 0)
 			return used;
 		n += used;
 		if (n == H2_REPLY_FIELDS_MAX)
 			return -EINVAL;
 		at = cr + 2;
+		*end = NULL;
 	}
-	*head_len = (size_t)(cr + 2 - buf_head(text));
+	return n;
+}
+
+int h2_reply_lines(struct buf *text, nghttp2_nv ret[H2_REPLY_FIELDS_MAX])
+{
+	const char *end;
+	int n = lines(buf_str(text), 0, ret, &end);
+
+	return n >= 0 && end ? -EINVAL : n; /* an empty line would be a head's */
+}
+
+int h2_reply_fields(struct buf *text, nghttp2_nv ret[H2_REPLY_FIELDS_MAX], size_t *head_len)
+{
+	static char status_name[] = ":status";
+	char *at = buf_head(text);
+	char *lf = at ? memchr(at, '\n', buf_len(text)) : NULL;
+	const char *end;
+	int n;
+
+	if (!lf || lf - at < STATUS_AT + STATUS_LEN)
+		return -EINVAL;
+	ret[0] = field(status_name, sizeof(status_name) - 1, at + STATUS_AT, STATUS_LEN);
+	n = lines((struct str) { lf + 1, buf_len(text) - (size_t)(lf + 1 - at) }, 1, ret, &end);
+	if (n < 0 || !end)
+		return -EINVAL;
+	*head_len = (size_t)(end - at);
 	return n;
 }

@@ -14,3 +14,5 @@
  * point into text. Returns their number and *head_len, the bytes of the head, or -EINVAL.
  */
 int h2_reply_fields(struct buf *text, nghttp2_nv ret[H2_REPLY_FIELDS_MAX], size_t *head_len);
+/* The same of field lines alone, as trailers are. */
+int h2_reply_lines(struct buf *text, nghttp2_nv ret[H2_REPLY_FIELDS_MAX]);

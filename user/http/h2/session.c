@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "session.h"
 
+#include "../h1/write.h"
+
 #include <errno.h>
 #include <nghttp2/nghttp2.h>
 #include <stdlib.h>
@@ -48,9 +50,8 @@ static int on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame, voi
 	h2_head_clear(&s->head); /* of one that was refused half-way */
 	s->in_head = true;
 	s->heading = NULL;
-	s->trailer_bytes = 0;
 	if (frame->headers.cat != NGHTTP2_HCAT_REQUEST)
-		return 0; /* trailers: checked by nghttp2, and dropped */
+		return 0; /* trailers */
 	s->heading = h2_stream_new(s, frame->hd.stream_id);
 	if (!s->heading)
 		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
@@ -66,21 +67,28 @@ static int too_much(struct h2_session *s)
 	return NGHTTP2_ERR_CALLBACK_FAILURE;
 }
 
+/* nghttp2 has seen to it that they are in order; more of them than HTTP/1.1 may have are refused. */
+static int take_trailer(struct h2_stream *stream, struct str name, struct str value)
+{
+	if (!stream || h1_write_field(&stream->in_trailers, name, value))
+		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+	return 0;
+}
+
 static int on_header(nghttp2_session *ng, const nghttp2_frame *frame, const uint8_t *name,
 		     size_t name_len, const uint8_t *value, size_t value_len, uint8_t flags,
 		     void *ctx)
 {
 	struct h2_session *s = ctx;
 
+	struct str n = { (const char *)name, name_len };
+	struct str v = { (const char *)value, value_len };
+
 	(void)ng;
-	(void)frame;
 	(void)flags;
-	if (!s->heading) {
-		s->trailer_bytes += name_len + value_len + 32;
-		return s->trailer_bytes > s->head.limits.max_head_bytes ? too_much(s) : 0;
-	}
-	if (h2_head_add(&s->head, (struct str) { (const char *)name, name_len },
-			(struct str) { (const char *)value, value_len }))
+	if (!s->heading)
+		return take_trailer(stream_of(s, frame->hd.stream_id), n, v);
+	if (h2_head_add(&s->head, n, v))
 		return too_much(s);
 	return 0;
 }

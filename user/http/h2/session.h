@@ -33,8 +33,10 @@ struct h2_stream {
 	struct h2_stream *next, **prev; /* of the session */
 	struct h2_stream *next_woken;
 	int32_t id;
-	struct buf in;	   /* of the body, not taken yet */
-	struct buf out;	   /* of the response's body, not sent yet */
+	struct buf in;		 /* of the body, not taken yet */
+	struct buf out;		 /* of the response's body, not sent yet */
+	struct buf in_trailers;	 /* lines of HTTP/1.1; whole when in_ended */
+	struct buf out_trailers; /* the same, to be sent behind `out` */
 	size_t unreturned; /* bytes of the window that are the peer's again once they are taken */
 	uint64_t sent_bytes;
 	bool in_ended;	/* the body is whole */
@@ -75,7 +77,6 @@ struct h2_session {
 	size_t out_bytes;	   /* in the buffers of all streams */
 	struct buf *to;		   /* during a send */
 	struct h2_glitch glitch;
-	size_t trailer_bytes;
 	uint32_t n_settings; /* the first belongs to the preface */
 	uint64_t now_ns;
 	bool ended; /* a last GOAWAY is queued or sent: nothing is read any more */
@@ -119,6 +120,8 @@ int h2_stream_head(struct h2_stream *s, struct buf *text, bool interim, bool las
 /* How much of n bytes may be written; 0: full is set. */
 size_t h2_stream_room(struct h2_stream *s, size_t n);
 int h2_stream_write(struct h2_stream *s, struct str data);
+/* Field lines of HTTP/1.1 that follow the body; before h2_stream_end. -ENOSPC. */
+int h2_stream_trailers(struct h2_stream *s, struct str lines);
 /* The response is whole. What is not read of the request never will be (RFC 9113 s8.1). */
 void h2_stream_end(struct h2_stream *s);
 void h2_stream_reset(struct h2_stream *s, uint32_t code);

@@ -18,6 +18,8 @@ struct h2_stream *h2_stream_new(struct h2_session *session, int32_t id)
 	s->id = id;
 	buf_init(&s->in, H2_STREAM_WINDOW);
 	buf_init(&s->out, H2_STREAM_OUT_MAX + (4U << 10)); /* and a problem's body, at once */
+	buf_init(&s->in_trailers, H1_TRAILERS_MAX);
+	buf_init(&s->out_trailers, H1_TRAILERS_MAX);
 	s->next = session->streams;
 	s->prev = &session->streams;
 	if (s->next)
@@ -50,6 +52,8 @@ void h2_stream_free(struct h2_stream *s)
 		s->session->heading = NULL;
 	buf_clear(&s->in);
 	buf_clear(&s->out);
+	buf_clear(&s->in_trailers);
+	buf_clear(&s->out_trailers);
 	free(s);
 }
 
@@ -84,6 +88,15 @@ void h2_stream_leave(struct h2_stream *s)
 		h2_stream_reset(s, NGHTTP2_INTERNAL_ERROR);
 }
 
+static void send_trailers(struct h2_stream *s)
+{
+	static nghttp2_nv nv[H2_REPLY_FIELDS_MAX]; /* scratch: nghttp2 copies */
+	int n = h2_reply_lines(&s->out_trailers, nv);
+
+	if (n > 0)
+		nghttp2_submit_trailer(s->session->ng, s->id, nv, (size_t)n);
+}
+
 /* nghttp2 asks for the next DATA frame; its payload is taken in h2_session's send_data. */
 static ssize_t on_read(nghttp2_session *ng, int32_t id, uint8_t *at, size_t len, uint32_t *flags,
 		       nghttp2_data_source *source, void *ctx)
@@ -101,8 +114,13 @@ static ssize_t on_read(nghttp2_session *ng, int32_t id, uint8_t *at, size_t len,
 	if (n > len)
 		n = len;
 	*flags = NGHTTP2_DATA_FLAG_NO_COPY;
-	if (s->out_ended && n == buf_len(&s->out))
-		*flags |= NGHTTP2_DATA_FLAG_EOF;
+	if (!s->out_ended || n != buf_len(&s->out))
+		return (ssize_t)n;
+	*flags |= NGHTTP2_DATA_FLAG_EOF;
+	if (buf_len(&s->out_trailers)) { /* they end the stream */
+		*flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
+		send_trailers(s);
+	}
 	return (ssize_t)n;
 }
 
@@ -172,6 +190,11 @@ int h2_stream_write(struct h2_stream *s, struct str data)
 		s->full = true;
 	go_on(s);
 	return 0;
+}
+
+int h2_stream_trailers(struct h2_stream *s, struct str lines)
+{
+	return buf_add_str(&s->out_trailers, lines);
 }
 
 void h2_stream_end(struct h2_stream *s)
