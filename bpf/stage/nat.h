@@ -108,13 +108,14 @@ static __always_inline enum stage_result stage_nat_back(struct pkt *p)
 	if (!state || !*(volatile __u32 *)&state->is_on)
 		return STAGE_NEXT;
 	ref = bpf_map_lookup_elem(&nat_tuple, &p->flow);
-	if (!ref)
-		return STAGE_NEXT;
-	if (!ref->is_back) {
+	if (!ref) {
+		at = nat_old_get() ? nat_find_old(&p->facts) : 0;
+	} else if (!ref->is_back) {
 		nat_see(&p->facts, ref);
 		return STAGE_NEXT;
+	} else {
+		at = nat_find_back(&p->facts, ref->slot, ref->life);
 	}
-	at = nat_find_back(&p->facts, ref->slot, ref->life);
 	if (at <= 0)
 		return STAGE_NEXT;
 	/* From here, for 6.1 counts the frames of all that one calls the other. */

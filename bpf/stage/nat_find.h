@@ -41,6 +41,20 @@ __noinline int nat_find_back(struct pkt_facts *p, __u32 slot, __u32 life)
 	return nat_flow_at(p, &ref);
 }
 
+/* An answer's, among tuples that are being moved. */
+__noinline int nat_find_old(struct pkt_facts *p)
+{
+	struct flow_key key;
+	struct nat_ref *ref;
+	void *old = nat_old_get();
+
+	if (!p || !old) /* p never; a global function's argument may be, for the verifier */
+		return 0;
+	key = p->flow;
+	ref = bpf_map_lookup_elem(old, &key);
+	return ref && ref->is_back ? nat_flow_at(p, ref) : 0;
+}
+
 /* Of a client's packet. */
 __noinline int nat_lookup(struct pkt_facts *p)
 {
@@ -50,7 +64,7 @@ __noinline int nat_lookup(struct pkt_facts *p)
 	if (!p) /* never; a global function's argument may be, for the verifier */
 		return 0;
 	key = p->flow;
-	ref = bpf_map_lookup_elem(&nat_tuple, &key);
+	ref = nat_ref_get(&key);
 	return ref && !ref->is_back ? nat_flow_at(p, ref) : 0;
 }
 

@@ -71,6 +71,30 @@ static __always_inline void nat_clear_way(const struct flow_key *key, __u64 now)
 		nat_free(f);
 }
 
+/*
+ * Are the answers that a new flow chose those of a flow whose tuples are still to be moved? One that is
+ * over makes room.
+ */
+__noinline int nat_is_old(__u32 slot, __u64 now)
+{
+	struct nat_flow *f = bpf_map_lookup_elem(&nat_flow, &slot);
+	struct nat_ref *ref;
+	void *old = nat_old_get();
+	__u32 at;
+
+	ref = f && old ? bpf_map_lookup_elem(old, &f->answer) : NULL;
+	if (!ref)
+		return 0;
+	at = ref->slot;
+	f = bpf_map_lookup_elem(&nat_flow, &at);
+	if (!f || nat_life_get(f) != ref->life || nat_phase_get(f) == NAT_FREE)
+		return 0;
+	if (nat_phase_get(f) == NAT_BUSY || !nat_take(f, at, now))
+		return 1;
+	nat_free(f);
+	return 0;
+}
+
 /* Claim a tuple for the flow's answers: 0, or why not. */
 __noinline int nat_claim_answer(__u32 slot, __u64 now)
 {
@@ -91,6 +115,9 @@ __noinline int nat_claim_answer(__u32 slot, __u64 now)
 	for (i = 0; i < NAT_PORT_PROBES; i++) {
 		if (n)
 			nat_choose(f, vip, n, start + i);
+		err = -17;
+		if (nat_old_get() && nat_is_old(slot, now))
+			continue;
 		/* Of its 64 bits kernels before 6.4 set the lower 32. */
 		err = (int)bpf_map_update_elem(&nat_tuple, &f->answer, &ref, BPF_NOEXIST);
 		if (err != -17) /* EEXIST */

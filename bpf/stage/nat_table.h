@@ -46,6 +46,22 @@ struct {
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } nat_tuple SEC(".maps");
 
+/* While they are moved to a map of another size: the one of before. Slots of flows are the same. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+	__array(
+		values, struct {
+			__uint(type, BPF_MAP_TYPE_HASH);
+			__uint(max_entries, 1);
+			__uint(key_size,
+			       sizeof(struct flow_key)); /* clang 14 loses types in here */
+			__uint(value_size, sizeof(struct nat_ref));
+		});
+} nat_tuple_old SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 64);
@@ -67,6 +83,26 @@ static __always_inline struct nat_state *nat_state_get(void)
 	__u32 zero = 0;
 
 	return bpf_map_lookup_elem(&nat_state, &zero);
+}
+
+/* Of tuples that are being moved; NULL: none is, or they have been. */
+static __always_inline void *nat_old_get(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&nat_tuple_old, &zero);
+}
+
+/* What a tuple refers to, which need not live any more; NULL: nothing. */
+static __always_inline struct nat_ref *nat_ref_get(const struct flow_key *key)
+{
+	struct nat_ref *ref = bpf_map_lookup_elem(&nat_tuple, key);
+	void *old;
+
+	if (ref)
+		return ref;
+	old = nat_old_get();
+	return old ? bpf_map_lookup_elem(old, key) : NULL;
 }
 
 static __always_inline __u32 nat_phase_get(const struct nat_flow *f)

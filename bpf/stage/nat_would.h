@@ -55,7 +55,7 @@ static __always_inline struct nat_flow *nat_would_at(__u32 slot)
 static __always_inline __u32 nat_would_end(const struct pkt_facts *p)
 {
 	struct flow_key key = p->flow;
-	const struct nat_ref *ref = bpf_map_lookup_elem(&nat_tuple, &key);
+	const struct nat_ref *ref = nat_ref_get(&key);
 
 	return ref && nat_flow_of(ref) ? ref->slot + 1 : 0;
 }

@@ -26,6 +26,22 @@ struct {
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } vip_flow SEC(".maps");
 
+/* While they are moved to a map of another size: the one of before. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+	__array(
+		values, struct {
+			__uint(type, BPF_MAP_TYPE_HASH);
+			__uint(max_entries, 1);
+			__uint(key_size,
+			       sizeof(struct flow_key)); /* clang 14 loses types in here */
+			__uint(value_size, sizeof(struct vip_flow));
+		});
+} vip_flow_old SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 64);
@@ -126,11 +142,24 @@ static __always_inline bool vip_flow_note(struct pkt_facts *p, __u32 id, const s
 	return true;
 }
 
+/* The note about a flow; NULL: there is none. */
+static __always_inline struct vip_flow *vip_flow_get(const struct flow_key *key)
+{
+	struct vip_flow *f = bpf_map_lookup_elem(&vip_flow, key);
+	__u32 zero = 0;
+	void *old;
+
+	if (f)
+		return f;
+	old = bpf_map_lookup_elem(&vip_flow_old, &zero);
+	return old ? bpf_map_lookup_elem(old, key) : NULL;
+}
+
 /* Follow the note about the packet's flow. False: there is none that holds; *stale: but one that does not. */
 static __always_inline bool vip_flow_follow(struct pkt_facts *p, __u64 now, bool *stale)
 {
 	struct flow_key key = p->flow;
-	struct vip_flow *f = bpf_map_lookup_elem(&vip_flow, &key);
+	struct vip_flow *f = vip_flow_get(&key);
 	const struct backend *b;
 
 	*stale = f != NULL;

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <bpf/bpf.h>
 #include <cmocka.h>
@@ -215,4 +216,24 @@ bool nat_lab_sums_up(const struct packet *p, bool v6, uint8_t proto)
 void nat_lab_check_sums(const struct packet *p, bool v6, uint8_t proto)
 {
 	assert_true(nat_lab_sums_up(p, v6, proto));
+}
+
+void nat_lab_make_tuples_old(struct plane *p)
+{
+	const int from = plane_map(p, "nat_tuple");
+	int old = bpf_map_create(BPF_MAP_TYPE_HASH, "nat_tuple", sizeof(struct flow_key),
+				 sizeof(struct nat_ref), 2 * NAT_LAB_FLOWS, NULL);
+	uint32_t zero = 0;
+	struct flow_key key;
+	struct nat_ref ref;
+
+	assert_true(old >= 0);
+	while (bpf_map_get_next_key(from, NULL, &key) == 0) {
+		assert_int_equal(bpf_map_lookup_elem(from, &key, &ref), 0);
+		assert_int_equal(bpf_map_update_elem(old, &key, &ref, BPF_ANY), 0);
+		assert_int_equal(bpf_map_delete_elem(from, &key), 0);
+	}
+	assert_int_equal(bpf_map_update_elem(plane_map(p, "nat_tuple_old"), &zero, &old, BPF_ANY),
+			 0);
+	close(old);
 }

@@ -46,3 +46,6 @@ void nat_lab_text(const struct addr *a, char ret[64]);
 void nat_lab_fill_sums(struct packet *p, bool v6, uint8_t proto);
 bool nat_lab_sums_up(const struct packet *p, bool v6, uint8_t proto);
 void nat_lab_check_sums(const struct packet *p, bool v6, uint8_t proto);
+
+/* As when max_nat_flows has been raised: slots are the same, tuples are still to be moved. */
+void nat_lab_make_tuples_old(struct plane *p);

@@ -17,6 +17,7 @@
 #include "dataplane/limit_map.h"
 #include "dataplane/pin.h"
 #include "dataplane/nat_map.h"
+#include "dataplane/nat_resize.h"
 #include "own_cgroup.h"
 
 #define CLIENT "127.0.0.1"
@@ -253,14 +254,14 @@ static void flows_without_room_are_no_connections(void **state)
 	give(&own, "nat_flow", BPF_MAP_TYPE_ARRAY, 4, sizeof(struct nat_flow), ROOM);
 	flows = &own.maps[own.n_maps - 1];
 	flows->old_fd = own.maps[own.n_maps - 2].fd;
-	assert_int_equal(nat_map_copy(&own, flows, &old), 0);
+	assert_int_equal(nat_resize_copy(&own, flows, &old), 0);
 	assert_int_equal(table->word[0] & LIMIT_CONCURRENT_COUNT, 2);
 	assert_int_equal(table->word[1] & LIMIT_CONCURRENT_COUNT, 2);
 	assert_int_equal(table->word[2] & LIMIT_CONCURRENT_COUNT, 1);
 	assert_int_equal(table->word[3] & LIMIT_CONCURRENT_COUNT, 2);
 	/* Once more, for the last that there is: its word is free, and stays so. */
 	for (int i = 0; i < 2; i++) {
-		assert_int_equal(nat_map_copy(&own, flows, &old), 0);
+		assert_int_equal(nat_resize_copy(&own, flows, &old), 0);
 		assert_int_equal(table->word[2], 0);
 	}
 	flows->old_fd = -1;

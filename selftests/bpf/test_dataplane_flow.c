@@ -3,6 +3,7 @@
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/addr.h"
@@ -16,8 +17,10 @@
 #include "sluice/abi/vip_flow.h"
 #include "vip_lab.h"
 
-#define MANY 131072 /* more than a part has time for */
-#define GONE 4096
+#define MANY	    131072 /* more than a part has time for */
+#define GONE	    4096
+#define VERY_MANY   (1U << 20) /* with SLUICE_LONG */
+#define TURN_MAX_MS 200	       /* of the loop, while they are moved: others wait for so long */
 
 static void apply_weights(struct vip_lab *w, uint32_t first, uint32_t second)
 {
@@ -159,7 +162,7 @@ static bool has_before(struct vip_lab *w)
 
 static void a_ring_of_another_size_moves_no_flow(void **state)
 {
-	static const uint32_t sizes[] = { 1021, 61, 251 };
+	static const uint32_t sizes[] = { 1021, 61 };
 	struct vip_lab *w = *state;
 	struct vip_arrivals a = begin(w);
 	uint64_t noted;
@@ -284,7 +287,7 @@ static void note(struct map_batch *b, uint32_t i, const struct vip_flow *f)
 	assert_int_equal(map_batch_put(b, &key, f), 0);
 }
 
-static void note_many(struct vip_lab *w)
+static void note_many(struct vip_lab *w, uint32_t n)
 {
 	const uint32_t id = vip_lab_state(w, 0).id;
 	struct vip_flow f = { .backend = id,
@@ -296,10 +299,10 @@ static void note_many(struct vip_lab *w)
 	assert_int_equal(map_batch_open(&b, pinned_map_fd(w->dp, "vip_flow"),
 					sizeof(struct flow_key), sizeof(f)),
 			 0);
-	for (uint32_t i = 0; i < MANY; i++)
+	for (uint32_t i = 0; i < n; i++)
 		note(&b, i, &f);
 	f.generation++;
-	for (uint32_t i = MANY; i < MANY + GONE; i++)
+	for (uint32_t i = n; i < n + GONE; i++)
 		note(&b, i, &f);
 	assert_int_equal(map_batch_flush(&b), 0);
 	map_batch_clear(&b);
@@ -362,7 +365,7 @@ static void many_are_read_in_parts(void **state)
 	w->dp = lab_dataplane(w->lab, &w->conf_dp);
 	assert_int_equal(dataplane_attach(w->dp, &w->conf_dp), 0);
 	begin(w);
-	note_many(w);
+	note_many(w, MANY);
 	check_list(w);
 	/* A part of the sweep has not read all; at the end all are counted, and those of nobody gone. */
 	assert_int_equal(vip_sweep_start(w->dp->vip), 0);
@@ -383,6 +386,98 @@ static void many_are_read_in_parts(void **state)
 	assert_int_equal(flows(w).flows, MANY);
 }
 
+static uint32_t notes(struct vip_lab *w)
+{
+	uint32_t n = 0;
+
+	assert_int_equal(pinned_map_count(pinned_map_fd(w->dp, "vip_flow"), 0, &n), 0);
+	return n;
+}
+
+static bool is_moving(struct vip_lab *w)
+{
+	const int outer = pinned_map_fd(w->dp, "vip_flow_old");
+	uint32_t zero = 0, id;
+	const bool is = bpf_map_lookup_elem(outer, &zero, &id) == 0;
+
+	assert_int_equal(lab_has_pin(w->lab, "old_vip_flow"), is);
+	return is;
+}
+
+static bool says_moving(struct vip_lab *w)
+{
+	const char *lines[32];
+	size_t n = dataplane_warnings(w->dp, lines, 32);
+
+	for (size_t i = 0; i < n; i++) {
+		if (strstr(lines[i], "max_flows changed"))
+			return true;
+	}
+	return false;
+}
+
+/* The longest turn of the loop meanwhile. */
+static uint64_t move_all_ns(struct vip_lab *w)
+{
+	uint64_t longest = 0;
+
+	while (is_moving(w)) {
+		uint64_t began = clock_now_ns();
+
+		assert_int_equal(loop_turn(w->lab->loop, 0), 0);
+		began = clock_now_ns() - began;
+		longest = began > longest ? began : longest;
+	}
+	return longest;
+}
+
+/* All but the last of the window's notes are those that decide, wherever they are. */
+static void flows_follow_their_notes_while_these_are_moved(void **state)
+{
+	struct vip_lab *w = *state;
+	const uint32_t many = getenv("SLUICE_LONG") ? VERY_MANY : MANY;
+	struct vip_arrivals a = begin(w);
+	uint64_t longest_ns;
+
+	dataplane_close(w->dp);
+	w->conf_dp.max_flows = 2 * many;
+	w->dp = lab_dataplane(w->lab, &w->conf_dp);
+	assert_int_equal(dataplane_attach(w->dp, &w->conf_dp), 0);
+	vip_lab_apply(w);
+	lab_until(w->lab, vip_lab_all_in_ring, w);
+	move_all_ns(w); /* of none */
+	apply_weights(w, 1, 0);
+	lab_until(w->lab, vip_lab_second_is_out, w);
+	assert_same(w, &a);
+	window(w)->until_ns = 1;
+	lab_until(w->lab, is_over, w);
+	note_many(w, many);
+	assert_true(notes(w) > many);
+	/* In force at once; an agent that is killed meanwhile leaves the rest to the next. */
+	w->conf_dp.max_flows = 3 * many;
+	reload(w);
+	assert_true(is_moving(w) && says_moving(w));
+	assert_int_equal(notes(w), 0);
+	assert_same(w, &a);
+	assert_int_equal(notes(w), 0);
+	dataplane_close(w->dp);
+	w->conf_dp.max_flows = 2 * many; /* another size again: what is left is moved before */
+	w->dp = lab_dataplane(w->lab, &w->conf_dp);
+	assert_int_equal(dataplane_attach(w->dp, &w->conf_dp), 0);
+	assert_true(is_moving(w) && notes(w) == 0);
+	assert_same(w, &a);
+	vip_lab_apply(w);
+	assert_same(w, &a);
+	longest_ns = move_all_ns(w);
+	print_message("%u flows moved; the longest turn of the loop took %u ms\n", many,
+		      (unsigned int)(longest_ns / NS_PER_MS));
+	if (getenv("SLUICE_LONG"))
+		assert_true(longest_ns < TURN_MAX_MS * NS_PER_MS);
+	assert_false(says_moving(w));
+	assert_true(notes(w) > many);
+	assert_same(w, &a);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, vip_lab_open, vip_lab_close)
 
 int main(void)
@@ -391,6 +486,7 @@ int main(void)
 		TEST(changes_restarts_and_the_end_move_no_flow),
 		TEST(a_ring_of_another_size_moves_no_flow),
 		TEST(a_failure_moves_flows_and_so_does_no_drain),
+		TEST(flows_follow_their_notes_while_these_are_moved),
 		TEST(many_are_read_in_parts),
 		TEST(an_id_that_is_given_out_again_is_nobodys_of_before),
 	};

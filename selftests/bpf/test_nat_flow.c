@@ -10,17 +10,16 @@
 #include <bpf/bpf.h>
 #include <cmocka.h>
 
-#include "nat_lab.h"
+#include "nat_play.h"
 #include "plane_explain.h"
 #include "sluice/abi/limit.h"
 #include "sluice/abi/limit_concurrent.h"
 
-#define PORT 4000
+#define PORT NAT_PLAY_PORT
 
 struct life {
 	const char *sentence;
-	/* SAFR: the client's SYN, ACK, FIN, RST; saf: the backend's SYN-ACK, ACK, FIN; C, B: datagrams. */
-	const char *script;
+	const char *script; /* nat_play.h */
 	uint32_t lasts_s;
 };
 
@@ -40,66 +39,6 @@ static const struct life lives[] = {
 	{ "UDP whose client went on is established", "CBC", 120 },
 };
 
-/* A packet of the client's; out is as it leaves. */
-static enum plane_action client(struct plane *p, uint16_t port, uint8_t flags, struct packet *out)
-{
-	struct packet_spec spec = nat_lab_spec(false, flags ? PROTO_TCP : PROTO_UDP, port);
-	struct packet in;
-
-	spec.tcp_flags = flags;
-	nat_lab_build(&spec, &in);
-	return plane_run(p, &in, out);
-}
-
-/* The backend's answer to what it got. */
-static enum plane_action backend(struct plane *p, const struct packet *got, uint8_t flags)
-{
-	struct packet_spec spec = nat_lab_spec(false, flags ? PROTO_TCP : PROTO_UDP, PORT);
-	struct packet answer;
-
-	nat_lab_answer(got, &spec, &answer);
-	if (flags) {
-		answer.bytes[answer.l4 + 13] = flags;
-		nat_lab_fill_sums(&answer, false, PROTO_TCP);
-	}
-	return plane_run(p, &answer, NULL);
-}
-
-static uint8_t flags_of(char step)
-{
-	switch (step) {
-	case 'S':
-		return TCP_SYN_FLAG;
-	case 's':
-		return TCP_SYN_FLAG | TCP_ACK_FLAG;
-	case 'F':
-	case 'f':
-		return TCP_FIN_FLAG | TCP_ACK_FLAG;
-	case 'R':
-	case 'r':
-		return TCP_RST | TCP_ACK_FLAG;
-	case 'C':
-	case 'B':
-		return 0;
-	default:
-		return TCP_ACK_FLAG;
-	}
-}
-
-/* Play it; out is the first packet as the backend got it. */
-static void play(struct plane *p, uint16_t port, const char *script, struct packet *out)
-{
-	for (size_t i = 0; script[i]; i++) {
-		bool from_client = strchr("SAFRC", script[i]) != NULL;
-		uint8_t flags = flags_of(script[i]);
-		enum plane_action got = from_client ? client(p, port, flags, i ? NULL : out)
-						    : backend(p, out, flags);
-
-		if (got != nat_lab_sent(p))
-			fail_msg("%s: step %zu: %d", script, i, got);
-	}
-}
-
 static void test_life(struct plane *p, const void *row)
 {
 	const struct life *l = row;
@@ -107,12 +46,12 @@ static void test_life(struct plane *p, const void *row)
 	struct packet out;
 
 	nat_lab_open(p, false);
-	play(p, PORT, l->script, &out);
+	nat_play(p, PORT, l->script, &out);
 	*p->now_ns += (l->lasts_s - 1) * PLANE_SECOND;
-	assert_int_equal(backend(p, &out, flags), nat_lab_sent(p));
-	play(p, PORT + 1, l->script, &out);
+	assert_int_equal(nat_play_backend(p, &out, flags), nat_lab_sent(p));
+	nat_play(p, PORT + 1, l->script, &out);
 	*p->now_ns += l->lasts_s * PLANE_SECOND;
-	assert_int_equal(backend(p, &out, flags), PLANE_PASS);
+	assert_int_equal(nat_play_backend(p, &out, flags), PLANE_PASS);
 	assert_true(nat_lab_stats(p, false).ended >= 1);
 	assert_int_equal(nat_lab_stats(p, false).opened, 2);
 }
@@ -124,20 +63,20 @@ static void test_held(struct plane *p, const void *row)
 
 	(void)row;
 	nat_lab_open(p, false);
-	play(p, PORT, "SsAR", &out);
+	nat_play(p, PORT, "SsAR", &out);
 	for (int i = 0; i < 20; i++) {
 		*p->now_ns += 9 * PLANE_SECOND;
-		assert_int_equal(i & 1 ? client(p, PORT, TCP_ACK_FLAG, NULL)
-				       : backend(p, &out, TCP_ACK_FLAG),
+		assert_int_equal(i & 1 ? nat_play_client(p, PORT, TCP_ACK_FLAG, NULL)
+				       : nat_play_backend(p, &out, TCP_ACK_FLAG),
 				 nat_lab_sent(p));
 	}
 	assert_int_equal(nat_lab_stats(p, false).opened, 1);
 	/* Its client begins anew. */
-	assert_int_equal(client(p, PORT, TCP_SYN_FLAG, &out), nat_lab_sent(p));
+	assert_int_equal(nat_play_client(p, PORT, TCP_SYN_FLAG, &out), nat_lab_sent(p));
 	assert_int_equal(nat_lab_stats(p, false).opened, 2);
 	assert_int_equal(nat_lab_stats(p, false).ended, 1);
 	assert_int_equal(nat_lab_stats(p, false).expired, 0);
-	assert_int_equal(backend(p, &out, TCP_SYN_FLAG | TCP_ACK_FLAG), nat_lab_sent(p));
+	assert_int_equal(nat_play_backend(p, &out, TCP_SYN_FLAG | TCP_ACK_FLAG), nat_lab_sent(p));
 }
 
 /* SYNs of n sources; how many got through. */
@@ -146,7 +85,8 @@ static uint32_t flood(struct plane *p, uint32_t n)
 	uint32_t through = 0;
 
 	for (uint32_t i = 0; i < n; i++)
-		through += client(p, (uint16_t)(10000 + i), TCP_SYN_FLAG, NULL) == nat_lab_sent(p);
+		through += nat_play_client(p, (uint16_t)(10000 + i), TCP_SYN_FLAG, NULL) ==
+			   nat_lab_sent(p);
 	return through;
 }
 
@@ -158,23 +98,23 @@ static void test_flood(struct plane *p, const void *row)
 
 	(void)row;
 	nat_lab_open(p, false);
-	play(p, PORT, "SsA", &out);
+	nat_play(p, PORT, "SsA", &out);
 	assert_int_equal(flood(p, 500), NAT_LAB_YOUNG);
 	nat_lab_state(p, &state);
 	assert_int_equal(state.young, NAT_LAB_YOUNG);
 	assert_int_equal(nat_lab_stats(p, false).full, 500 - NAT_LAB_YOUNG);
 	assert_int_equal(plane_drops(p, DROP_NAT_FULL).packets, 500 - NAT_LAB_YOUNG);
-	assert_int_equal(client(p, PORT, TCP_ACK_FLAG, NULL), nat_lab_sent(p));
-	assert_int_equal(backend(p, &out, TCP_ACK_FLAG), nat_lab_sent(p));
+	assert_int_equal(nat_play_client(p, PORT, TCP_ACK_FLAG, NULL), nat_lab_sent(p));
+	assert_int_equal(nat_play_backend(p, &out, TCP_ACK_FLAG), nat_lab_sent(p));
 	/* Those are over; who stands looks at some slots with each packet that it is written by. */
 	for (int i = 0; i < 50; i++) {
 		*p->now_ns += 2 * PLANE_SECOND;
-		assert_int_equal(client(p, PORT, TCP_ACK_FLAG, NULL), nat_lab_sent(p));
+		assert_int_equal(nat_play_client(p, PORT, TCP_ACK_FLAG, NULL), nat_lab_sent(p));
 	}
 	nat_lab_state(p, &state);
 	assert_int_equal(state.young, 0);
 	assert_int_equal(nat_lab_stats(p, false).expired, NAT_LAB_YOUNG);
-	play(p, PORT + 1, "SsA", &out);
+	nat_play(p, PORT + 1, "SsA", &out);
 }
 
 /* A flood that is over leaves room, though there is no flow that looks at what it has left. */
@@ -188,15 +128,52 @@ static void test_flood_alone(struct plane *p, const void *row)
 	*p->now_ns += 60 * PLANE_SECOND;
 	/* Each that is refused looks at four slots: the half of them is over. */
 	for (uint16_t i = 0; i < NAT_LAB_FLOWS / 4; i++)
-		client(p, (uint16_t)(PORT + i), TCP_SYN_FLAG, NULL);
+		nat_play_client(p, (uint16_t)(PORT + i), TCP_SYN_FLAG, NULL);
 	nat_lab_state(p, &state);
 	assert_true(state.young < NAT_LAB_YOUNG);
-	assert_int_equal(client(p, PORT + 100, TCP_SYN_FLAG, NULL), nat_lab_sent(p));
+	assert_int_equal(nat_play_client(p, PORT + 100, TCP_SYN_FLAG, NULL), nat_lab_sent(p));
 }
 
 /* Two flows that answers could not tell apart: the second is refused, and leaves nothing behind. */
+static void test_old_tuples(struct plane *p, const void *row)
+{
+	struct packet out, other;
+	struct flow_key key;
+
+	(void)row;
+	nat_lab_open(p, false);
+	nat_play(p, PORT, "Ss", &out);
+	nat_play(p, PORT + 1, "SsA", &other);
+	nat_lab_make_tuples_old(p);
+	assert_int_equal(nat_play_client(p, PORT, TCP_ACK_FLAG, NULL), nat_lab_sent(p));
+	assert_int_equal(nat_play_backend(p, &out, TCP_ACK_FLAG), nat_lab_sent(p));
+	assert_int_equal(nat_play_backend(p, &other, TCP_ACK_FLAG), nat_lab_sent(p));
+	assert_int_equal(nat_lab_stats(p, false).opened, 2);
+	assert_int_not_equal(bpf_map_get_next_key(plane_map(p, "nat_tuple"), NULL, &key), 0);
+	/* One ends, and its client begins anew: what was left of it is nobody's. */
+	assert_int_equal(nat_play_client(p, PORT, TCP_RST | TCP_ACK_FLAG, NULL), nat_lab_sent(p));
+	nat_play(p, PORT, "SsA", &out);
+	assert_int_equal(nat_lab_stats(p, false).opened, 3);
+	assert_int_equal(nat_lab_stats(p, false).ended, 1);
+	assert_int_equal(nat_play_client(p, PORT, TCP_ACK_FLAG, NULL), nat_lab_sent(p));
+	/* One whose time is over is found by its answer, and gone. */
+	*p->now_ns += 7440 * PLANE_SECOND;
+	assert_int_equal(nat_play_backend(p, &other, TCP_ACK_FLAG), PLANE_PASS);
+	assert_int_equal(nat_lab_stats(p, false).ended, 2);
+}
+
+static const struct twin {
+	const char *sentence;
+	bool is_old;
+} twins[] = {
+	{ "flows that answers could not tell apart are refused", false },
+	{ "flows that answers could not tell apart from one that is to be moved are, too", true },
+};
+
 static void test_exhausted(struct plane *p, const void *row)
 {
+	const struct twin *twin = row;
+
 	struct vip_key key = { .addr = packet_addr("192.0.2.99"),
 			       .port = htons(80),
 			       .proto = PROTO_TCP };
@@ -205,20 +182,21 @@ static void test_exhausted(struct plane *p, const void *row)
 	struct packet out;
 	struct vip vip;
 
-	(void)row;
 	nat_lab_open(p, true);
 	plane_vip(p, 1, "192.0.2.99", 80, PROTO_TCP, 0);
 	assert_int_equal(bpf_map_lookup_elem(plane_map(p, "vips"), &key, &vip), 0);
 	vip.flags = VIP_NAT;
 	assert_int_equal(bpf_map_update_elem(plane_map(p, "vips"), &key, &vip, BPF_ANY), 0);
-	play(p, PORT, "SsA", &out);
+	nat_play(p, PORT, "SsA", &out);
+	if (twin->is_old)
+		nat_lab_make_tuples_old(p);
 	spec.dst = "192.0.2.99";
 	assert_int_equal(plane_run_spec(p, &spec), PLANE_DROP);
 	assert_int_equal(plane_drops(p, DROP_NAT_EXHAUSTED).packets, 1);
 	assert_int_equal(nat_lab_stats(p, false).exhausted, 1);
 	nat_lab_state(p, &state);
 	assert_int_equal(state.young, 0);
-	assert_int_equal(backend(p, &out, TCP_ACK_FLAG), nat_lab_sent(p));
+	assert_int_equal(nat_play_backend(p, &out, TCP_ACK_FLAG), nat_lab_sent(p));
 	/* Once the first is over, it may. */
 	*p->now_ns += 7440 * PLANE_SECOND;
 	assert_int_equal(plane_run_spec(p, &spec), nat_lab_sent(p));
@@ -232,10 +210,11 @@ static void test_ends_at_once(struct plane *p, const void *row)
 
 	(void)row;
 	nat_lab_open(p, false);
-	play(p, PORT, "Ss", &out);
+	nat_play(p, PORT, "Ss", &out);
 	nat_lab_state(p, &state);
 	assert_int_equal(state.young, 1);
-	assert_int_equal(client(p, PORT, TCP_FIN_FLAG | TCP_ACK_FLAG, NULL), nat_lab_sent(p));
+	assert_int_equal(nat_play_client(p, PORT, TCP_FIN_FLAG | TCP_ACK_FLAG, NULL),
+			 nat_lab_sent(p));
 	nat_lab_state(p, &state);
 	assert_int_equal(state.young, 0);
 }
@@ -248,15 +227,15 @@ static void test_shorter(struct plane *p, const void *row)
 
 	(void)row;
 	nat_lab_open(p, false);
-	play(p, PORT, "SsA", &out);
+	nat_play(p, PORT, "SsA", &out);
 	nat_lab_state(p, &state);
 	state.timeout_ns[NAT_TIMEOUT_TCP_ESTABLISHED] = 100 * PLANE_SECOND;
 	nat_lab_state_set(p, &state);
-	assert_int_equal(client(p, PORT, TCP_ACK_FLAG, NULL), nat_lab_sent(p));
+	assert_int_equal(nat_play_client(p, PORT, TCP_ACK_FLAG, NULL), nat_lab_sent(p));
 	*p->now_ns += 99 * PLANE_SECOND;
-	assert_int_equal(backend(p, &out, TCP_ACK_FLAG), nat_lab_sent(p));
+	assert_int_equal(nat_play_backend(p, &out, TCP_ACK_FLAG), nat_lab_sent(p));
 	*p->now_ns += 100 * PLANE_SECOND;
-	assert_int_equal(backend(p, &out, TCP_ACK_FLAG), PLANE_PASS);
+	assert_int_equal(nat_play_backend(p, &out, TCP_ACK_FLAG), PLANE_PASS);
 }
 
 /* Of two addresses each has all ports: odd and even ones, seen in 200 flows but for once in 10^24. */
@@ -272,7 +251,7 @@ static void test_addresses(struct plane *p, const void *row)
 	nat_lab_open(p, false);
 	assert_int_equal(bpf_map_update_elem(plane_map(p, "nat_vip"), &id, &v, BPF_ANY), 0);
 	for (i = 0; i < 200; i++) {
-		play(p, PORT, "SR", &out);
+		nat_play(p, PORT, "SR", &out);
 		nat_lab_tuple(&out, false, &t);
 		seen[nat_lab_is(&t.src, NAT_EDGE_4)][t.sport & 1]++;
 	}
@@ -293,7 +272,7 @@ static uint64_t begin(struct plane *p, uint16_t *sport, uint64_t n)
 	uint64_t opened = 0;
 
 	for (int i = 0; i < TRIES_MAX && opened < n; i++) {
-		client(p, (*sport)++, TCP_SYN_FLAG, NULL);
+		nat_play_client(p, (*sport)++, TCP_SYN_FLAG, NULL);
 		opened = nat_lab_stats(p, false).opened - before;
 	}
 	return opened;
@@ -319,17 +298,17 @@ static void test_ports(struct plane *p, const void *row)
 	nat_lab_state(p, &state);
 	state.max_flows = state.max_young = SLOTS;
 	nat_lab_state_set(p, &state);
-	play(p, sport++, "SsA", &out);
+	nat_play(p, sport++, "SsA", &out);
 	assert_int_equal(begin(p, &sport, PORTS - 1), PORTS - 1);
 	exhausted = nat_lab_stats(p, false).exhausted;
 	for (int i = 0; i < 100; i++)
-		assert_int_equal(client(p, sport++, TCP_SYN_FLAG, NULL), PLANE_DROP);
+		assert_int_equal(nat_play_client(p, sport++, TCP_SYN_FLAG, NULL), PLANE_DROP);
 	assert_int_equal(nat_lab_stats(p, false).exhausted, exhausted + 100);
 	assert_int_equal(plane_drops(p, DROP_NAT_EXHAUSTED).packets, exhausted + 100);
 	assert_int_equal(nat_lab_stats(p, false).full, 0);
 	/* Those that there are go on, others have ports of their own, and nothing leaked. */
-	assert_int_equal(client(p, 1024, TCP_ACK_FLAG, NULL), nat_lab_sent(p));
-	assert_int_equal(client(p, sport++, 0, NULL), nat_lab_sent(p));
+	assert_int_equal(nat_play_client(p, 1024, TCP_ACK_FLAG, NULL), nat_lab_sent(p));
+	assert_int_equal(nat_play_client(p, sport++, 0, NULL), nat_lab_sent(p));
 	assert_int_equal(plane_run_spec(p, &v6), nat_lab_sent(p));
 	assert_int_equal(nat_lab_stats(p, true).exhausted, 0);
 	nat_lab_state(p, &state);
@@ -337,8 +316,8 @@ static void test_ports(struct plane *p, const void *row)
 	/* All were idle for too long, but for the one that stands. */
 	*p->now_ns += 90 * PLANE_SECOND;
 	assert_int_equal(begin(p, &sport, PORTS - 1), PORTS - 1);
-	assert_int_equal(client(p, 1024, TCP_ACK_FLAG, NULL), nat_lab_sent(p));
-	assert_int_equal(client(p, sport++, TCP_SYN_FLAG, NULL), PLANE_DROP);
+	assert_int_equal(nat_play_client(p, 1024, TCP_ACK_FLAG, NULL), nat_lab_sent(p));
+	assert_int_equal(nat_play_client(p, sport++, TCP_SYN_FLAG, NULL), PLANE_DROP);
 	assert_int_equal(sched_setaffinity(0, sizeof(all), &all), 0);
 }
 
@@ -352,20 +331,20 @@ static void test_dead(struct plane *p, const void *row)
 
 	(void)row;
 	nat_lab_open(p, false);
-	play(p, PORT, "SsA", &out);
+	nat_play(p, PORT, "SsA", &out);
 	assert_int_equal(bpf_map_lookup_elem(fd, &id, &b), 0);
 	b.flags |= BACKEND_DEAD;
 	assert_int_equal(bpf_map_update_elem(fd, &id, &b, BPF_ANY), 0);
-	assert_int_equal(client(p, PORT, TCP_ACK_FLAG, NULL), PLANE_DROP);
+	assert_int_equal(nat_play_client(p, PORT, TCP_ACK_FLAG, NULL), PLANE_DROP);
 	assert_int_equal(plane_drops(p, DROP_BACKEND_GONE).packets, 1);
 	b.flags = BACKEND_READY;
 	assert_int_equal(bpf_map_update_elem(fd, &id, &b, BPF_ANY), 0);
-	assert_int_equal(client(p, PORT, TCP_SYN_FLAG, NULL), nat_lab_sent(p));
+	assert_int_equal(nat_play_client(p, PORT, TCP_SYN_FLAG, NULL), nat_lab_sent(p));
 	assert_int_equal(nat_lab_stats(p, false).opened, 2);
 	/* Another backend of the same id: not for the flow either. */
 	b.generation++;
 	assert_int_equal(bpf_map_update_elem(fd, &id, &b, BPF_ANY), 0);
-	assert_int_equal(client(p, PORT, TCP_ACK_FLAG, NULL), PLANE_DROP);
+	assert_int_equal(nat_play_client(p, PORT, TCP_ACK_FLAG, NULL), PLANE_DROP);
 	assert_int_equal(plane_drops(p, DROP_BACKEND_GONE).packets, 2);
 }
 
@@ -383,18 +362,18 @@ static void test_mode_changes(struct plane *p, const void *row)
 
 	(void)row;
 	nat_lab_open(p, false);
-	play(p, PORT, "SsA", &out);
+	nat_play(p, PORT, "SsA", &out);
 	assert_int_equal(bpf_map_lookup_elem(backends, &id, &b), 0);
 	b.mode = BACKEND_IPIP;
 	b.source = packet_addr(NAT_EDGE_4);
 	assert_int_equal(bpf_map_update_elem(backends, &id, &b, BPF_ANY), 0);
-	assert_int_equal(client(p, PORT, TCP_ACK_FLAG, &out), nat_lab_sent(p));
+	assert_int_equal(nat_play_client(p, PORT, TCP_ACK_FLAG, &out), nat_lab_sent(p));
 	/* Of its ring it was not asked: the outer packet has the id of the inner one. */
 	assert_memory_equal(&out.bytes[14 + 4], &out.bytes[14 + 20 + 4], 2);
 	assert_int_equal(bpf_map_lookup_elem(vips, &key, &vip), 0);
 	vip.flags = 0;
 	assert_int_equal(bpf_map_update_elem(vips, &key, &vip, BPF_ANY), 0);
-	assert_int_equal(client(p, PORT, TCP_ACK_FLAG, &out), nat_lab_sent(p));
+	assert_int_equal(nat_play_client(p, PORT, TCP_ACK_FLAG, &out), nat_lab_sent(p));
 	assert_int_equal(plane_drops(p, DROP_BACKEND_GONE).packets, 0);
 }
 
@@ -452,20 +431,20 @@ static void test_concurrent(struct plane *p, const void *row)
 
 	nat_lab_open(p, false);
 	allow(p, 1, 2, c->of_vip);
-	play(p, PORT, "SsA", &out);
-	play(p, PORT + 1, "SsAFf", &out);
-	assert_int_equal(client(p, PORT + 2, TCP_SYN_FLAG, NULL), PLANE_DROP);
+	nat_play(p, PORT, "SsA", &out);
+	nat_play(p, PORT + 1, "SsAFf", &out);
+	assert_int_equal(nat_play_client(p, PORT + 2, TCP_SYN_FLAG, NULL), PLANE_DROP);
 	assert_int_equal(plane_drops(p, DROP_LIMIT_CONCURRENT).packets, 1);
-	assert_int_equal(client(p, PORT, TCP_ACK_FLAG, NULL), nat_lab_sent(p));
+	assert_int_equal(nat_play_client(p, PORT, TCP_ACK_FLAG, NULL), nat_lab_sent(p));
 	/* The closed one counts until somebody came by its slot. */
-	play(p, PORT + 3, "C", &out);
+	nat_play(p, PORT + 3, "C", &out);
 	*p->now_ns += 10 * PLANE_SECOND;
 	for (int i = 0; i < NAT_LAB_FLOWS / 4; i++) {
 		*p->now_ns += 2 * PLANE_SECOND;
-		assert_int_equal(client(p, PORT, TCP_ACK_FLAG, NULL), nat_lab_sent(p));
+		assert_int_equal(nat_play_client(p, PORT, TCP_ACK_FLAG, NULL), nat_lab_sent(p));
 	}
-	assert_int_equal(client(p, PORT + 2, TCP_SYN_FLAG, NULL), nat_lab_sent(p));
-	assert_int_equal(client(p, PORT + 4, TCP_SYN_FLAG, NULL), PLANE_DROP);
+	assert_int_equal(nat_play_client(p, PORT + 2, TCP_SYN_FLAG, NULL), nat_lab_sent(p));
+	assert_int_equal(nat_play_client(p, PORT + 4, TCP_SYN_FLAG, NULL), PLANE_DROP);
 	assert_int_equal(plane_drops(p, DROP_LIMIT_CONCURRENT).packets, 2);
 }
 
@@ -503,7 +482,7 @@ static void test_explained(struct plane *p, const void *row)
 
 	(void)row;
 	nat_lab_open(p, false);
-	play(p, PORT, "SsA", &out);
+	nat_play(p, PORT, "SsA", &out);
 	*p->now_ns += 5 * PLANE_SECOND;
 	plane_explain_open(&x, p);
 	snapshot(p, before, &state);
@@ -558,7 +537,7 @@ static void test_explained_beginning(struct plane *p, const void *row)
 	assert_int_equal(t.reason, DROP_LIMIT_CONCURRENT);
 	spec.sport = PORT;
 	packet_build(&spec, &in);
-	assert_int_equal(client(p, PORT, TCP_RST | TCP_ACK_FLAG, NULL), nat_lab_sent(p));
+	assert_int_equal(nat_play_client(p, PORT, TCP_RST | TCP_ACK_FLAG, NULL), nat_lab_sent(p));
 	explain(&x, &in, &t);
 	assert_int_equal(t.result, EXPLAIN_TX);
 	/* As many are young as may be: its own makes room, and others find none. */
@@ -584,7 +563,8 @@ int main(void)
 	plane_case_add("packets hold a flow; who is closed may begin anew", test_held);
 	plane_case_add("a flood has its share of the slots, and is forgotten", test_flood);
 	plane_case_add("a flood that is over leaves room, whoever is there", test_flood_alone);
-	plane_case_add("flows that answers could not tell apart are refused", test_exhausted);
+	plane_case_table(test_exhausted, twins, sizeof(twins[0]), sizeof(twins) / sizeof(twins[0]));
+	plane_case_add("flows go on, end and begin while tuples are moved", test_old_tuples);
 	plane_case_add("a client that ends the flow at once has proven it", test_ends_at_once);
 	plane_case_add("shorter timeouts hold from the next packet on", test_shorter);
 	plane_case_add("two addresses have twice the ports", test_addresses);

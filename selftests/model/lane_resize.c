@@ -13,6 +13,7 @@
 
 #include "dataplane/dataplane_state.h"
 #include "dataplane/nat_map.h"
+#include "dataplane/nat_resize.h"
 #include "lane_part.h"
 
 static const char *const maps[] = { "nat_flow", "nat_tuple", "nat_state", "limit_concurrent",
@@ -43,7 +44,9 @@ static int take_flows(struct lane *l, const struct map_shape *old)
 	memcpy(mem, l->nat_flow, bytes);
 	munmap(mem, bytes);
 	memset(l->nat_flow, 0, MODEL_NAT_FLOWS * sizeof(struct nat_flow));
-	lane_empty(l, "nat_tuple");
+	/* In a larger one they mean the same, and have been moved by then (map_move.h). */
+	if (l->model.policy.nat.max_flows < old->max_entries)
+		lane_empty(l, "nat_tuple");
 	return fd;
 }
 
@@ -58,7 +61,8 @@ static void copy(struct lane *l, struct dataplane *dp, uint32_t before)
 	old.max_entries = before;
 	old_fd = take_flows(l, &old);
 	m->old_fd = old_fd;
-	if (nat_map_copy(dp, m, &old) || nat_map_apply(dp, &none))
+	m->fate = pinned_map_find(dp, "nat_tuple")->fate = MAP_RESIZED;
+	if (nat_resize_copy(dp, m, &old) || nat_map_apply(dp, &none))
 		abort();
 	close(old_fd);
 }

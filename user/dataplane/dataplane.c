@@ -79,6 +79,8 @@ static int put_in_force(struct dataplane *dp, struct errmsg *err)
 		pin_swap_cancel(dp->dir_fd);
 		return e;
 	}
+	map_move_keep(dp);
+	resize_catch_up(dp);
 	if (swaps)
 		e = pin_swap_finish(dp->dir_fd);
 	forget_old(dp);
@@ -107,8 +109,10 @@ static int load(struct dataplane *dp, struct errmsg *err)
 
 	if (!e)
 		e = layout_adopt(dp, err);
-	if (!e)
+	if (!e) {
+		map_move_adopt(dp);
 		e = resize_plan(dp, err);
+	}
 	if (!e)
 		e = program_load(dp, &set, err);
 	if (!e)
@@ -123,6 +127,8 @@ static int load(struct dataplane *dp, struct errmsg *err)
 		drop_cache_map_no_verdicts(dp, false);
 		e = put_in_force(dp, err);
 	}
+	if (e)
+		map_move_undo(dp);
 	/* What the programs of before left there is theirs. */
 	if (!e)
 		drop_cache_map_forget(dp);
@@ -211,6 +217,7 @@ void dataplane_close(struct dataplane *dp)
 	event_map_stop(dp);
 	capture_map_stop(dp);
 	vip_map_stop(dp);
+	map_move_close(dp);
 	steer_map_close(dp);
 	limit_map_close(dp);
 	meter_map_close(dp);
@@ -399,6 +406,8 @@ size_t dataplane_warnings(const struct dataplane *dp, const char **ret, size_t m
 		ret[i++] = dp->forgotten.text;
 	if (dp->concurrent_why.text[0] && i < max)
 		ret[i++] = dp->concurrent_why.text;
+	if (dp->moves.text[0] && i < max)
+		ret[i++] = dp->moves.text;
 	return i;
 }
 

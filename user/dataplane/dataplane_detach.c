@@ -81,6 +81,8 @@ static bool is_listed(const struct detach *d, const char *name)
 static bool is_ours(const struct detach *d, const char *name)
 {
 	name = pin_final_name(name);
+	if (!strncmp(name, PIN_OLD, strlen(PIN_OLD)))
+		name += strlen(PIN_OLD);
 	return !strcmp(name, PIN_PROG "xdp_ingress") || !strcmp(name, PIN_PROG "tc_ingress") ||
 	       !strcmp(name, PIN_PROG "tc_egress") || !strcmp(name, PIN_PROG "sk_lookup") ||
 	       !strcmp(name, PIN_CONCURRENT) || pinned_map_find(d->names, name) ||

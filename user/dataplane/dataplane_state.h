@@ -4,6 +4,7 @@
 
 #include "dataplane.h"
 #include "diagnose.h"
+#include "map_move.h"
 #include "pinned_map.h"
 
 #define DATAPLANE_MAPS_MAX 80
@@ -89,4 +90,5 @@ struct dataplane {
 	struct vip_map *vip;
 	struct flow_list *flow_lists; /* that are being read */
 	struct steer_map *steer;
+	struct map_moves moves;
 };

@@ -5,12 +5,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "base/clock.h"
 #include "dataplane_state.h"
-#include "layout_convert.h"
-#include "limit_concurrent.h"
 #include "sluice/abi/vip.h"
 #include "vip_map.h"
 
@@ -93,8 +90,7 @@ int nat_map_apply(struct dataplane *dp, const struct conf *conf)
 	return err;
 }
 
-/* False: there is none, or it ended or began meanwhile. */
-static bool read_flow(const struct nat_flow *from, struct nat_flow *ret)
+bool nat_map_read_flow(const struct nat_flow *from, struct nat_flow *ret)
 {
 	const uint32_t life = __atomic_load_n(&from->life, __ATOMIC_ACQUIRE);
 
@@ -123,7 +119,7 @@ int nat_map_each(struct dataplane *dp, uint32_t *slot, uint32_t n,
 	for (; !err && n && *slot < slots; n--, ++*slot) {
 		/* Of slots that are free no more is read than that. */
 		if (__atomic_load_n(&flows[*slot].phase, __ATOMIC_RELAXED) >= NAT_OPENING &&
-		    read_flow(&flows[*slot], &f))
+		    nat_map_read_flow(&flows[*slot], &f))
 			err = fn(&f, ctx);
 	}
 	return err ? err : *slot < slots;
@@ -138,86 +134,6 @@ int nat_map_timeouts(struct dataplane *dp, uint64_t ret_ns[NAT_TIMEOUTS])
 	for (int i = 0; i < NAT_TIMEOUTS; i++)
 		ret_ns[i] = __atomic_load_n(&s->timeout_ns[i], __ATOMIC_RELAXED);
 	return 0;
-}
-
-/* A flow into a slot, with both tuples by which packets find it. One without its tuples is found by none. */
-static void put_flow(int tuple_fd, struct nat_flow *flows, uint32_t slot, const struct nat_flow *f)
-{
-	struct nat_ref ref = { .slot = slot, .life = f->life };
-
-	flows[slot] = *f;
-	bpf_map_update_elem(tuple_fd, &f->client, &ref, BPF_ANY);
-	ref.is_back = 1;
-	bpf_map_update_elem(tuple_fd, &f->answer, &ref, BPF_ANY);
-}
-
-/* The table that is replaced, perhaps of another layout. */
-struct old_flows {
-	const struct pinned_map *map;
-	const char *mem;
-	size_t stride;
-	uint32_t n;
-};
-
-static bool read_old(const struct old_flows *o, uint32_t slot, struct nat_flow *ret)
-{
-	const char *from = o->mem + slot * o->stride;
-	struct nat_flow again;
-
-	if (!o->map->moves)
-		return read_flow((const struct nat_flow *)from, ret);
-	layout_convert(o->map, from, ret);
-	__atomic_thread_fence(__ATOMIC_ACQUIRE);
-	layout_convert(o->map, from, &again);
-	return read_flow(&again, ret) && again.life == ret->life;
-}
-
-/*
- * Those for which there is no room are their clients' connections no more. Programs still run on the old
- * maps: one of those that ends there until they do no longer is taken off twice.
- */
-static void copy_flows(struct dataplane *dp, const struct old_flows *from, struct nat_flow *to,
-		       uint32_t n_to)
-{
-	const uint32_t n_from = from->n;
-	const int tuple_fd = pinned_map_fd(dp, "nat_tuple");
-	struct nat_flow f;
-	uint32_t free = 0;
-
-	for (uint32_t i = 0; i < n_from && i < n_to; i++) {
-		if (read_old(from, i, &f))
-			put_flow(tuple_fd, to, i, &f);
-	}
-	/* Those whose slot is none any more take what the others left. */
-	for (uint32_t i = n_to; i < n_from; i++) {
-		if (!read_old(from, i, &f))
-			continue;
-		while (free < n_to && to[free].phase != NAT_FREE)
-			free++;
-		if (free < n_to)
-			put_flow(tuple_fd, to, free, &f);
-		else
-			limit_concurrent_lose(dp, &f.place);
-	}
-}
-
-int nat_map_copy(struct dataplane *dp, const struct pinned_map *m, const struct map_shape *old)
-{
-	const size_t from_bytes = pinned_map_mem_bytes(old),
-		     to_bytes = pinned_map_mem_bytes(&m->shape);
-	char *from = mmap(NULL, from_bytes, PROT_READ, MAP_SHARED, m->old_fd, 0);
-	const struct old_flows flows = { m, from, pinned_map_stride(old->value_bytes),
-					 old->max_entries };
-	struct nat_flow *to = mmap(NULL, to_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, m->fd, 0);
-	int err = from == MAP_FAILED || to == MAP_FAILED ? -errno : 0;
-
-	if (!err)
-		copy_flows(dp, &flows, to, m->shape.max_entries);
-	if (from != MAP_FAILED)
-		munmap(from, from_bytes);
-	if (to != MAP_FAILED)
-		munmap(to, to_bytes);
-	return err;
 }
 
 int nat_map_stats(struct dataplane *dp, uint32_t backend_id, struct stats_nat *ret)

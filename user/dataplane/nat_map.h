@@ -14,8 +14,8 @@
  * the vips have their ids, and before a packet can find one that has become one of mode nat.
  */
 int nat_map_apply(struct dataplane *dp, const struct conf *conf);
-/* The flows of m's map of before, and their tuples, into the new ones that nobody uses yet; what has room. */
-int nat_map_copy(struct dataplane *dp, const struct pinned_map *m, const struct map_shape *old);
+/* One as a whole. False: there is none, or it ended or began meanwhile. */
+bool nat_map_read_flow(const struct nat_flow *from, struct nat_flow *ret);
 /*
  * Each flow that there is in n slots from *slot on, its time over or not, and *slot behind them: 1, or 0
  * when there are no more slots; or until fn says other than 0, which is returned. A slot takes up to

@@ -21,6 +21,8 @@
 #define PIN_COMMIT \
 	"commit_layout" /* what is new has the names of what is old from now on: pin_swap.h */
 
+#define PIN_OLD "old_" /* a map whose entries are being moved to one of another size */
+
 #define PIN_CONCURRENT "cgroup_limit_concurrent" /* the link on a control group */
 
 #define PIN_EGRESS_SUFFIX "_egress" /* of a link on what goes out */

@@ -11,7 +11,8 @@
 #include "layout_convert.h"
 #include "map_size.h"
 #include "map_view.h"
-#include "nat_map.h"
+#include "map_move.h"
+#include "nat_resize.h"
 #include "quic_key.h"
 #include "resize.h"
 #include "resize_ring.h"
@@ -196,11 +197,27 @@ static int fit_backends(struct dataplane *dp, struct errmsg *err)
 	return 0;
 }
 
+/* Moves into maps that are replaced in their turn. */
+static int finish_moves(struct dataplane *dp, struct errmsg *err)
+{
+	for (size_t i = 0; i < dp->n_maps; i++) {
+		const struct pinned_map *m = &dp->maps[i];
+		int e = map_move_is(m) ? map_move_finish(dp, m) : 0;
+
+		if (e)
+			return errmsg_set(err, e, "cannot move what is in map %s: %s", m->name,
+					  strerror(-e));
+	}
+	return 0;
+}
+
 int resize_plan(struct dataplane *dp, struct errmsg *err)
 {
 	int e = plan_rings(dp, err);
 
 	plan_nat(dp);
+	if (!e)
+		e = finish_moves(dp, err);
 	if (!e)
 		e = fit_keyed(dp, "source_split", "dataplane.max_acl", 0, err);
 	if (!e)
@@ -300,10 +317,12 @@ static int copy_one(struct dataplane *dp, const struct pinned_map *m)
 		return copy_keyed(m, keep_meter_slot, &m->shape.max_entries);
 	if (strcmp(m->name, "vip_ring") == 0)
 		return resize_ring_copy(dp, m);
-	if (strcmp(m->name, "nat_tuple") == 0)
+	if (strcmp(m->name, "nat_tuple") == 0 && !nat_resize_keeps_slots(dp))
 		return 0; /* made of the flows */
+	if (map_move_is(m))
+		return map_move_begin(dp, m);
 	if (strcmp(m->name, "nat_flow") == 0)
-		return nat_map_copy(dp, m, &old);
+		return nat_resize_copy(dp, m, &old);
 	/* Nobody can read a cipher: a program of the kernel copies them. */
 	if (strcmp(m->name, "quic_keys") == 0)
 		return quic_key_copy(dp, m);
@@ -322,12 +341,21 @@ static int copy_one(struct dataplane *dp, const struct pinned_map *m)
 	return 0; /* the ring buffer: events that nobody read yet are lost */
 }
 
+void resize_catch_up(struct dataplane *dp)
+{
+	const struct pinned_map *m = replaced(dp, "nat_flow");
+
+	if (m)
+		nat_resize_catch_up(dp, m);
+}
+
 int resize_copy(struct dataplane *dp, struct errmsg *err)
 {
 	const struct pinned_map *ring = replaced(dp, "vip_ring");
 	size_t i;
 	int e = 0;
 
+	map_move_show(dp);
 	for (i = 0; !e && i < dp->n_maps; i++) {
 		const struct pinned_map *m = &dp->maps[i];
 

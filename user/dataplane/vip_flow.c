@@ -162,7 +162,8 @@ void vip_flow_tick(struct vip_map *m)
 		if (m->services[i].window_open)
 			close_window(m, &m->services[i], now);
 	}
-	if (m->flow_ticks++ % every)
+	/* What is not moved yet would not be met, and taken for gone. */
+	if (m->flow_ticks++ % every || map_move_runs(m->dp, MAP_MOVE_VIP_FLOW))
 		return;
 	err = vip_sweep_start(m);
 	if (err)

@@ -457,6 +457,7 @@ int vip_map_apply(struct dataplane *dp, struct loop *loop, const struct conf *co
 		e = quic_key_check(dp, conf, err);
 	if (e)
 		return e;
+	map_move_start(dp, loop);
 	e = apply(dp->vip, conf);
 	drop_cache_map_forget(dp);
 	if (e == -ENOSPC)
