@@ -503,8 +503,8 @@ static bool is_idle_for(const struct conn *c, uint64_t ms)
 	const uint64_t now_ms = loop_now_ns(c->gateway->env.loop) / NS_PER_MS;
 	const uint64_t left = c->timer.due_ms > now_ms ? c->timer.due_ms - now_ms : 0;
 
-	const bool idle = c->state == CONN_IDLE ||
-			  (c->state == CONN_H2 && c->h2->wait == CONN_H2_IDLE);
+	const bool idle =
+		c->state == CONN_IDLE || (c->state == CONN_H2 && c->h2->wait == CONN_H2_IDLE);
 
 	return idle && timer_running(&c->timer) && !buf_len(&c->stream.in) &&
 	       !buf_len(&c->stream.out) && left + ms <= c->listener->conf.idle_timeout_ms;

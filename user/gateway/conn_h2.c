@@ -15,7 +15,7 @@ static void on_request(struct h2_stream *s, const struct http_head *head,
 {
 	struct conn *c = ctx;
 
-	c->h2->wait = CONN_H2_NONE; /* the idle time begins anew */
+	c->h2->wait = CONN_H2_NONE;		    /* the idle time begins anew */
 	if (c->gateway->draining && !c->h2->warned) /* another program accepts: say so at last */
 		conn_h2_drain(c);
 	request_of_stream(c, s, head, err);
