@@ -83,6 +83,7 @@ static int apply(struct world *w, struct conf *conf, struct errmsg *err)
 		.number = w->revision + 1,
 		.conf = conf,
 		.pairs = pairs,
+		.authorities = w->client_auth,
 		.tickets = &tickets,
 		.cluster_authorities = authorities,
 		.cluster_pairs = shown,
@@ -136,7 +137,10 @@ void world_start(struct world *w, const char *yaml)
 {
 	struct gateway_env env;
 
-	*w = (struct world) { .pair = w->pair, .authority = w->authority, .shown = w->shown };
+	*w = (struct world) { .client_auth = w->client_auth,
+			      .pair = w->pair,
+			      .authority = w->authority,
+			      .shown = w->shown };
 	w->log_fd = memfd_create("log", MFD_CLOEXEC);
 	log_open_fd("test", w->log_fd);
 	assert_int_equal(loop_new(&w->loop), 0);

@@ -36,7 +36,8 @@ struct world {
 	bool drained;
 	uint64_t revision;
 	int log_fd;
-	const struct tls_pair *pair;		  /* of listeners with certificates */
+	const struct tls_pair *pair;	    /* of listeners with certificates */
+	const struct tls_pair *client_auth; /* by listener: authorities and CRLs; NULL: none */
 	const struct tls_pair *authority, *shown; /* of clusters with tls */
 };
 

@@ -47,6 +47,12 @@ static const struct conf_table conf_table_authorise =
 	CONF_TABLE("authorise", authorise_rows, struct conf_policies, );
 
 static const struct conf_row policies_rows[] = {
+	{ .name = "client_certificate",
+	  POLICIES(client_certificate),
+	  .type = &conf_type_bool,
+	  .def = "false",
+	  .help = "Answer 403 to clients without a certificate that the listener's client_auth "
+		  "verified, and 421 where the host is not the one of the TLS handshake." },
 	{ .name = "api_key",
 	  CONF_SUB_FLAT(&conf_table_api_key),
 	  .flags = CONF_NULLABLE,

@@ -102,9 +102,10 @@ struct conf_listener {
 };
 
 struct conf_policies {
-	bool api_key_required; /* 401 without a known key */
-	char *api_key_header;  /* "x-api-key"; NULL: no identification on this route */
-	char **plans;	       /* authorise: consumers of these plans only; none: all */
+	bool client_certificate; /* 403 without one */
+	bool api_key_required;	 /* 401 without a known key */
+	char *api_key_header;	 /* "x-api-key"; NULL: no identification on this route */
+	char **plans;		 /* authorise: consumers of these plans only; none: all */
 	size_t n_plans;
 	enum conf_mode limit; /* the limits of the consumer's plan */
 };

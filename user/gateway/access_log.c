@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/json_write.h"
 #include "base/log.h"
+#include "tls/tls_identity.h"
 
 #define PATH_MAX_LOGGED 1024 /* with HOST_MAX_LOGGED inside a line of the log, escaped or not */
 #define HOST_MAX_LOGGED 255
@@ -42,6 +43,8 @@ static void write_request(struct json_write *w, const struct exchange *x)
 					: STR_LIT("HTTP/1.0"));
 	if (c->tls_version)
 		json_write_str(w, "tls", str_of(c->tls_version));
+	if (c->identity)
+		json_write_str(w, "client_cert", str_of(c->identity->sha256));
 }
 
 static void write_decision(struct json_write *w, const struct exchange *x,

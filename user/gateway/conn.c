@@ -9,6 +9,7 @@
 
 #include "announce.h"
 #include "base/addr.h"
+#include "certificate.h"
 #include "base/clock.h"
 #include "base/metric.h"
 #include "conn.h"
@@ -18,6 +19,7 @@
 #include "request.h"
 #include "snapshot.h"
 #include "tls/tls.h"
+#include "tls/tls_identity.h"
 
 static struct conn *conn_of(struct stream *s)
 {
@@ -69,6 +71,7 @@ static void release(struct conn *c)
 	unlink_conn(c);
 	conn_h2_free(c);
 	listener_unref(c->listener);
+	tls_identity_free(c->identity);
 	free(c);
 }
 
@@ -225,6 +228,10 @@ static void on_open(struct stream *s)
 	if (c->tls) {
 		tls_info(s, &info);
 		c->tls_version = info.version;
+		if (certificate_take(c)) { /* served, it would be taken for somebody without */
+			conn_close(c, false);
+			return;
+		}
 		if (info.alpn && strcmp(info.alpn, "h2") == 0) {
 			conn_h2_start(c);
 			return;
@@ -277,6 +284,7 @@ static void on_end(struct stream *s, int err)
 
 	switch (c->state) {
 	case CONN_HANDSHAKE:
+		certificate_refused(c);
 		conn_close(c, false);
 		break;
 	case CONN_EXCHANGE:

@@ -19,6 +19,8 @@
 /* How long a connection on which nothing is said is kept for a last request in a drain. */
 #define CONN_LAST_REQUEST_MS 1000
 
+struct tls_identity;
+
 enum conn_state {
 	CONN_HANDSHAKE,
 	CONN_IDLE,     /* nothing of a request is there */
@@ -52,8 +54,9 @@ struct conn {
 	bool from_proxy;	 /* the peer is a proxy that announces: no verdict is for it */
 	bool announced;		 /* client is what it said, not the peer */
 	const char *tls_version; /* NULL: clear text */
-	struct addr client;	 /* who asks: in logs, fields, presence. Never for verdicts */
-	struct addr local;	 /* what the client dialled, where has_local */
+	struct tls_identity *identity; /* its certificate; NULL: none */
+	struct addr client;	       /* who asks: in logs, fields, presence. Never for verdicts */
+	struct addr local;	       /* what the client dialled, where has_local */
 	uint16_t client_port;
 	uint16_t local_port;
 	bool has_local; /* its listener is at more than one place, or it was announced */

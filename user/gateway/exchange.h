@@ -19,7 +19,7 @@
 #define EXCHANGE_RESPONSE_HEAD_MAX (32U << 10)
 
 /* What a head gains at most on its way to the endpoint: our fields, and ": " made regular. */
-#define EXCHANGE_HEAD_ADDED (8U << 10)
+#define EXCHANGE_HEAD_ADDED (16U << 10)
 
 enum exchange_state {
 	EXCHANGE_NEW,	     /* nothing decided */

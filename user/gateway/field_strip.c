@@ -20,6 +20,8 @@ static const struct row {
 	/* What endpoints believe because they think that we said it. */
 	{ NAMES("x-forwarded-"), METRIC_STRIP_IDENTITY },
 	{ NAMES("x-consumer"), METRIC_STRIP_IDENTITY },
+	{ NAMES("x-client-cert"), METRIC_STRIP_IDENTITY },
+	{ NAMES("client-cert"), METRIC_STRIP_IDENTITY }, /* RFC 9440 */
 	{ NAME("x-request-id"), METRIC_STRIP_IDENTITY },
 	{ NAME("x-real-ip"), METRIC_STRIP_IDENTITY },
 	{ NAME("forwarded"), METRIC_STRIP_IDENTITY },

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/addr.h"
+#include "certificate.h"
 #include "field_strip.h"
 #include "forward.h"
 #include "http/h1/write.h"
@@ -76,7 +77,7 @@ static int write_identity(const struct exchange *x, struct buf *out)
 				     (struct str) { x->id, EXCHANGE_ID_LEN });
 	if (!err && x->consumer)
 		err = h1_write_field(out, F("X-Consumer"), str_of(x->consumer->conf->name));
-	return err;
+	return err ? err : certificate_write(c, out);
 }
 
 static int write_request_framing(const struct exchange *x, const struct http_head *h,

@@ -29,8 +29,10 @@ struct listener {
 	uint32_t n_tunnels; /* of those: they never ask again, and need no `last` */
 	bool removed;
 	uint64_t proxy_logged_ns; /* the last connection refused for want of a header: 0 none */
-	uint64_t proxy_unlogged;  /* since then */
-	struct snapshot *last;	  /* removed: what its connections are still decided by */
+	uint64_t tls_logged_ns;	  /* the same of handshakes */
+	uint64_t tls_unlogged;
+	uint64_t proxy_unlogged;	/* since then */
+	struct snapshot *last;		/* removed: what its connections are still decided by */
 	struct listener_socket *socket; /* NULL: does not accept */
 };
 

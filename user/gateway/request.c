@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/metric.h"
 #include "conn_h2.h"
+#include "certificate.h"
 #include "exchange.h"
 #include "forward.h"
 #include "http/h1/parse.h"
@@ -178,7 +179,7 @@ static bool serve(struct exchange *x, const struct http_head *h)
 		respond_options(x);
 		return false;
 	}
-	if (!find_route(x, h) || !ask_policies(x, &p))
+	if (!find_route(x, h) || !certificate_check(x) || !ask_policies(x, &p))
 		return false;
 	err = forward_head(x, h, &p);
 	if (err) {

@@ -62,7 +62,11 @@
 	X(DEADLINE, "deadline", 504, "http_response_timeout",                                      \
 	  "The request was not answered within the time of its route.")                            \
 	X(OVERLOAD, "overload", 503, "proxy_internal_error",                                       \
-	  "The gateway has more requests than it can serve.")
+	  "The gateway has more requests than it can serve.")                                      \
+	X(MISDIRECTED, "misdirected", 421, "http_request_denied",                                  \
+	  "The connection was made for another host than the request.")                            \
+	X(CERTIFICATE_MISSING, "certificate_missing", 403, "http_request_denied",                  \
+	  "This route asks for a client certificate.")
 
 enum termination {
 #define TERMINATION_ENUM(id, code, status, proxy_error, detail) TERMINATION_##id,

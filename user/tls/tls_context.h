@@ -21,5 +21,7 @@ struct tls_context {
 	struct tls_group *groups[]; /* counted; the first serves clients without a known name */
 };
 
+/* Of a stream with TLS below it; NULL: another's. */
+SSL *tls_filter_ssl(struct stream *s);
 /* Of a connection: its SSL_CTX may be many contexts'. */
 struct tls_context *tls_context_of(SSL *ssl);

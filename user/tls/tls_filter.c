@@ -357,6 +357,11 @@ int tls_connect(struct stream *s, struct tls_client *c, const char *name,
 	return 0;
 }
 
+SSL *tls_filter_ssl(struct stream *s)
+{
+	return s->filter && s->filter->ops == &tls_ops ? filter_of(s)->ssl : NULL;
+}
+
 void tls_info(struct stream *s, struct tls_info *ret)
 {
 	const unsigned char *alpn = NULL;
