@@ -110,12 +110,30 @@ static void test_a_pool_keeps_storage_up_to_its_bound(void **state)
 	assert_int_equal(buf_pool_kept_bytes(), 0);
 }
 
+static void test_control_bytes_are_found_wherever_they_are(void **state)
+{
+	(void)state;
+	for (int c = 0; c < 256; c++) {
+		for (size_t at = 0; at < 20; at++) {
+			char text[20], expect[20];
+
+			memset(text, at & 1 ? 0xff : ' ', sizeof(text));
+			text[at] = (char)c;
+			memcpy(expect, text, sizeof(text));
+			expect[at] = (char)(c < 0x20 ? '?' : c);
+			str_no_controls(text, sizeof(text));
+			assert_memory_equal(text, expect, sizeof(text));
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_an_empty_buffer_holds_no_memory),
 		cmocka_unit_test(test_the_limit_holds_and_a_refused_add_changes_nothing),
 		cmocka_unit_test(test_bytes_survive_growing_and_moving),
+		cmocka_unit_test(test_control_bytes_are_found_wherever_they_are),
 		cmocka_unit_test(test_a_pool_keeps_storage_up_to_its_bound),
 		cmocka_unit_test(test_printf_fits_to_the_last_byte),
 	};

@@ -81,6 +81,27 @@ static void test_what_would_end_a_line_or_a_word_is_never_written(void **state)
 	assert_int_equal(buf_len(&b), 0);
 }
 
+static void test_a_forbidden_byte_is_found_wherever_it_is(void **state)
+{
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, 1000);
+	for (int c = 0; c < 256; c++) {
+		for (size_t at = 0; at < 20; at++) {
+			char value[20];
+			bool good = (c >= 0x20 && c != 0x7f) || c == '\t';
+
+			memset(value, at & 1 ? 0xff : 'a', sizeof(value));
+			value[at] = (char)c;
+			assert_int_equal(h1_write_field(&b, STR_LIT("x"),
+							(struct str) { value, sizeof(value) }),
+					 good ? 0 : -EINVAL);
+			buf_clear(&b);
+		}
+	}
+}
+
 static void test_without_room_nothing_is_written(void **state)
 {
 	struct buf b;
@@ -186,6 +207,7 @@ int main(void)
 		cmocka_unit_test(test_a_request_head_is_written),
 		cmocka_unit_test(test_a_status_line_has_the_registered_reason_or_none),
 		cmocka_unit_test(test_what_would_end_a_line_or_a_word_is_never_written),
+		cmocka_unit_test(test_a_forbidden_byte_is_found_wherever_it_is),
 		cmocka_unit_test(test_without_room_nothing_is_written),
 		cmocka_unit_test(test_chunks_are_framed),
 		cmocka_unit_test(test_dates_are_those_of_rfc_9110),

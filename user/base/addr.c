@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "addr.h"
+#include "str.h"
 
 #define V6_BITS	     128U
 #define V6_UNIT_BITS 64U /* what one IPv6 customer is given at least (gateway.md s1.6) */
@@ -113,21 +114,6 @@ int addr_parse_port(const char *text, struct addr *ret, uint16_t *ret_port)
 	return 0;
 }
 
-/* Decimal digits of a number; behind them. */
-static char *format_number(char *at, unsigned int value)
-{
-	char digits[10];
-	size_t n = 0;
-
-	do {
-		digits[n++] = (char)('0' + value % 10);
-		value /= 10;
-	} while (value);
-	while (n)
-		*at++ = digits[--n];
-	return at;
-}
-
 /* Behind it, at its NUL. IPv4 without inet_ntop, which prints: each request has one or two. */
 static char *format_host(const struct addr *a, char *at)
 {
@@ -136,7 +122,7 @@ static char *format_host(const struct addr *a, char *at)
 		return at + strlen(at);
 	}
 	for (size_t i = 12; i < sizeof(a->b); i++) {
-		at = format_number(at, a->b[i]);
+		at = str_put_u64(at, a->b[i]);
 		*at++ = '.';
 	}
 	*--at = '\0';
@@ -160,7 +146,7 @@ const char *addr_format_port(const struct addr *a, uint16_t port, char buf[ADDR_
 	if (!v4)
 		*at++ = ']';
 	*at++ = ':';
-	at = format_number(at, port);
+	at = str_put_u64(at, port);
 	*at = '\0';
 	return buf;
 }

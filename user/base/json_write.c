@@ -139,18 +139,6 @@ static bool put_plain(struct json_write *w, struct str key, struct str value, bo
 	return true;
 }
 
-/* Digits of n from the end of `text`. */
-static struct str format_u64(uint64_t n, char text[20])
-{
-	size_t i = 20;
-
-	do {
-		text[--i] = (char)('0' + n % 10);
-		n /= 10;
-	} while (n);
-	return (struct str) { text + i, 20 - i };
-}
-
 static void put_key(struct json_write *w, const char *key)
 {
 	if (!w->first)
@@ -176,8 +164,8 @@ void json_write_str(struct json_write *w, const char *key, struct str value)
 
 void json_write_u64(struct json_write *w, const char *key, uint64_t value)
 {
-	char text[20];
-	struct str digits = format_u64(value, text);
+	char text[STR_U64_MAX];
+	struct str digits = { text, (size_t)(str_put_u64(text, value) - text) };
 
 	if (put_plain(w, str_of(key), digits, false))
 		return;

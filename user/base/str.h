@@ -49,3 +49,19 @@ static inline void str_no_controls(char *text, size_t n)
 			text[i] = (unsigned char)text[i] < 0x20 ? '?' : text[i];
 	}
 }
+
+#define STR_U64_MAX 20 /* digits */
+
+/* Decimal digits, without a NUL; behind them. */
+static inline char *str_put_u64(char *at, uint64_t value)
+{
+	char digits[STR_U64_MAX];
+	size_t n = sizeof(digits);
+
+	do {
+		digits[--n] = (char)('0' + value % 10);
+		value /= 10;
+	} while (value);
+	memcpy(at, digits + n, sizeof(digits) - n);
+	return at + sizeof(digits) - n;
+}

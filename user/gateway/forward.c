@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
-#include <stdio.h>
 
 #include "base/addr.h"
 #include "certificate.h"
@@ -170,33 +169,58 @@ bool forward_expects_other(const struct http_head *h)
 	return false;
 }
 
+static char *put_text(char *at, struct str s)
+{
+	memcpy(at, s.ptr, s.len);
+	return at + s.len;
+}
+
+/* The window in which a bucket of this rate fills, in seconds, rounded up. */
+static uint64_t window_s(const struct conf_rate *r)
+{
+	unsigned __int128 ns = (unsigned __int128)r->burst * r->period_ns;
+	unsigned __int128 per = (unsigned __int128)r->count * 1000000000U;
+
+	ns += per - 1;
+	/* nearly always: the wide division is a function of the compiler's, and slow */
+	if (ns <= UINT64_MAX && per <= UINT64_MAX)
+		return (uint64_t)ns / (uint64_t)per;
+	return (uint64_t)(ns / per);
+}
+
+/* "name";first=N;second=N */
+static char *put_limit(char *at, const char *name, struct str first, uint64_t a, struct str second,
+		       uint64_t b)
+{
+	at = put_text(at, F("\""));
+	at = put_text(at, str_of(name));
+	at = str_put_u64(put_text(at, first), a);
+	return str_put_u64(put_text(at, second), b);
+}
+
 static int write_limits(const struct exchange *x, struct buf *out)
 {
 	const struct conf_plan *plan = x->consumer->plan;
-	char text[CONF_PLAN_LIMITS_MAX * (CONF_NAME_MAX + 64)];
-	size_t n = 0;
+	char text[CONF_PLAN_LIMITS_MAX * (CONF_NAME_MAX + 64)], *at = text;
 	int err;
 
 	for (size_t i = 0; i < plan->n_limits; i++) {
 		const struct conf_rate *r = &plan->limits[i].rate;
-		/* the window in which a bucket of this rate fills, rounded up */
-		unsigned __int128 ns = (unsigned __int128)r->burst * r->period_ns;
-		unsigned __int128 per = (unsigned __int128)r->count * 1000000000U;
 
 		if (!r->count)
 			continue;
-		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s\"%s\";q=%llu;w=%llu",
-				      n ? ", " : "", plan->limits[i].name,
-				      (unsigned long long)r->burst,
-				      (unsigned long long)((ns + per - 1) / per));
+		if (at > text)
+			at = put_text(at, F(", "));
+		at = put_limit(at, plan->limits[i].name, F("\";q="), r->burst, F(";w="),
+			       window_s(r));
 	}
-	err = h1_write_field(out, F("RateLimit-Policy"), (struct str) { text, n });
+	err = h1_write_field(out, F("RateLimit-Policy"),
+			     (struct str) { text, (size_t)(at - text) });
 	if (err)
 		return err;
-	n = (size_t)snprintf(text, sizeof(text), "\"%s\";r=%llu;t=%llu", x->nearest->name,
-			     (unsigned long long)x->nearest_remaining,
-			     (unsigned long long)x->nearest_reset_s);
-	return h1_write_field(out, F("RateLimit"), (struct str) { text, n });
+	at = put_limit(text, x->nearest->name, F("\";r="), x->nearest_remaining, F(";t="),
+		       x->nearest_reset_s);
+	return h1_write_field(out, F("RateLimit"), (struct str) { text, (size_t)(at - text) });
 }
 
 int forward_write_facts(const struct exchange *x, struct buf *out)

@@ -41,6 +41,24 @@ static bool all_in(struct str s, unsigned int classes)
 	return true;
 }
 
+/* Bytes of a field's value: eight at a time where none is a control, a tab or DEL. */
+static bool is_value(struct str s)
+{
+	const uint64_t ones = 0x0101010101010101ULL;
+	uint64_t word;
+	size_t i = 0;
+
+	for (; s.len - i >= sizeof(word); i += sizeof(word)) {
+		memcpy(&word, s.ptr + i, sizeof(word));
+		uint64_t del = word ^ 0x7f * ones;
+
+		/* the high bit of a byte: it is below 0x20, or it was 0x7f; obs-text passes */
+		if ((((word - 0x20 * ones) & ~word) | ((del - ones) & ~del)) & 0x80 * ones)
+			break;
+	}
+	return all_in((struct str) { s.ptr + i, s.len - i }, HTTP_CHAR_VALUE);
+}
+
 /* Decimal digits of value at the end of text. */
 static struct str format_u64(uint64_t value, char text[20])
 {
@@ -73,7 +91,7 @@ int h1_write_status_line(struct buf *out, unsigned int status)
 
 int h1_write_field(struct buf *out, struct str name, struct str value)
 {
-	if (name.len == 0 || !all_in(name, HTTP_CHAR_TOKEN) || !all_in(value, HTTP_CHAR_VALUE))
+	if (name.len == 0 || !all_in(name, HTTP_CHAR_TOKEN) || !is_value(value))
 		return -EINVAL;
 	return ADD_PARTS(out, name, STR_LIT(": "), value, STR_LIT("\r\n"));
 }
