@@ -74,46 +74,6 @@ static void absent(struct kernel *k, int code)
 	log_warn("dataplane.absent", LOG_STR("reason", k->why.text));
 }
 
-int kernel_open(struct kernel *k, struct loop *loop, int dir_fd, const char *dir_error,
-		const struct conf *conf, struct errmsg *err)
-{
-	int ret;
-
-	k->loop = loop;
-	k->dir_fd = dir_fd;
-	k->why.text[0] = '\0';
-	if (!conf_wants_kernel(conf))
-		return 0;
-	if (dir_fd < 0) {
-		errmsg_set(&k->why, 0, "%s", dir_error);
-		log_warn("dataplane.absent", LOG_STR("reason", k->why.text));
-		return 0;
-	}
-	if (!conf->dataplane.enabled)
-		return 0;
-	ret = dataplane_open(dir_fd, &conf->dataplane, &k->dp, &k->why);
-	if (ret) {
-		k->dp = NULL;
-		if (ret == -EPROTO)
-			return errmsg_set(err, ret, "%s", k->why.text);
-		absent(k, ret);
-		return 0;
-	}
-	k->why.text[0] = '\0';
-	log_info("dataplane.open", LOG_BOOL("adopted", dataplane_adopted(k->dp)));
-	if (dataplane_layout(k->dp)[0])
-		log_warn("dataplane.layout", LOG_STR("maps", dataplane_layout(k->dp)));
-	dataplane_libxdp_by(k->dp, &k->libxdp);
-	ret = attach(k, conf);
-	if (!ret)
-		ret = acl_job_new(loop, &k->acl);
-	if (!ret)
-		acl_job_load(k->acl, conf, k->dp);
-	if (!ret)
-		ret = dataplane_watch(k->dp, loop);
-	return ret ? errmsg_set(err, ret, "cannot attach to devices: %s", strerror(-ret)) : 0;
-}
-
 const char *kernel_needs_restart(const struct conf *from, const struct conf *to)
 {
 	const struct conf_dataplane *a = &from->dataplane, *b = &to->dataplane;
@@ -188,6 +148,42 @@ static int apply_limits(struct kernel *k, const struct conf *conf, struct errmsg
 	return ret;
 }
 
+/* *ret_what: what it failed with, for an error without a text of its own. */
+static int apply_policy(struct kernel *k, const struct conf *to, unsigned int rooms,
+			const char **ret_what, struct errmsg *err)
+{
+	int ret = 0;
+
+	/* Before limits: these change ports after sources, which after a restart wait for all lists. */
+	if (rooms & ROOM_ACL) {
+		*ret_what = "acl";
+		ret = acl_map_apply_conf(k->dp, &to->acl, err);
+	}
+	if (!ret && (rooms & ROOM_LIMITS)) {
+		*ret_what = "limits";
+		ret = apply_limits(k, to, err);
+	}
+	if (!ret && (rooms & ROOM_RESPONSES)) {
+		*ret_what = "responses";
+		ret = response_map_apply(k->dp, to, err);
+	}
+	return ret;
+}
+
+/* Always: vips refer to the configuration's memory, guards to ids of vips, which may be others. */
+static int apply_vips(struct kernel *k, const struct conf *to, const char **ret_what,
+		      struct errmsg *err)
+{
+	int ret;
+
+	*ret_what = "vips";
+	ret = vip_map_apply(k->dp, k->loop, to, err);
+	if (ret)
+		return ret;
+	*ret_what = "guard";
+	return guard_map_apply(k->dp, to, err);
+}
+
 static int apply_rooms(struct kernel *k, const struct conf *from, const struct conf *to,
 		       unsigned int rooms, bool *ret_refused, struct errmsg *err)
 {
@@ -200,34 +196,90 @@ static int apply_rooms(struct kernel *k, const struct conf *from, const struct c
 		acl_job_settle(k->acl);
 	if (rooms & ROOM_DATAPLANE)
 		ret = apply_dataplane(k, from, to, ret_refused, err);
-	/* Before limits: these change ports after sources, which after a restart wait for all lists. */
-	if (!ret && (rooms & ROOM_ACL)) {
-		what = "acl";
-		ret = acl_map_apply_conf(k->dp, &to->acl, err);
-	}
-	if (!ret && (rooms & ROOM_LIMITS)) {
-		what = "limits";
-		ret = apply_limits(k, to, err);
-	}
-	if (!ret && (rooms & ROOM_RESPONSES)) {
-		what = "responses";
-		ret = response_map_apply(k->dp, to, err);
-	}
+	if (!ret)
+		ret = apply_policy(k, to, rooms, &what, err);
 	if (!ret && (rooms & ROOMS_EGRESS)) {
 		attach_egress(k, to);
 		attach_concurrent(k, to);
 	}
-	if (!ret) { /* always: it refers to the configuration's memory */
-		what = "vips";
-		ret = vip_map_apply(k->dp, k->loop, to, err);
-	}
-	if (!ret) { /* always: vips may have other ids, and the host other settings */
-		what = "guard";
-		ret = guard_map_apply(k->dp, to, err);
-	}
+	if (!ret)
+		ret = apply_vips(k, to, &what, err);
 	if (ret && !err->text[0])
 		errmsg_set(err, ret, "%s: %s", what, strerror(-ret));
 	return ret;
+}
+
+/* What dataplane_open asks for. */
+struct fill {
+	struct kernel *k;
+	const struct conf *conf;
+};
+
+/* Maps of another version were made anew: before packets meet them. Nothing is attached here. */
+static int fill_maps(struct dataplane *dp, void *ctx, struct errmsg *err)
+{
+	const struct fill *f = ctx;
+	struct kernel *k = f->k;
+	const char *what;
+	int ret = acl_job_new(k->loop, &k->acl);
+
+	err->text[0] = '\0';
+	if (!ret) {
+		acl_job_load(k->acl, f->conf, dp);
+		k->dp = dp;
+		ret = apply_policy(k, f->conf, ROOMS_ALL, &what, err);
+	}
+	if (!ret)
+		ret = apply_vips(k, f->conf, &what, err);
+	k->dp = NULL;
+	if (ret && !err->text[0])
+		errmsg_set(err, ret, "cannot fill maps that were made anew: %s", strerror(-ret));
+	return ret;
+}
+
+int kernel_open(struct kernel *k, struct loop *loop, int dir_fd, const char *dir_error,
+		const struct conf *conf, struct errmsg *err)
+{
+	struct fill ctx = { k, conf };
+	const struct dataplane_fill fill = { fill_maps, &ctx };
+	int ret;
+
+	k->loop = loop;
+	k->dir_fd = dir_fd;
+	k->why.text[0] = '\0';
+	if (!conf_wants_kernel(conf))
+		return 0;
+	if (dir_fd < 0) {
+		errmsg_set(&k->why, 0, "%s", dir_error);
+		log_warn("dataplane.absent", LOG_STR("reason", k->why.text));
+		return 0;
+	}
+	if (!conf->dataplane.enabled)
+		return 0;
+	ret = dataplane_open_filled(dir_fd, &conf->dataplane, &fill, &k->dp, &k->why);
+	if (ret) {
+		k->dp = NULL;
+		acl_job_free(k->acl);
+		k->acl = NULL;
+		if (ret == -EPROTO)
+			return errmsg_set(err, ret, "%s", k->why.text);
+		absent(k, ret);
+		return 0;
+	}
+	k->why.text[0] = '\0';
+	log_info("dataplane.open", LOG_BOOL("adopted", dataplane_adopted(k->dp)));
+	if (dataplane_layout(k->dp)[0])
+		log_warn("dataplane.layout", LOG_STR("maps", dataplane_layout(k->dp)));
+	dataplane_libxdp_by(k->dp, &k->libxdp);
+	ret = attach(k, conf);
+	if (!ret && !k->acl) {
+		ret = acl_job_new(loop, &k->acl);
+		if (!ret)
+			acl_job_load(k->acl, conf, k->dp);
+	}
+	if (!ret)
+		ret = dataplane_watch(k->dp, loop);
+	return ret ? errmsg_set(err, ret, "cannot attach to devices: %s", strerror(-ret)) : 0;
 }
 
 /* Is the line of a diff about what limits meet at a vip? Not where these are all it names. */

@@ -66,7 +66,9 @@ static int put_in_force(struct dataplane *dp, struct errmsg *err)
 
 	if (e)
 		return e;
-	e = steer_link_flip(dp, dp->sk_lookup.fd, err);
+	dp->steer_waits = layout_steer_is_empty(dp);
+	if (!dp->steer_waits)
+		e = steer_link_flip(dp, dp->sk_lookup.fd, err);
 	if (!e)
 		e = link_flip(dp, err);
 	if (!e && swaps) {
@@ -102,7 +104,19 @@ static int open_sources(struct dataplane *dp, struct errmsg *err)
 	return e ? errmsg_set(err, e, "cannot use the tables of sources: %s", strerror(-e)) : 0;
 }
 
-static int load(struct dataplane *dp, struct errmsg *err)
+static int fill_new(struct dataplane *dp, const struct dataplane_fill *fill, struct errmsg *err)
+{
+	int e;
+
+	if (!fill || !dp->adopted || !layout_has_empty(dp))
+		return 0;
+	dp->is_filling = true;
+	e = fill->maps(dp, fill->ctx, err);
+	dp->is_filling = false;
+	return e;
+}
+
+static int load(struct dataplane *dp, const struct dataplane_fill *fill, struct errmsg *err)
 {
 	CLEANUP(program_set_clear) struct program_set set = { 0 };
 	int e = program_open(dp, &set, err);
@@ -123,6 +137,8 @@ static int load(struct dataplane *dp, struct errmsg *err)
 		e = open_sources(dp, err);
 	if (!e)
 		e = layout_init(dp, err);
+	if (!e)
+		e = fill_new(dp, fill, err);
 	if (!e) {
 		drop_cache_map_no_verdicts(dp, false);
 		e = put_in_force(dp, err);
@@ -156,6 +172,13 @@ static void close_dataplane(struct dataplane **dp)
 int dataplane_open(int dir_fd, const struct conf_dataplane *conf, struct dataplane **ret,
 		   struct errmsg *err)
 {
+	return dataplane_open_filled(dir_fd, conf, NULL, ret, err);
+}
+
+int dataplane_open_filled(int dir_fd, const struct conf_dataplane *conf,
+			  const struct dataplane_fill *fill, struct dataplane **ret,
+			  struct errmsg *err)
+{
 	CLEANUP(close_dataplane) struct dataplane *dp = calloc(1, sizeof(*dp));
 	int e;
 
@@ -174,7 +197,7 @@ int dataplane_open(int dir_fd, const struct conf_dataplane *conf, struct datapla
 	e = pin_swap_recover(dp->dir_fd);
 	if (e)
 		return errmsg_set(err, e, "cannot tidy up the bpffs directory: %s", strerror(-e));
-	e = load(dp, err);
+	e = load(dp, fill, err);
 	if (e)
 		return e;
 	tell_layout(dp);

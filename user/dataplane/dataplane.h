@@ -54,6 +54,18 @@ struct dataplane_map {
  */
 int dataplane_open(int dir_fd, const struct conf_dataplane *conf, struct dataplane **ret,
 		   struct errmsg *err);
+/*
+ * Where maps had to be made anew, called before packets meet them: what of the configuration belongs in
+ * them is written as when it is applied, and is applied once more afterwards. An error of it is
+ * dataplane_open's; maps that were adopted have what it wrote, all else is as it was.
+ */
+struct dataplane_fill {
+	int (*maps)(struct dataplane *dp, void *ctx, struct errmsg *err);
+	void *ctx;
+};
+int dataplane_open_filled(int dir_fd, const struct conf_dataplane *conf,
+			  const struct dataplane_fill *fill, struct dataplane **ret,
+			  struct errmsg *err);
 /* Give up the descriptors; links and pins stay. */
 void dataplane_close(struct dataplane *dp);
 

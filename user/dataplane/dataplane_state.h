@@ -43,6 +43,8 @@ struct dataplane {
 	int dir_fd;
 	struct conf_dataplane conf; /* numbers only: devices is NULL */
 	bool adopted;
+	bool is_filling;  /* no packet meets its new maps yet */
+	bool steer_waits; /* sk_lookup goes on with its old maps until the new ones have sockets */
 	struct errmsg layout_line; /* of dataplane_layout */
 	struct errmsg forgotten;   /* the same, for `status`: what was made anew; "": nothing */
 

@@ -2,6 +2,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -253,33 +254,70 @@ static bool is_of_layout(const struct pinned_map *m)
 	return strcmp(m->name, "layout") == 0 || strcmp(m->name, "layout_maps") == 0;
 }
 
-static size_t describe(const struct dataplane *dp, enum map_fate fate, const char *title, char *to,
-		       size_t room)
+bool layout_has_empty(const struct dataplane *dp)
 {
-	size_t at = 0;
+	for (size_t i = 0; i < dp->n_maps; i++) {
+		const struct pinned_map *m = &dp->maps[i];
 
-	for (size_t i = 0; i < dp->n_maps && at < room; i++) {
+		if (!is_of_layout(m) && (m->fate == MAP_FORGOTTEN || m->fate == MAP_NEW))
+			return true;
+	}
+	return false;
+}
+
+bool layout_steer_is_empty(struct dataplane *dp)
+{
+	const struct pinned_map *sockets = pinned_map_find(dp, "steer_sockets");
+
+	return sockets && sockets->fate == MAP_FORGOTTEN;
+}
+
+/* Text of a limited length, cut where it is full. */
+struct text {
+	char *to;
+	size_t room, at;
+};
+
+static void add(struct text *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void add(struct text *t, const char *format, ...)
+{
+	size_t left = t->room - t->at;
+	va_list args;
+	int n;
+
+	va_start(args, format);
+	n = vsnprintf(t->to + t->at, left, format, args);
+	va_end(args);
+	if (n > 0)
+		t->at += (size_t)n < left ? (size_t)n : left - 1;
+}
+
+/* Of those that were made anew, the ones whose loss somebody notices come first. */
+static void describe(const struct dataplane *dp, enum map_fate fate, bool with_loss,
+		     const char **title, struct text *t)
+{
+	for (size_t i = 0; i < dp->n_maps; i++) {
 		const struct pinned_map *m = &dp->maps[i];
 		const char *loss = fate == MAP_FORGOTTEN ? layout_table_loss(m->name) : "";
 
-		if (m->fate != fate || is_of_layout(m))
+		if (m->fate != fate || is_of_layout(m) || (loss[0] != '\0') != with_loss)
 			continue;
-		at += (size_t)snprintf(to + at, room - at, "%s%s%s%s%s", at ? ", " : title, m->name,
-				       loss[0] ? " (" : "", loss, loss[0] ? ")" : "");
+		add(t, "%s%s%s%s%s", *title, m->name, with_loss ? " (" : "", loss,
+		    with_loss ? ")" : "");
+		*title = ", ";
 	}
-	return at < room ? at : room - 1;
 }
 
 void layout_describe(const struct dataplane *dp, struct errmsg *ret)
 {
-	size_t at;
+	const char *anew = "made anew: ", *copied;
+	struct text t = { ret->text, sizeof(ret->text), 0 };
 
 	ret->text[0] = '\0';
-	at = describe(dp, MAP_FORGOTTEN, "made anew: ", ret->text, sizeof(ret->text) - 2);
-	if (at)
-		at += (size_t)snprintf(ret->text + at, sizeof(ret->text) - at, "; ");
-	if (!describe(dp, MAP_CARRIED, "copied: ", ret->text + at, sizeof(ret->text) - at) && at)
-		ret->text[at - 2] = '\0';
+	describe(dp, MAP_FORGOTTEN, true, &anew, &t);
+	describe(dp, MAP_FORGOTTEN, false, &anew, &t);
+	copied = t.at ? "; copied: " : "copied: ";
+	describe(dp, MAP_CARRIED, false, &copied, &t);
 }
 
 uint32_t layout_netns_here(void)

@@ -2,6 +2,7 @@
 /* Are the maps that are pinned the ones that our programs want? */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/errmsg.h"
@@ -22,6 +23,10 @@ int layout_init(struct dataplane *dp, struct errmsg *err);
  *   ret  "made anew: path_mtu (what routers said of sizes); copied: vips"
  */
 void layout_describe(const struct dataplane *dp, struct errmsg *ret);
+/* Was one that is pinned made anew, or is one that these programs have more than those before? */
+bool layout_has_empty(const struct dataplane *dp);
+/* Are those of steered connections new, without the sockets that the old ones have? */
+bool layout_steer_is_empty(struct dataplane *dp);
 /* A list of maps that is pinned under this name; negative errno where there is none of ours. */
 int layout_list_open(int dir_fd, const char *pin);
 /* Unpin a map of this name, and nothing else: what a list says may be anything. */

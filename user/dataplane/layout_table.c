@@ -166,7 +166,7 @@ const char *layout_table_loss(const char *map)
 		if (strcmp(losses[i].map, map) == 0)
 			return losses[i].loss;
 	}
-	return strncmp(map, "stats_", 6) == 0 ? "counters" : "";
+	return "";
 }
 
 bool layout_table_is_retired(const char *map)

@@ -15,5 +15,5 @@ bool layout_table_can_carry(const char *map);
 void layout_table_spread(struct dataplane *dp);
 /* A map of versions before there was a list of maps. */
 bool layout_table_is_retired(const char *map);
-/* What an operator loses when it is forgotten: "flows of vips with drain"; never NULL. */
+/* What an operator loses when it is forgotten: "translated flows"; "": counters, or what is there again at once. */
 const char *layout_table_loss(const char *map);

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/addr.h"
 #include "base/cleanup.h"
@@ -16,8 +17,9 @@
 #include "netlink.h"
 #include "neigh_table.h"
 
-#define TICK_MS	  1000 /* ask again for what is not known */
-#define SETTLE_MS 20   /* routes and links change in bursts */
+#define TICK_MS		1000 /* ask again for what is not known */
+#define SETTLE_MS	20   /* routes and links change in bursts */
+#define SETTLE_PAUSE_MS 5
 /*
  * A look takes up to 30 us. In one turn of the loop so many, so that others have theirs; of those that
  * fail so many a second; and all of them, however often routes change, not more than the fourth part
@@ -226,6 +228,32 @@ static void on_soon(struct timer *t)
 		look(n, w);
 	}
 	timer_start(n->loop, &n->soon, 0);
+}
+
+/* Those that did not answer yet; who did not, or has no route, is not waited for. */
+static uint32_t look_at_unknown(struct neigh *n)
+{
+	uint32_t resolving = 0;
+
+	n->link_ifindex = 0;
+	for (uint32_t i = 0; i < n->table.n; i++) {
+		struct hop_watch *w = &n->table.at[i];
+
+		if (!w->used || w->known)
+			continue;
+		look(n, w);
+		resolving += !w->known && strncmp(w->why, "resolving", 9) == 0;
+	}
+	return resolving;
+}
+
+void neigh_settle(struct neigh *n, uint32_t wait_ms)
+{
+	const uint64_t end_ns = clock_now_ns() + wait_ms * NS_PER_MS;
+	const struct timespec pause = { .tv_nsec = SETTLE_PAUSE_MS * NS_PER_MS };
+
+	while (look_at_unknown(n) && clock_now_ns() < end_ns)
+		nanosleep(&pause, NULL);
 }
 
 static void look_soon(struct neigh *n, struct hop_watch *w)

@@ -55,5 +55,10 @@ void neigh_close(struct neigh *n);
 int neigh_watch(struct neigh *n, const struct addr *a, const char *device, const uint8_t mac[6],
 		const struct neigh_hop *known);
 void neigh_unwatch(struct neigh *n, const struct addr *a);
+/*
+ * Look at all that wait for it at once, with on_change as ever, and for up to wait_ms again at those that
+ * the kernel is resolving: for who has no loop yet, and packets soon.
+ */
+void neigh_settle(struct neigh *n, uint32_t wait_ms);
 /* What is known now: the hop, or NULL and why (which may be ""). */
 const struct neigh_hop *neigh_get(struct neigh *n, const struct addr *a, const char **ret_why);

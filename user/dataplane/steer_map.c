@@ -239,6 +239,10 @@ int steer_map_apply(struct dataplane *dp, struct loop *loop, const struct conf *
 		e = steer_compile(conf, &compiled, no_fault, NULL);
 	if (!e)
 		e = apply(dp, conf, sockets, &compiled, err);
+	if (!e && dp->steer_waits) {
+		e = steer_link_flip(dp, dp->sk_lookup.fd, err);
+		dp->steer_waits = e != 0;
+	}
 	steer_compiled_clear(&compiled);
 	if (e && !err->text[0])
 		errmsg_set(err, e, "steer: %s", strerror(-e));

@@ -282,3 +282,19 @@ void vip_backend_set_dead(struct vip_map *m, uint32_t id, bool is_dead)
 	t->flags = flags;
 	put(m, id);
 }
+
+int vip_backend_watch(struct vip_map *m, struct vip_service *s, struct vip_backend *b)
+{
+	const struct conf_backend *c = &b->conf;
+	const struct neigh_hop *hop;
+	const char *why;
+	int err = neigh_watch(m->neigh, &c->address, c->device, c->has_mac ? c->mac : NULL,
+			      b->has_hop ? &b->hop : NULL);
+
+	if (err)
+		return err;
+	hop = neigh_get(m->neigh, &c->address, &why);
+	if (vip_backend_set_hop(m, s, b, hop, why))
+		s->dirty = true;
+	return 0;
+}

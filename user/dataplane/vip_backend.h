@@ -24,6 +24,8 @@ int vip_backend_assign(struct vip_map *m, const struct vip_service *s, struct vi
 /* Take over what neigh says: hop, or NULL and why. True when the ring is concerned. */
 bool vip_backend_set_hop(struct vip_map *m, const struct vip_service *s, struct vip_backend *b,
 			 const struct neigh_hop *hop, const char *why);
+/* Have neigh watch the next hop, and take over what it says so far. Negative errno. */
+int vip_backend_watch(struct vip_map *m, struct vip_service *s, struct vip_backend *b);
 /* What routers on the way say fits, outer headers included; 0: nothing. True when that is news. */
 bool vip_backend_set_path(struct vip_map *m, const struct vip_service *s, struct vip_backend *b,
 			  uint32_t mtu);

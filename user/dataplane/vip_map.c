@@ -157,6 +157,8 @@ static void update_rings(struct vip_map *m)
 	uint64_t now = now_ms();
 	bool again = false, more = update_some(m, now, &again);
 
+	while (more && m->dp->is_filling)
+		more = update_some(m, now, &again);
 	bury_due(m, now);
 	m->rest_ms = now_ms() - now;
 	if (more)
@@ -311,29 +313,13 @@ static int retire_backends(struct vip_map *m)
 	return err;
 }
 
-static int watch_backend(struct vip_map *m, struct vip_service *s, struct vip_backend *b)
-{
-	const struct conf_backend *c = &b->conf;
-	const struct neigh_hop *hop;
-	const char *why;
-	int err = neigh_watch(m->neigh, &c->address, c->device, c->has_mac ? c->mac : NULL,
-			      b->has_hop ? &b->hop : NULL);
-
-	if (err)
-		return err;
-	hop = neigh_get(m->neigh, &c->address, &why);
-	if (vip_backend_set_hop(m, s, b, hop, why))
-		s->dirty = true;
-	return 0;
-}
-
 static int watch_all(struct vip_map *m)
 {
 	int err = 0;
 
 	for (size_t i = 0; !err && i < m->n_services; i++) {
 		for (size_t j = 0; !err && j < m->services[i].n_backends; j++)
-			err = watch_backend(m, &m->services[i], &m->services[i].backends[j]);
+			err = vip_backend_watch(m, &m->services[i], &m->services[i].backends[j]);
 	}
 	return err;
 }
@@ -423,6 +409,8 @@ static int apply(struct vip_map *m, const struct conf *conf)
 	vip_service_free(old, n_old);
 	if (!err)
 		err = watch_all(m);
+	if (!err && m->dp->is_filling)
+		neigh_settle(m->neigh, VIP_HOP_WAIT_MS);
 	if (!err)
 		err = set_empty(m->dp, false);
 	if (!err)

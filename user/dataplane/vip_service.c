@@ -211,6 +211,17 @@ static void find_named(const struct vip_map *m, struct vip_service *s)
 	}
 }
 
+/*
+ * Who is checked has nothing until it passed. But where the vips of an earlier version were made anew,
+ * nobody knows who had passed: better all of them than none.
+ */
+static bool is_trusted(const struct vip_map *m, const struct vip_service *s)
+{
+	const struct pinned_map *vips = pinned_map_find(m->dp, "vips");
+
+	return !s->checked || (m->dp->is_filling && vips && vips->fate == MAP_FORGOTTEN);
+}
+
 static int set_shares(struct vip_map *m, struct vip_service *s)
 {
 	int err = 0;
@@ -222,7 +233,7 @@ static int set_shares(struct vip_map *m, struct vip_service *s)
 		find_shares(m, s);
 		find_named(m, s);
 	}
-	for (i = 0; !s->checked && i < s->n_backends; i++)
+	for (i = 0; is_trusted(m, s) && i < s->n_backends; i++)
 		s->backends[i].share = VIP_SHARE_FULL;
 	s->is_found = false;
 	return err;

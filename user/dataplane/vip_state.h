@@ -12,6 +12,8 @@
 
 /* A packet that found a ring, a record or a backend is done with it long before this. */
 #define VIP_GRACE_MS 20
+/* For next hops, before packets meet new maps: a neighbour that is up answers within some milliseconds. */
+#define VIP_HOP_WAIT_MS 300
 
 struct vip_backend {
 	struct conf_backend conf; /* its strings are ours */
