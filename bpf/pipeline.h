@@ -125,6 +125,7 @@ struct pkt {
 	void *ctx;	 /* the program's own argument */
 	struct vip *vip; /* NULL: to the host */
 	struct backend *backend;
+	__u64 ring_word; /* of its flow's slot in its vip's ring, with flow_bits; 0: it was not read yet */
 };
 
 /* Why a limit dropped a packet, or would have. */

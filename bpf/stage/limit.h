@@ -26,6 +26,7 @@
 #include "limit_concurrent.h"
 #include "limit_proof.h"
 #include "limit_set.h"
+#include "vip.h"
 
 /* One class, as most packets meet: asked and charged in one go. */
 static __always_inline enum drop_reason limit_one(struct pkt *p)
@@ -105,6 +106,8 @@ static __always_inline enum stage_result stage_limit(struct pkt *p)
 	if (!limit_enabled || p->exempt)
 		return STAGE_NEXT;
 	classes = limit_set_find(p);
+	if (classes)
+		vip_read_ahead(p);
 	reason = classes ? limit_concurrent_meet(p) : DROP_NONE;
 	if (reason == DROP_NONE)
 		reason = limit_meet(p, classes);

@@ -97,34 +97,77 @@ __noinline int vip_client_slot(const struct pkt_facts *p, const struct vip *vip)
 	return (int)flow_hash_slot(flow_hash_client(&p->flow.src, vip->hash_seed), vip->ring_size);
 }
 
-/* The backend by the ring, and where that has changed by what is known of the flow. */
-static __always_inline bool vip_ring_ask(struct pkt *p, const struct vip *vip, __u64 hash)
+/* Of the packet's flow. Global, so that the verifier walks it once and not on each way there. */
+__noinline __u64 vip_flow_hash(const struct pkt_facts *p, const struct vip *vip)
 {
-	__u32 slot = flow_hash_slot(hash, vip->ring_size), before;
+	if (!p || !vip) /* never; a global function's arguments may be, for the verifier */
+		return 0;
+	return flow_hash(&p->flow, vip->hash_seed);
+}
+
+/* What is in a slot of the ring in force: both parts at once. */
+static __always_inline bool vip_ring_read(struct pkt *p, const struct vip *vip, __u32 slot)
+{
 	__u64 *word;
 
-	if (vip->flags & VIP_CLIENT)
-		slot = (__u32)vip_client_slot(&p->facts, vip);
-	if (explaining)
-		explain_slot(slot, *(const volatile __u32 *)&vip->ring & 1);
 	slot += (vip->id * 2 + (*(const volatile __u32 *)&vip->ring & 1)) * ring_stride;
 	word = bpf_map_lookup_elem(&vip_ring, &slot);
 	if (!word)
 		return false;
-	hash = *(volatile __u64 *)word; /* of both parts of a slot at once */
-	p->backend_id = VIP_SLOT_BACKEND(hash);
-	before = VIP_SLOT_BEFORE(hash);
+	p->ring_word = *(volatile __u64 *)word;
+	return true;
+}
+
+/*
+ * Of many flows each has its own cache line in the ring, and its source's meters have theirs: read in front
+ * of limits, it comes in while those are waited for. The clock waits for all that was asked for before, and
+ * has to be read in front of this.
+ */
+static __always_inline void vip_read_ahead(struct pkt *p)
+{
+	struct vip *vip = p->vip;
+	__u64 hash;
+
+	if (explaining || !vip || (vip->flags & (VIP_NAT | VIP_CLIENT)) ||
+	    (p->flags & PKT_FRAGMENT))
+		return;
+	pkt_now(&p->facts);
+	hash = vip_flow_hash(&p->facts, vip);
+	p->flow_bits = (__u16)hash;
+	vip_ring_read(p, vip, flow_hash_slot(hash, vip->ring_size));
+}
+
+/* The same where it was not read before limits. One that stage/quic.h has a backend for needs none. */
+static __always_inline bool vip_ring_find(struct pkt *p, const struct vip *vip)
+{
+	__u64 hash = vip_flow_hash(&p->facts, vip);
+	__u32 slot = flow_hash_slot(hash, vip->ring_size);
+
+	p->flow_bits = (__u16)hash;
+	if (p->backend_id)
+		return true;
+	if (vip->flags & VIP_CLIENT)
+		slot = (__u32)vip_client_slot(&p->facts, vip);
+	if (explaining)
+		explain_slot(slot, *(const volatile __u32 *)&vip->ring & 1);
+	return vip_ring_read(p, vip, slot);
+}
+
+/* The backend by the ring, and where that has changed by what is known of the flow. */
+static __always_inline void vip_ring_take(struct pkt *p, const struct vip *vip)
+{
+	__u32 before = VIP_SLOT_BEFORE(p->ring_word);
+
+	p->backend_id = VIP_SLOT_BACKEND(p->ring_word);
 	if (before == VIP_BEFORE_RING)
 		before = (__u32)vip_flow_before(&p->facts, vip);
 	if (before)
 		vip_flow_choose(&p->facts, before);
-	return true;
 }
 
 static __always_inline enum stage_result stage_vip(struct pkt *p)
 {
 	struct vip *vip = p->vip;
-	__u64 hash;
 
 	if (!vip)
 		return STAGE_PASS;
@@ -134,10 +177,10 @@ static __always_inline enum stage_result stage_vip(struct pkt *p)
 		p->flow.sport = 0;
 		p->flow.dport = 0;
 	}
-	hash = flow_hash(&p->flow, vip->hash_seed);
-	p->flow_bits = (__u16)hash;
-	if (p->backend_id == 0 && !vip_ring_ask(p, vip, hash)) /* else stage/quic.h knows */
+	if (!p->ring_word && !vip_ring_find(p, vip))
 		return drop(p, DROP_INTERNAL);
+	if (p->backend_id == 0)
+		vip_ring_take(p, vip);
 	if (p->backend_id == 0)
 		return drop(p, DROP_NO_BACKEND);
 	p->backend = bpf_map_lookup_elem(&backends, &p->backend_id);

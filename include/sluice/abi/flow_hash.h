@@ -15,7 +15,8 @@ static inline __u64 flow_hash_pair(__u32 low, __u32 high)
 }
 
 /* Ports 0 for fragments and what has none. IPv4 leaves the constant part of its addresses out. */
-static inline __u64 flow_hash(const struct flow_key *flow, const __u64 seed[2])
+static inline __attribute__((always_inline)) __u64 flow_hash(const struct flow_key *flow,
+							     const __u64 seed[2])
 {
 	const __be32 *src = flow->src.w, *dst = flow->dst.w;
 	__u64 ports = flow_hash_pair((__u32)flow->sport << 16 | flow->dport, flow->proto);
