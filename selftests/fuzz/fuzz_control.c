@@ -80,7 +80,7 @@ static void start(void)
 	s->config_path = "/nonexistent/sluice.yaml";
 	s->control_fd = s->internal_fd = s->bpffs_fd = -1;
 	CHECK(loop_new(&s->loop) == 0);
-	CHECK(memory_open(&s->memory, 1, &keeper, &err) == 0);
+	CHECK(memory_open(&s->memory, 0, 1, &keeper, &err) == 0);
 	CHECK(judge_new(&env, seed, &s->pushdown.judge) == 0);
 	CHECK(slots_new(16, &s->slots) == 0);
 	CHECK(conf_parse(config, sizeof(config) - 1, &conf, &errors) == 0);
