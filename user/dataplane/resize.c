@@ -190,7 +190,7 @@ static int fit_backends(struct dataplane *dp, struct errmsg *err)
 		if (bpf_map_lookup_elem(m->old_fd, &id, value))
 			continue;
 		layout_convert(m, value, &b);
-		if (b.flags & BACKEND_READY)
+		if (b.flags & (BACKEND_READY | BACKEND_LOST))
 			return no_room(err, "dataplane.max_backends", m->shape.max_entries,
 				       "backends", id + 1);
 	}

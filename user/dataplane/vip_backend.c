@@ -249,9 +249,9 @@ void vip_backend_follow(struct vip_map *m, const struct vip_service *s, uint32_t
 {
 	struct backend *t = &m->table[id], want = *t;
 
-	want.flags &= (uint8_t)~BACKEND_READY;
+	want.flags &= (uint8_t) ~(BACKEND_READY | BACKEND_LOST);
+	want.flags |= hop ? BACKEND_READY : BACKEND_LOST;
 	if (hop) {
-		want.flags |= BACKEND_READY;
 		want.ifindex = hop->ifindex;
 		want.mtu = (uint16_t)(hop->mtu < UINT16_MAX ? hop->mtu : UINT16_MAX);
 		want.mss = mss_of(s, want.mtu);
@@ -266,9 +266,9 @@ void vip_backend_follow(struct vip_map *m, const struct vip_service *s, uint32_t
 
 void vip_backend_clear(struct vip_map *m, uint32_t id)
 {
-	if (!(m->table[id].flags & BACKEND_READY))
+	if (!(m->table[id].flags & (BACKEND_READY | BACKEND_LOST)))
 		return;
-	m->table[id].flags &= (uint8_t)~BACKEND_READY;
+	m->table[id].flags &= (uint8_t) ~(BACKEND_READY | BACKEND_LOST);
 	put(m, id);
 }
 

@@ -101,7 +101,8 @@ static bool *find_taken(const struct vip_map *m)
 	if (!taken)
 		return NULL;
 	for (id = 0; id < m->max_backends; id++)
-		taken[id] = m->backend_used[id] || (m->table[id].flags & BACKEND_READY);
+		taken[id] = m->backend_used[id] ||
+			    (m->table[id].flags & (BACKEND_READY | BACKEND_LOST));
 	for (i = 0; i < m->n_leaving; i++) /* also while its next hop is lost */
 		taken[m->leaving[i].id] = true;
 	for (i = 0; i < m->n_retired; i++) {

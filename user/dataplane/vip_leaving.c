@@ -70,7 +70,8 @@ static int watch(struct vip_map *m, uint32_t id)
 		return 0;
 	vip_backend_hop(m, id, &hop);
 	return neigh_watch(m->neigh, &t->addr, device[0] ? device : NULL,
-			   t->flags & BACKEND_BY_MAC ? t->dst_mac : NULL, &hop);
+			   t->flags & BACKEND_BY_MAC ? t->dst_mac : NULL,
+			   t->flags & BACKEND_LOST ? NULL : &hop);
 }
 
 /* Services of mode nat by vip id, whose removed backends keep their flows for a while. */
@@ -89,12 +90,12 @@ static const struct vip_service **by_id(const struct vip_map *m)
 
 /* The service whose flows it has, though it is in none; NULL: it is not so. */
 static const struct vip_service *left(const struct vip_map *m, const struct vip_service **services,
-				      uint32_t id, bool is_lost)
+				      uint32_t id)
 {
 	const struct backend *t = &m->table[id];
 
 	if (m->backend_used[id] || t->mode != BACKEND_NAT || t->vip_id >= m->max_vips ||
-	    t->flags & BACKEND_DEAD || !(t->flags & BACKEND_READY || is_lost))
+	    t->flags & BACKEND_DEAD || !(t->flags & (BACKEND_READY | BACKEND_LOST)))
 		return NULL;
 	return services[t->vip_id];
 }
@@ -121,9 +122,11 @@ static int add(struct vip_map *m, const struct vip_service *s, const struct vip_
 	*l = (struct vip_leaving) { .id = id,
 				    .since_ms = now,
 				    .drain_ms = s->drain_ms,
+				    .is_lost = m->table[id].flags & BACKEND_LOST,
 				    .until_ms = now + (by_s > now_s ? (by_s - now_s) * 1000
 								    : s->drain_ms) };
 	snprintf(l->name, sizeof(l->name), "%s", was ? was->backend->conf.name : "");
+	snprintf(l->why, sizeof(l->why), "%s", l->is_lost ? "resolving" : "");
 	log_info("backend.leaving", LOG_STR("vip", s->name), LOG_STR("backend", l->name),
 		 LOG_U64("left_ms", l->until_ms - now));
 	return watch(m, id);
@@ -145,7 +148,7 @@ int vip_leaving_apply(struct vip_map *m, const struct vip_index *was)
 
 	for (size_t i = m->n_leaving; i-- > 0;) {
 		struct vip_leaving *l = &m->leaving[i];
-		const struct vip_service *s = err ? NULL : left(m, services, l->id, l->is_lost);
+		const struct vip_service *s = err ? NULL : left(m, services, l->id);
 
 		if (s)
 			keep(l, s, now);
@@ -153,7 +156,7 @@ int vip_leaving_apply(struct vip_map *m, const struct vip_index *was)
 			drop(m, l);
 	}
 	for (uint32_t id = 1; !err && id < m->max_backends; id++) {
-		const struct vip_service *s = left(m, services, id, false);
+		const struct vip_service *s = left(m, services, id);
 
 		if (s && !find(m, id))
 			err = add(m, s, vip_index_id(was, id), id);
@@ -196,6 +199,19 @@ void vip_leaving_set_hop(struct vip_map *m, const struct addr *a, const struct n
 	for (size_t i = 0; i < m->n_leaving; i++)
 		if (addr_eq(&m->table[m->leaving[i].id].addr, a))
 			set_hop(m, &m->leaving[i], hop, why);
+}
+
+void vip_leaving_look(struct vip_map *m)
+{
+	for (size_t i = 0; i < m->n_leaving; i++) {
+		struct vip_leaving *l = &m->leaving[i];
+		const struct neigh_hop *hop;
+		const char *why;
+
+		hop = l->is_lost ? neigh_get(m->neigh, &m->table[l->id].addr, &why) : NULL;
+		if (hop)
+			set_hop(m, l, hop, "");
+	}
 }
 
 const char *vip_leaving_name(const struct vip_map *m, uint32_t id)

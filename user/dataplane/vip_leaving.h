@@ -26,6 +26,8 @@ bool vip_leaving_has_addr(const struct vip_map *m, const struct addr *a);
 /* Take over what neigh says of the address: hop, or NULL and why. */
 void vip_leaving_set_hop(struct vip_map *m, const struct addr *a, const struct neigh_hop *hop,
 			 const char *why);
+/* Those that have no next hop take it where somebody else of the address has: neigh tells only of changes. */
+void vip_leaving_look(struct vip_map *m);
 /* Its name; "": it is not known, or nobody leaves by this id. */
 const char *vip_leaving_name(const struct vip_map *m, uint32_t id);
 /* One whose time is over by now, told once; 0: none. It is on the list until its record is cleared. */

@@ -306,7 +306,7 @@ static int retire_backends(struct vip_map *m)
 	int err = 0;
 
 	for (id = 1; !err && id < m->max_backends; id++) {
-		if ((m->table[id].flags & BACKEND_READY) && !m->backend_used[id] &&
+		if ((m->table[id].flags & (BACKEND_READY | BACKEND_LOST)) && !m->backend_used[id] &&
 		    !vip_leaving_has(m, id))
 			err = retire(m, false, id);
 	}
@@ -411,6 +411,7 @@ static int apply(struct vip_map *m, const struct conf *conf)
 		err = watch_all(m);
 	if (!err && m->dp->is_filling)
 		neigh_settle(m->neigh, VIP_HOP_WAIT_MS);
+	vip_leaving_look(m);
 	if (!err)
 		err = set_empty(m->dp, false);
 	if (!err)

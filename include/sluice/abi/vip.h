@@ -94,6 +94,7 @@ enum backend_flags {
 	/* The agent's, of one that is removed and still has flows: programs do not look at them. */
 	BACKEND_BY_DEVICE = 4, /* ifindex was given, and is not to be looked for */
 	BACKEND_BY_MAC = 8,    /* dst_mac was */
+	BACKEND_LOST = 16,     /* it still has flows, and is not ready as it has no next hop */
 };
 
 /* How a packet gets to a backend of the vip; the same for all of a vip. */
