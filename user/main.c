@@ -329,6 +329,21 @@ static int run(const char *path, const struct conf *conf, const struct handover 
 	return monitor_run(&settings);
 }
 
+/* Who may look at them is told what becomes of the maps that are pinned. */
+static int preview(const struct conf *conf)
+{
+	struct errmsg line = { "" }, err = { "" };
+	CLEANUP_FD int fd = open(conf->agent.bpffs_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0 || geteuid() != 0 || !conf->dataplane.enabled || !conf_wants_kernel(conf))
+		return EXIT_SUCCESS;
+	if (dataplane_preview(fd, &conf->dataplane, &line, &err) == -EPROTO)
+		return fail(&err);
+	if (line.text[0])
+		printf("at the next start, maps of another layout: %s\n", line.text);
+	return EXIT_SUCCESS;
+}
+
 /* held: of the monitor that this program is to follow, or NULL. */
 static int act_on(enum action action, const char *path, const struct handover *held)
 {
@@ -340,7 +355,8 @@ static int act_on(enum action action, const char *path, const struct handover *h
 		return EXIT_FAILURE;
 	if (action == ACTION_CHECK && !ret) {
 		print_summary(conf, path);
-		ret = fflush(stdout) ? EXIT_FAILURE : EXIT_SUCCESS;
+		ret = held ? EXIT_SUCCESS : preview(conf);
+		ret = fflush(stdout) ? EXIT_FAILURE : ret;
 	} else if (action == ACTION_DUMP)
 		ret = dump(conf);
 	else if (action == ACTION_DETACH)

@@ -66,6 +66,12 @@ struct dataplane_fill {
 int dataplane_open_filled(int dir_fd, const struct conf_dataplane *conf,
 			  const struct dataplane_fill *fill, struct dataplane **ret,
 			  struct errmsg *err);
+/*
+ * What dataplane_open would do about the maps that are pinned there (dataplane_layout's line); changes
+ * nothing. -EPROTO and *err: it would refuse them. Other errors: who asks may not look.
+ */
+int dataplane_preview(int dir_fd, const struct conf_dataplane *conf, struct errmsg *ret,
+		      struct errmsg *err);
 /* Give up the descriptors; links and pins stay. */
 void dataplane_close(struct dataplane *dp);
 
