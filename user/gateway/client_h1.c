@@ -20,7 +20,7 @@ static int h1_write(struct exchange *x, struct buf *b, enum client_piece piece)
 
 static size_t h1_room(struct exchange *x, size_t n)
 {
-	return relay_room(stream_of(x), n);
+	return relay_room(stream_of(x), x->chunk_response, n);
 }
 
 static int h1_data(struct exchange *x, struct str data)
@@ -36,7 +36,7 @@ static int h1_end(struct exchange *x)
 
 	if (!x->chunk_response)
 		return 0;
-	if (!relay_room(s, 1))
+	if (!relay_room(s, true, 1))
 		return -ENOSPC;
 	buf_consume(lines, buf_len(lines));
 	if (trailer_write_response(x, lines))

@@ -9,7 +9,7 @@
 /* Trailers wait for no room: once more what a connection to an endpoint holds, which is bounded too. */
 #define TRAILERS_OUT_MAX (UPSTREAM_OUT_MAX + 2 * H1_TRAILERS_MAX)
 
-size_t relay_room(struct stream *to, size_t n)
+size_t relay_room(struct stream *to, bool chunked, size_t n)
 {
 	size_t room = buf_room(&to->out);
 
@@ -17,7 +17,9 @@ size_t relay_room(struct stream *to, size_t n)
 		to->write_full = true; /* far above a quarter: it will be told */
 		return 0;
 	}
-	room -= H1_CHUNK_OVERHEAD;
+	/* without chunks a full buffer goes as one: a rest of 20 bytes would be a packet */
+	if (chunked)
+		room -= H1_CHUNK_OVERHEAD;
 	return n < room ? n : room;
 }
 
@@ -94,7 +96,7 @@ static bool is_at_end(const struct exchange *x)
 /* Its end needs room for what tells the endpoint; without it the endpoint's on_writable comes. */
 static void pass_end(struct exchange *x)
 {
-	if (!x->up->stream.failed && relay_room(&x->up->stream, 1))
+	if (!x->up->stream.failed && relay_room(&x->up->stream, true, 1))
 		request_whole(x);
 }
 
@@ -107,7 +109,7 @@ void relay_request(struct exchange *x)
 	if (x->state != EXCHANGE_ASKED && x->state != EXCHANGE_ANSWERING)
 		return;
 	while (!x->request_done && !x->request_broken && buf_len(in)) {
-		size_t len = relay_room(&x->up->stream, buf_len(in));
+		size_t len = relay_room(&x->up->stream, x->chunk_request, buf_len(in));
 		ssize_t used;
 
 		if (!len || x->up->stream.failed)

@@ -16,4 +16,4 @@ void tunnel_pump(struct exchange *x);
 /* Data from one stream into another, framed in chunks or not. 0 or negative errno. */
 int relay_data(struct stream *to, bool chunked, struct str data);
 /* How much of n bytes may be taken now; 0: on_writable of `to` is owed. */
-size_t relay_room(struct stream *to, size_t n);
+size_t relay_room(struct stream *to, bool chunked, size_t n);

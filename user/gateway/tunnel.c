@@ -11,7 +11,7 @@
 static bool pump(struct stream *from, struct stream *to, uint64_t *count)
 {
 	while (buf_len(&from->in)) {
-		size_t len = relay_room(to, buf_len(&from->in));
+		size_t len = relay_room(to, false, buf_len(&from->in));
 
 		if (!len || stream_write(to, buf_head(&from->in), len))
 			return false;
