@@ -16,14 +16,20 @@ static struct nat_state *state_of(struct dataplane *dp)
 	return pinned_map_mem(dp, "nat_state");
 }
 
+void nat_map_compile_vip(const struct conf_vip *v, struct nat_vip *ret)
+{
+	*ret = (struct nat_vip) { .n_sources = (uint32_t)v->n_snat };
+	if (v->n_snat) /* else there is no array, not even for memcpy of nothing */
+		memcpy(ret->source, v->snat, v->n_snat * sizeof(*v->snat));
+}
+
 static int put_vip(struct dataplane *dp, const struct conf_vip *v)
 {
-	struct nat_vip vip = { .n_sources = (uint32_t)v->n_snat };
+	struct nat_vip vip;
 	uint32_t id = vip_map_id(dp, v->name);
 	int fd = pinned_map_fd(dp, "nat_vip");
 
-	if (v->n_snat)
-		memcpy(vip.source, v->snat, v->n_snat * sizeof(*v->snat));
+	nat_map_compile_vip(v, &vip);
 	return bpf_map_update_elem(fd, &id, &vip, BPF_ANY) ? -errno : 0;
 }
 

@@ -14,6 +14,8 @@
  * the vips have their ids, and before a packet can find one that has become one of mode nat.
  */
 int nat_map_apply(struct dataplane *dp, const struct conf *conf);
+/* What map nat_vip says of a vip. */
+void nat_map_compile_vip(const struct conf_vip *v, struct nat_vip *ret);
 /* One as a whole. False: there is none, or it ended or began meanwhile. */
 bool nat_map_read_flow(const struct nat_flow *from, struct nat_flow *ret);
 /*
