@@ -171,11 +171,12 @@ class Agent:
         self.lab.run(self.node, SLUICED, "--detach", "-c", self.config)
         shutil.rmtree(self.bpffs, ignore_errors=True)
 
-    def base(self, workers=2, drain_delay="0s"):
+    def base(self, workers=2, drain_delay="0s", watch=False):
         """The agent part of a configuration."""
         return (f"agent:\n  workers: {workers}\n  state_dir: {self.folder}/state\n"
                 f"  control_socket: {self.socket}\n  bpffs_dir: {self.bpffs}\n"
-                f"  internal: 127.0.0.1:9901\n  drain_delay: {drain_delay}\n  drain_timeout: 10s\n")
+                f"  internal: 127.0.0.1:9901\n  drain_delay: {drain_delay}\n  drain_timeout: 10s\n"
+                f"  watch_certificates: {str(watch).lower()}\n")
 
     def write(self, text):
         with open(self.config + ".new", "w", encoding="utf-8") as f:

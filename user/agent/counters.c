@@ -19,6 +19,7 @@ static const struct {
 	const char *family, *help;
 } helps[] = {
 	{ "sluice_agent_config_reloads_total", "Reloads of the configuration file (SIGHUP)." },
+	{ "sluice_agent_certificate_reloads_total", "Changes of certificate files." },
 	{ "sluice_agent_restarts_total", "Processes that ended unasked and were replaced." },
 	{ "sluice_agent_workers_killed_total", "Workers that the supervisor had killed." },
 	{ "sluice_agent_proposals_refused_total", "Refusal reports of workers not believed." },

@@ -32,7 +32,9 @@
 	X(PROOFS_KNOWN, "agent_proofs", "outcome", "known")                   \
 	X(PROOFS_BUDGET, "agent_proofs", "outcome", "budget")                 \
 	X(PROOFS_SOURCE, "agent_proofs", "outcome", "source")                 \
-	X(PROOFS_FAILED, "agent_proofs", "outcome", "failed")
+	X(PROOFS_FAILED, "agent_proofs", "outcome", "failed")                 \
+	X(CERTIFICATES_OK, "agent_certificate_reloads", "result", "ok")       \
+	X(CERTIFICATES_REFUSED, "agent_certificate_reloads", "result", "refused")
 
 enum counter {
 #define COUNTER_ENUM(id, family, label, value) COUNTER_##id,

@@ -102,6 +102,8 @@ size_t supervisor_warnings(const struct supervisor *s, const char **ret, size_t 
 
 	if (n < max && !s->storage)
 		ret[n++] = s->storage_why.text;
+	if (n < max && s->pem_why.text[0])
+		ret[n++] = s->pem_why.text;
 	if (n < max && s->reload_why.text[0])
 		ret[n++] = s->reload_why.text;
 	if (n < max && s->audit_why.text[0])
@@ -299,6 +301,8 @@ static void on_tick(struct timer *t)
 	timer_start(s->loop, t, TICK_MS);
 	watch_audit(s);
 	supervisor_limit_tick(s);
+	if (!s->draining)
+		supervisor_watch_pems(s);
 	if (!s->sweep_slots || worker_set_oldest(&s->workers) < s->sweep_slots)
 		return;
 	ret = slots_sweep(s->slots, s->kernel.dp, s->revision);

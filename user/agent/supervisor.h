@@ -35,7 +35,7 @@ struct supervisor_worker {
 	uint32_t connections;
 	uint32_t restarts;
 	uint32_t overload; /* what it gives up: an enum overload_level */
-	bool leaving;	   /* of the program before an upgrade: it serves its connections to the end */
+	bool leaving; /* of the program before an upgrade: it serves its connections to the end */
 };
 
 #define SUPERVISOR_WORKERS_MAX 128

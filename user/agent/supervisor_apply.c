@@ -264,6 +264,7 @@ int supervisor_apply(struct supervisor *s, const char *text, size_t len, bool re
 	if (s->revision->number == before) /* files of authorities may have changed */
 		supervisor_health_apply(s);
 	s->reload_why.text[0] = '\0';
+	s->pem_why.text[0] = '\0';
 	edits_settled(&s->edits);
 	if (replace_edits)
 		ret = edits_clear(&s->edits, err);
@@ -315,6 +316,43 @@ static void log_errors(const struct supervisor *s, const struct conf_errors *err
 			  LOG_U64("line", errors->error[i].line),
 			  LOG_U64("column", errors->error[i].column),
 			  LOG_STR("text", errors->error[i].text));
+}
+
+/* The configuration in force, edits included, with its files as they are now. */
+static int read_again(struct supervisor *s, struct conf_errors *errors, struct errmsg *err)
+{
+	struct conf *conf;
+	int ret = conf_edit(s->revision->conf, "[]", &conf, errors);
+
+	return ret ? ret : change_to(s, conf, true, false, NULL, errors, err);
+}
+
+void supervisor_watch_pems(struct supervisor *s)
+{
+	const struct supervisor_caller who = { 0 };
+	uint64_t before = s->revision->number;
+	struct conf_errors errors = { .n = 0 };
+	struct errmsg err = { "" };
+	const char *why;
+
+	if (!s->revision->conf->agent.watch_certificates || !supervisor_pems_turn(s))
+		return;
+	if (read_again(s, &errors, &err) == 0) {
+		s->pem_why.text[0] = '\0';
+		if (s->revision->number == before)
+			return;
+		counters_add(s->memory.counters, COUNTER_CERTIFICATES_OK, 1);
+		log_info("certificates.replaced", LOG_U64("revision", s->revision->number));
+		audit_change(s, &who, "certificates.replaced", NULL);
+		return;
+	}
+	why = err.text[0] ? err.text : errors.n ? errors.error[0].text : "unknown";
+	errmsg_set(&s->pem_why, 0, "files of certificates have changed and were refused: %.400s",
+		   why);
+	counters_add(s->memory.counters, COUNTER_CERTIFICATES_REFUSED, 1);
+	log_errors(s, &errors);
+	log_error("certificates.refused", LOG_STR("error", why),
+		  LOG_U64("revision", s->revision->number));
 }
 
 void supervisor_reload(struct supervisor *s)

@@ -149,6 +149,13 @@ void supervisor_read_keys(struct supervisor *s)
 		log_error("quic.key", LOG_STR("error", errors.n ? errors.error[0].text : ""));
 }
 
+bool supervisor_pems_turn(struct supervisor *s)
+{
+	const struct pem_source source = { open_pem, s };
+
+	return pem_watch_turn(&s->pems, s->revision->conf, &source);
+}
+
 int supervisor_build(struct supervisor *s, struct conf *conf, bool fresh, struct revision **ret,
 		     struct conf_errors *errors, struct errmsg *err)
 {

@@ -17,6 +17,7 @@
 #include "proposals.h"
 #include "../storage/storage_writer.h"
 #include "revision.h"
+#include "pem_watch.h"
 #include "slots.h"
 #include "supervisor.h"
 #include "tickets.h"
@@ -57,6 +58,8 @@ struct supervisor {
 	struct storage *storage;
 	struct errmsg storage_why;
 	struct storage_writer *writer; /* of audit records; NULL: no storage */
+	struct pem_watch pems;	       /* files of certificates */
+	struct errmsg pem_why;	       /* the last change of those was refused; "": it was not */
 	struct errmsg reload_why;      /* the last one was refused; "": it was not */
 	uint64_t audit_unqueued, audit_lost_logged;
 	struct errmsg audit_why; /* as a warning; "": none was lost */
@@ -115,6 +118,8 @@ void supervisor_read_keys(struct supervisor *s);
 /* As supervisor_build, without the meters, which need the kernel half. */
 int supervisor_prepare(struct supervisor *s, struct conf *conf, bool fresh, struct revision **ret,
 		       struct conf_errors *errors, struct errmsg *err);
+/* Have files of certificates changed, and settled (pem_watch.h)? */
+bool supervisor_pems_turn(struct supervisor *s);
 /* A conf_outside of the supervisor ctx: the certificates of a text that is refused. */
 void supervisor_check_outside(const struct conf *conf, struct conf_errors *errors, void *ctx);
 /*
@@ -141,6 +146,8 @@ int supervisor_kernel_apply(struct supervisor *s, const struct conf *from, const
 			    const char *diff, struct errmsg *err);
 /* SIGHUP: the file again. The outcome goes to the log. */
 void supervisor_reload(struct supervisor *s);
+/* Once a second: files of certificates that have changed, with the configuration in force. */
+void supervisor_watch_pems(struct supervisor *s);
 int supervisor_read_config(struct supervisor *s, char **ret, size_t *ret_len, struct errmsg *err);
 
 /* End in order, with what there is in force. */

@@ -79,6 +79,13 @@ static const struct conf_row agent_rows[] = {
 	  .def_help = "/etc/sluice and the directory of the configuration file",
 	  .help = "Directories that certificates and keys are read from, and from below; fixed "
 		  "when sluiced starts. Symbolic links may not lead out of them." },
+	{ .name = "watch_certificates",
+	  CONF_AT(struct conf_agent, watch_certificates),
+	  .type = &conf_type_bool,
+	  .tier = CONF_TIER_DATA,
+	  .def = "true",
+	  .help = "Take certificates, keys, authorities and revocation lists anew when their files "
+		  "have changed, without a reload." },
 	{ .name = "privileged_ports",
 	  CONF_LIST_AT(struct conf_agent, privileged_ports, n_privileged_ports),
 	  .type = &conf_type_number,

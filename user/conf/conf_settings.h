@@ -172,6 +172,7 @@ struct conf_agent {
 	char *bpffs_dir;	 /* /sys/fs/bpf/sluice */
 	char **certificate_dirs; /* none: the file's own and /etc/sluice */
 	size_t n_certificate_dirs;
+	bool watch_certificates;
 	uint16_t *privileged_ports; /* below 1024, that a reload may begin to listen at */
 	size_t n_privileged_ports;
 	char *log_level;
