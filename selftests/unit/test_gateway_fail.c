@@ -154,6 +154,55 @@ static void a_post_that_was_sent_is_never_sent_again(void **state)
 	world_stop(&w);
 }
 
+/* The endpoint had closed before: the socket is asked before anything is sent. */
+static void a_post_of_which_nothing_was_sent_goes_by_another_connection(void **state)
+{
+	struct world w = { 0 };
+	struct peer c, e;
+
+	(void)state;
+	start(&w, &c, ONE);
+	warm_up(&c, &e);
+	peer_close(&e);
+	peer_send(&c, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc");
+	peer_accept(&e, &w, 0);
+	peer_head(&e);
+	peer_expect(&e, "abc");
+	peer_send(&e, OK);
+	assert_int_equal(strncmp(peer_head(&c), "HTTP/1.1 200 ", 13), 0);
+	peer_expect(&c, "ok");
+	peer_close(&e);
+	peer_close(&c);
+	world_stop(&w);
+}
+
+static void what_is_sent_again_is_the_same_to_the_byte(void **state)
+{
+	struct world w = { 0 };
+	struct peer c, e, e2;
+	char *first;
+
+	(void)state;
+	start(&w, &c, ONE);
+	warm_up(&c, &e);
+	/* no body of its own: the next request behind it is not taken for one */
+	peer_send(&c, "DELETE /x?y=%41 HTTP/1.1\r\nHost: h\r\nX-A: 1\r\nx-a: 2\r\n\r\n" GET);
+	first = strdup(peer_head(&e));
+	peer_expect_silence(&e);
+	peer_close(&e);
+	peer_accept(&e2, &w, 0);
+	assert_string_equal(peer_head(&e2), first);
+	peer_expect_silence(&e2);
+	free(first);
+	peer_send(&e2, OK);
+	peer_head(&c);
+	peer_expect(&c, "ok");
+	assert_int_equal(strncmp(peer_head(&e2), "GET / ", 6), 0);
+	peer_close(&e2);
+	peer_close(&c);
+	world_stop(&w);
+}
+
 static void a_put_with_a_body_is_never_sent_again(void **state)
 {
 	struct world w = { 0 };
@@ -552,6 +601,8 @@ int main(void)
 		cmocka_unit_test(another_endpoint_is_asked_when_one_refuses),
 		cmocka_unit_test(a_kept_connection_that_died_is_no_failure),
 		cmocka_unit_test(a_post_that_was_sent_is_never_sent_again),
+		cmocka_unit_test(a_post_of_which_nothing_was_sent_goes_by_another_connection),
+		cmocka_unit_test(what_is_sent_again_is_the_same_to_the_byte),
 		cmocka_unit_test(a_put_with_a_body_is_never_sent_again),
 		cmocka_unit_test(nothing_is_sent_again_once_a_response_began),
 		cmocka_unit_test(retries_stop_where_the_budget_ends),

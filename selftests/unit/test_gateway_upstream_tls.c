@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* TLS to endpoints: whom it trusts, what it shows, what is kept, and what is said when it fails. */
 #include <errno.h>
+#include <malloc.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "gateway_world.h"
@@ -18,7 +20,9 @@
 	"listeners: [{name: web, address: 127.0.0.1, port: 80}]\n"                 \
 	"clusters: [{name: app, endpoints: [\"127.0.0.1:$0\"], tls: {" tls "}}]\n" \
 	"routes: [{name: all, cluster: app}]\n"
-#define A_EXAMPLE CONF("ca: /ca.pem, server_name: a.example")
+#define LARGE	   (24U << 20)
+#define MEMORY_MAX (512U << 10)
+#define A_EXAMPLE  CONF("ca: /ca.pem, server_name: a.example")
 
 /* OpenSSL's server at an endpoint, one connection at a time. */
 struct server {
@@ -66,11 +70,10 @@ static void server_init(struct server *s, const struct tls_pem *pem)
 }
 
 /* 1 done, 0 refused. */
-static int server_accept(struct server *s, struct world *w)
+static int server_shake(struct server *s, struct world *w)
 {
 	int ret = -1, why = SSL_ERROR_WANT_READ;
 
-	peer_accept(&s->peer, w, 0);
 	s->ssl = SSL_new(s->ctx);
 	SSL_set_fd(s->ssl, s->peer.fd);
 	WORLD_WAIT(w, ({
@@ -81,6 +84,12 @@ static int server_accept(struct server *s, struct world *w)
 		   }));
 	s->len = 0;
 	return ret == 1;
+}
+
+static int server_accept(struct server *s, struct world *w)
+{
+	peer_accept(&s->peer, w, 0);
+	return server_shake(s, w);
 }
 
 static bool has_head(struct server *s)
@@ -454,6 +463,99 @@ static void an_end_without_a_good_bye_is_no_end_of_a_body(void **state)
 	}
 }
 
+/* Who the client is goes in front of the handshake, in clear. */
+static void a_proxy_header_comes_before_tls(void **state)
+{
+	struct tls_pair ca = trust(&tls_pems.ecdsa);
+	struct world w = { .authority = &ca };
+	struct server s;
+	struct peer client;
+	char line[108];
+	size_t n = 0;
+
+	(void)state;
+	world_start(&w, "listeners: [{name: web, address: 127.0.0.1, port: 80}]\n"
+			"clusters: [{name: app, endpoints: [\"127.0.0.1:$0\"], proxy_protocol: v1,"
+			" tls: {ca: /ca.pem, server_name: a.example}}]\n"
+			"routes: [{name: all, cluster: app}]\n");
+	server_init(&s, &tls_pems.ecdsa);
+	peer_connect(&client, &w);
+	ask(&client, "x");
+	peer_accept(&s.peer, &w, 0);
+	WORLD_WAIT(&w, (n += recv(s.peer.fd, line + n, 1, 0) == 1, n && line[n - 1] == '\n'));
+	assert_memory_equal(line, "PROXY TCP4 127.0.0.1 127.0.0.1 ", 31);
+	assert_int_equal(server_shake(&s, &w), 1);
+	server_head(&s);
+	server_say(&s, OK);
+	expect_ok(&client);
+	exchange(&client, &s, "x");
+	peer_close(&client);
+	server_clear(&s);
+	world_stop(&w);
+}
+
+static size_t heap(void)
+{
+	struct mallinfo2 info = mallinfo2();
+
+	return info.uordblks + info.hblkhd;
+}
+
+/*
+ * Two buffers of 64 KiB each way on either side, and what TLS keeps beside them: encrypted bytes of
+ * one read, and those that wait for the socket.
+ */
+static void a_body_through_tls_takes_bounded_memory(void **state)
+{
+	struct tls_pair ca = trust(&tls_pems.ecdsa);
+	struct world w = { .authority = &ca };
+	static char piece[16384];
+	size_t before, sent = 0, got = 0, most = 0;
+	struct server s;
+	struct peer client;
+	char text[100];
+
+	(void)state;
+	world_start(&w, A_EXAMPLE);
+	server_init(&s, &tls_pems.ecdsa);
+	SSL_CTX_set_mode(s.ctx, SSL_MODE_ENABLE_PARTIAL_WRITE);
+	peer_connect(&client, &w);
+	ask(&client, "x");
+	assert_int_equal(server_accept(&s, &w), 1);
+	server_head(&s);
+	snprintf(text, sizeof(text), "HTTP/1.1 200 OK\r\nContent-Length: %u\r\n\r\n", LARGE);
+	server_say(&s, text);
+	peer_head(&client);
+	before = heap();
+	/* nothing is read until the endpoint is stuck, then all of it */
+	for (int stuck = 0; stuck < 50;) {
+		int n = SSL_write(s.ssl, piece, sizeof(piece));
+
+		stuck = n > 0 ? 0 : stuck + 1;
+		sent += n > 0 ? (size_t)n : 0;
+		world_turn(&w);
+		assert_true(sent < LARGE);
+		most = heap() > before + most ? heap() - before : most;
+	}
+	while (got < LARGE) {
+		size_t left = LARGE - sent < sizeof(piece) ? LARGE - sent : sizeof(piece);
+		int n = left ? SSL_write(s.ssl, piece, (int)left) : 0;
+		ssize_t in = recv(client.fd, text, sizeof(text), MSG_TRUNC | MSG_DONTWAIT);
+
+		sent += n > 0 ? (size_t)n : 0;
+		for (; in > 0; in = recv(client.fd, NULL, 1 << 20, MSG_TRUNC | MSG_DONTWAIT))
+			got += (size_t)in;
+		world_turn(&w);
+		most = heap() > before + most ? heap() - before : most;
+	}
+	assert_int_equal(got, LARGE);
+	if (most > MEMORY_MAX)
+		fail_msg("%zu bytes", most);
+	peer_close(&client);
+	server_clear(&s);
+	world_stop(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -465,6 +567,8 @@ int main(void)
 		cmocka_unit_test(without_verification_any_certificate_does),
 		cmocka_unit_test(our_certificate_is_shown_and_replaced_live),
 		cmocka_unit_test(connections_are_used_again_only_for_the_host_they_were_made_for),
+		cmocka_unit_test(a_proxy_header_comes_before_tls),
+		cmocka_unit_test(a_body_through_tls_takes_bounded_memory),
 		cmocka_unit_test(an_end_without_a_good_bye_is_no_end_of_a_body),
 	};
 
