@@ -66,7 +66,7 @@ static bool is_forbidden(struct str name)
 /* The next line of what the body's reader has checked; false: there is none. */
 static bool next_line(struct str *lines, struct str *name, struct str *value)
 {
-	const char *colon = lines->len ? memchr(lines->ptr, ':', lines->len) : NULL;
+	const char *colon = lines->ptr ? memchr(lines->ptr, ':', lines->len) : NULL;
 	const char *end =
 		colon ? memchr(colon, '\r', lines->len - (size_t)(colon - lines->ptr)) : NULL;
 

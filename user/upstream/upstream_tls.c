@@ -38,8 +38,10 @@ static int tls_new(const struct conf_upstream_tls *conf, const struct tls_client
 	struct upstream_tls *t = calloc(1, sizeof(*t));
 	int code;
 
-	if (!t)
-		return errmsg_set(err, -ENOMEM, "no memory for a TLS context");
+	if (!t) {
+		errmsg_set(err, -ENOMEM, "no memory for a TLS context");
+		return -ENOMEM;
+	}
 	t->refs = 1;
 	t->name_from_request = conf->name_from == CONF_TLS_NAME_REQUEST;
 	code = tls_client_new_from(setup, &t->client, err);
