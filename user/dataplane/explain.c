@@ -13,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/cleanup.h"
 #include "base/clock.h"
 #include "dataplane_state.h"
 #include "program.h"
@@ -174,21 +173,18 @@ static int ask(struct dataplane *dp, struct loop *loop, const struct explain_que
 int explain_run(struct dataplane *dp, struct loop *loop, const struct explain_question *q,
 		struct explain_answer *ret, struct errmsg *err)
 {
-	CLEANUP_FREE uint8_t *frame = NULL;
+	const uint8_t *frame = q->frame;
 	struct explain_question untagged = *q;
 	int e;
 
-	if (!has_tag(q))
+	if (!has_tag(q) || q->bytes > sizeof(ret->frame))
 		return ask(dp, loop, q, ret, err);
-	frame = malloc(q->bytes);
-	if (!frame)
-		return -ENOMEM;
-	memcpy(frame, q->frame, 2 * ETHER_ADDR_LEN);
+	/* The kernel has read it before it writes what leaves. */
+	untagged.frame = ret->frame;
 	untagged.bytes -= EXPLAIN_TAG_BYTES;
-	memcpy(frame + 2 * ETHER_ADDR_LEN,
-	       (const uint8_t *)q->frame + 2 * ETHER_ADDR_LEN + EXPLAIN_TAG_BYTES,
+	memcpy(ret->frame, frame, 2 * ETHER_ADDR_LEN);
+	memcpy(ret->frame + 2 * ETHER_ADDR_LEN, frame + 2 * ETHER_ADDR_LEN + EXPLAIN_TAG_BYTES,
 	       untagged.bytes - 2 * ETHER_ADDR_LEN);
-	untagged.frame = frame;
 	e = ask(dp, loop, &untagged, ret, err);
 	if (!e)
 		put_tag(q, ret);
