@@ -51,7 +51,7 @@ static const struct conf_row tls_rows[] = {
 	{ .name = "server_name",
 	  TLS(server_name),
 	  .type = &conf_type_host,
-	  .def_help = "the endpoint's name or address",
+	  .def_help = "the endpoint's address",
 	  .help = "Name to ask for (SNI) and to find in the certificate. An address is not asked "
 		  "for, and looked for among the certificate's addresses." },
 	{ .name = "name_from",
