@@ -44,7 +44,11 @@ static void note(struct h2_head *h, int err, const char *why)
 
 static struct str text_of(const struct h2_head *h, const struct str_range *r)
 {
-	return (struct str) { r->len ? buf_head(&h->pseudo) + r->at : "", r->len };
+	const char *all = buf_head(&h->pseudo);
+
+	if (!all || !r->len)
+		return (struct str) { "", 0 };
+	return (struct str) { all + r->at, r->len };
 }
 
 static void take_pseudo(struct h2_head *h, struct str_range *r, struct str value)
