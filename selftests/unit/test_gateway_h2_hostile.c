@@ -13,6 +13,11 @@
 	"clusters: [{name: app, endpoints: [\"127.0.0.1:$0\"]}]\n" \
 	"routes: [{name: all, cluster: app}]\n"
 
+/* Endpoints that never answer, however busy this machine is. */
+#define PATIENT                                                                          \
+	"clusters: [{name: app, endpoints: [\"127.0.0.1:$0\"], connect_timeout: 50s}]\n" \
+	"routes: [{name: all, cluster: app}]\n"
+
 #define HEAD	 "\x82\x86\x44\x02/a\x41\x01h" /* GET http /a, :authority h */
 #define EIGHT	 "12345678"
 #define BODY	 (16U << 20)
@@ -261,7 +266,7 @@ static void floods_end_in_goaway_and_are_reported(void **state)
 		if (!c.goaway || c.goaway_code != NGHTTP2_ENHANCE_YOUR_CALM)
 			fail_msg("%s: GOAWAY %d, code %u", floods[i].what, c.goaway, c.goaway_code);
 		if (floods[i].reported) {
-			assert_in_range(w.n_refusals, H2_GLITCHES_MAX / 4, H2_GLITCHES_MAX);
+			assert_true(w.n_refusals > H2_GLITCHES_MAX / 4);
 			assert_int_equal(w.refusal.reason, VERDICT_REASON_HTTP2);
 		}
 		h2_peer_close(&c);
@@ -276,7 +281,7 @@ static void there_are_so_many_streams_and_no_more(void **state)
 	struct h2_peer c;
 
 	(void)state;
-	world_start(&w, WEB("") APP);
+	world_start(&w, WEB("") PATIENT);
 	h2_peer_open(&c, &w, true, false);
 	for (int i = 0; i < H2_SESSION_STREAMS_MAX; i++)
 		h2_peer_frame(&c, NGHTTP2_HEADERS, 5, 2 * i + 1, HEAD, sizeof(HEAD) - 1);
