@@ -302,40 +302,41 @@ static void a_reset_of_the_client_cancels_its_request_alone(void **state)
 	stop(&s);
 }
 
+static char long_path[400], long_value[3000];
+static const struct {
+	const char *what;
+	const char *fields[20];
+	int status;
+} limit_rows[] = {
+	{ "a path that is too long",
+	  { ":method", "GET", ":scheme", "http", ":path", long_path, ":authority", "h" },
+	  414 },
+	{ "fields that are too long",
+	  { ":method", "GET", ":scheme", "http", ":path", "/a", ":authority", "h", "x",
+	    long_value },
+	  431 },
+	{ "a body that is too long",
+	  { ":method", "POST", ":scheme", "http", ":path", "/a", ":authority", "h",
+	    "content-length", "101" },
+	  413 },
+	{ "no route",
+	  { ":method", "GET", ":scheme", "http", ":path", "/c", ":authority", "h" },
+	  404 },
+	{ "CONNECT", { ":method", "CONNECT", ":authority", "h:443" }, 501 },
+	{ "TRACE",
+	  { ":method", "TRACE", ":scheme", "http", ":path", "/a", ":authority", "h" },
+	  405 },
+	{ "a path that leaves the root",
+	  { ":method", "GET", ":scheme", "http", ":path", "/a%2f", ":authority", "h" },
+	  400 },
+	{ "OPTIONS of the server",
+	  { ":method", "OPTIONS", ":scheme", "http", ":path", "*", ":authority", "h" },
+	  204 },
+};
+
 static void limits_are_answered_as_in_http1(void **state)
 {
-	static char long_path[400], long_value[3000];
 	static const char *many[2 * 80 + 1];
-	static const struct {
-		const char *what;
-		const char *fields[20];
-		int status;
-	} rows[] = {
-		{ "a path that is too long",
-		  { ":method", "GET", ":scheme", "http", ":path", long_path, ":authority", "h" },
-		  414 },
-		{ "fields that are too long",
-		  { ":method", "GET", ":scheme", "http", ":path", "/a", ":authority", "h", "x",
-		    long_value },
-		  431 },
-		{ "a body that is too long",
-		  { ":method", "POST", ":scheme", "http", ":path", "/a", ":authority", "h",
-		    "content-length", "101" },
-		  413 },
-		{ "no route",
-		  { ":method", "GET", ":scheme", "http", ":path", "/c", ":authority", "h" },
-		  404 },
-		{ "CONNECT", { ":method", "CONNECT", ":authority", "h:443" }, 501 },
-		{ "TRACE",
-		  { ":method", "TRACE", ":scheme", "http", ":path", "/a", ":authority", "h" },
-		  405 },
-		{ "a path that leaves the root",
-		  { ":method", "GET", ":scheme", "http", ":path", "/a%2f", ":authority", "h" },
-		  400 },
-		{ "OPTIONS of the server",
-		  { ":method", "OPTIONS", ":scheme", "http", ":path", "*", ":authority", "h" },
-		  204 },
-	};
 	static struct side s;
 	struct h2_answer *a;
 	int32_t id;
@@ -345,15 +346,16 @@ static void limits_are_answered_as_in_http1(void **state)
 	memset(long_value, 'x', sizeof(long_value) - 1);
 	start(&s, WEB(", max_uri_bytes: 300, max_header_bytes: 2KiB, max_body_bytes: 100,"
 		      " max_headers: 50") APP);
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		id = h2_peer_submit(&s.c, rows[i].fields, strcmp(rows[i].fields[1], "POST") != 0);
+	for (size_t i = 0; i < sizeof(limit_rows) / sizeof(limit_rows[0]); i++) {
+		id = h2_peer_submit(&s.c, limit_rows[i].fields,
+				    strcmp(limit_rows[i].fields[1], "POST") != 0);
 		a = h2_peer_answer(&s.c, id);
 		H2_WAIT(&s.c, a->closed);
-		if (a->status != rows[i].status)
-			fail_msg("%s: %d", rows[i].what, a->status);
+		if (a->status != limit_rows[i].status)
+			fail_msg("%s: %d", limit_rows[i].what, a->status);
 		assert_int_equal(a->code, 0);
 	}
-	memcpy(many, rows[3].fields, 8 * sizeof(many[0]));
+	memcpy(many, limit_rows[3].fields, 8 * sizeof(many[0]));
 	for (size_t i = 8; i < 160; i += 2) {
 		many[i] = "x";
 		many[i + 1] = "y";

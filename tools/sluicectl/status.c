@@ -13,14 +13,10 @@ static const struct table_column devices[] = {
 	{ 0 },
 };
 static const struct table_column workers[] = {
-	{ "WORKER", "slot" },
-	{ "PID", "pid" },
-	{ "REVISION", "revision" },
-	{ "CONNECTIONS", "connections" },
-	{ "RESTARTS", "restarts" },
-	{ "OVERLOAD", "overload" },
-	{ "LEAVING", "leaving" },
-	{ 0 },
+	{ "WORKER", "slot" },	    { "PID", "pid" },
+	{ "REVISION", "revision" }, { "CONNECTIONS", "connections" },
+	{ "RESTARTS", "restarts" }, { "OVERLOAD", "overload" },
+	{ "LEAVING", "leaving" },   { 0 },
 };
 static const struct table_column maps[] = {
 	{ "MAP", "map" },
