@@ -60,7 +60,7 @@ def arguments():
     parser.add_argument("--suite", default="", help="comma separated: " + " ".join(suites.SUITES))
     parser.add_argument("--match", default="", help="run programs whose SUITE/NAME has this in it")
     parser.add_argument("--long", action="store_true", help="full sizes, no time budget")
-    parser.add_argument("--fuzz-s", type=int, default=4, help="seconds for each fuzz target")
+    parser.add_argument("--fuzz-s", type=int, default=3, help="seconds for each fuzz target")
     parser.add_argument("--deadline", type=float, default=0, help="UNIX time after which none starts")
     parser.add_argument("--again", type=int, default=AGAIN, metavar="N",
                         help="where at most N programs failed, run them once more (%(default)s)")
