@@ -12,7 +12,8 @@
 /* Of two generations: in an upgrade the workers of the old program serve their connections to the end
  * in one half, those of the new one begin in the other. */
 #define MESSAGE_SLOTS_MAX (2 * MESSAGE_WORKERS_MAX)
-/* Of the messages and revisions of workers: workers of another one are told to leave, and no more. */
+/* Of the messages of workers, and of revisions (REVISION_MAGIC): raised with either. Workers of another
+ * one are told to leave, and no more. */
 #define MESSAGE_FORMAT 1
 _Static_assert(sizeof(((struct errmsg *)0)->text) == MESSAGE_PATH_MAX, "errors travel as paths");
 

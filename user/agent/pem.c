@@ -172,7 +172,9 @@ static void check_auth(const struct conf_listener *l, const struct pem_source *s
 	buf_init(&files, 4 * HOST_FILES_PEM_MAX_BYTES);
 	if (read_auth(l, source, &files, &authorities, errors)) {
 		authorities.certificate = buf_head(&files);
-		authorities.key = authorities.certificate + authorities.certificate_len;
+		/* buf_head: NULL of an empty one */
+		if (authorities.certificate)
+			authorities.key = authorities.certificate + authorities.certificate_len;
 		try_policy(l, &authorities, errors);
 	}
 	buf_clear(&files);
