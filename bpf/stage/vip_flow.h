@@ -36,9 +36,8 @@ struct {
 		values, struct {
 			__uint(type, BPF_MAP_TYPE_HASH);
 			__uint(max_entries, 1);
-			__uint(key_size,
-			       sizeof(struct flow_key)); /* clang 14 loses types in here */
-			__uint(value_size, sizeof(struct vip_flow));
+			__type(key, struct flow_key);
+			__type(value, struct vip_flow);
 		});
 } vip_flow_old SEC(".maps");
 

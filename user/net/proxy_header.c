@@ -305,13 +305,13 @@ static size_t encode_v2(const struct proxy_header *h, uint8_t *ret)
 {
 	uint16_t ports[2] = { htons(h->source_port), htons(h->destination_port) };
 	bool v4 = is_v4(h);
-	size_t skip = v4 ? 12 : 0, at = put(ret, 0, v2_begin, sizeof(v2_begin));
+	size_t skip = v4 ? 12 : 0, at = V2_FIXED;
 
+	memcpy(ret, v2_begin, sizeof(v2_begin));
 	ret[12] = h->announced ? V2_PROXY : V2_LOCAL;
 	ret[13] = !h->announced ? V2_UNSPEC : v4 ? V2_TCP4 : V2_TCP6;
 	ret[14] = 0;
 	ret[15] = !h->announced ? 0 : v4 ? V2_INET_BYTES : V2_INET6_BYTES;
-	at = V2_FIXED;
 	if (!h->announced)
 		return at;
 	at = put(ret, at, h->source.b + skip, sizeof(h->source.b) - skip);
