@@ -218,16 +218,33 @@ void nat_lab_check_sums(const struct packet *p, bool v6, uint8_t proto)
 	assert_true(nat_lab_sums_up(p, v6, proto));
 }
 
+/* With the types of the one that there is: by these Linux before 6.3 tells what is alike. */
+static int make_alike(int fd)
+{
+	struct bpf_map_info info = { 0 };
+	uint32_t info_bytes = sizeof(info);
+	LIBBPF_OPTS(bpf_map_create_opts, opts);
+	int alike;
+
+	assert_int_equal(bpf_obj_get_info_by_fd(fd, &info, &info_bytes), 0);
+	opts.btf_fd = (uint32_t)bpf_btf_get_fd_by_id(info.btf_id);
+	opts.btf_key_type_id = info.btf_key_type_id;
+	opts.btf_value_type_id = info.btf_value_type_id;
+	alike = bpf_map_create(info.type, info.name, info.key_size, info.value_size,
+			       info.max_entries, &opts);
+	assert_true(alike >= 0);
+	close((int)opts.btf_fd);
+	return alike;
+}
+
 void nat_lab_make_tuples_old(struct plane *p)
 {
 	const int from = plane_map(p, "nat_tuple");
-	int old = bpf_map_create(BPF_MAP_TYPE_HASH, "nat_tuple", sizeof(struct flow_key),
-				 sizeof(struct nat_ref), 2 * NAT_LAB_FLOWS, NULL);
+	int old = make_alike(from);
 	uint32_t zero = 0;
 	struct flow_key key;
 	struct nat_ref ref;
 
-	assert_true(old >= 0);
 	while (bpf_map_get_next_key(from, NULL, &key) == 0) {
 		assert_int_equal(bpf_map_lookup_elem(from, &key, &ref), 0);
 		assert_int_equal(bpf_map_update_elem(old, &key, &ref, BPF_ANY), 0);
