@@ -147,8 +147,7 @@ static void start(struct h2_head *h)
 		     "bad authority");
 }
 
-/* RFC 9113 s8.2.2: of the connection, where there is none to speak of. */
-static bool is_of_connection(enum http_name known)
+bool h2_is_of_connection(enum http_name known)
 {
 	switch (known) {
 	case HTTP_NAME_CONNECTION:
@@ -176,7 +175,7 @@ static int check_field(struct h2_head *h, enum http_name known, struct str name,
 {
 	if (has_upper(name))
 		refuse(h, 400, "field name with a capital");
-	else if (is_of_connection(known))
+	else if (h2_is_of_connection(known))
 		refuse(h, 400, "field of the connection");
 	else if (known == HTTP_NAME_TE && !str_ieq(value, STR_LIT("trailers")))
 		refuse(h, 400, "TE is not trailers");

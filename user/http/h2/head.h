@@ -39,3 +39,6 @@ int h2_head_add(struct h2_head *h, struct str name, struct str value);
  * h2_head_clear, or -EPROTO and how to answer. A body of unknown length is HTTP_BODY_CHUNKED.
  */
 int h2_head_end(struct h2_head *h, bool body, struct http_head *ret, struct h1_error *err);
+
+/* A field of the connection (RFC 9113 s8.2.2): there is none to speak of, requests must not have it. */
+bool h2_is_of_connection(enum http_name name);

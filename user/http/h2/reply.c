@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "../message.h"
+#include "head.h"
 
 #define STATUS_AT  9 /* behind "HTTP/1.1 " */
 #define STATUS_LEN 3
@@ -26,21 +27,6 @@ static void lower(char *name, size_t len)
 	}
 }
 
-/* RFC 9113 s8.2.2 */
-static bool is_of_connection(struct str name)
-{
-	switch (http_name_of(name)) {
-	case HTTP_NAME_CONNECTION:
-	case HTTP_NAME_KEEP_ALIVE:
-	case HTTP_NAME_PROXY_CONNECTION:
-	case HTTP_NAME_TRANSFER_ENCODING:
-	case HTTP_NAME_UPGRADE:
-		return true;
-	default:
-		return false;
-	}
-}
-
 /* One line of len bytes, its CRLF not among them. 1: a field, 0: left out, -EINVAL. */
 static int line(char *p, size_t len, nghttp2_nv *ret)
 {
@@ -50,7 +36,7 @@ static int line(char *p, size_t len, nghttp2_nv *ret)
 	if (!colon || colon == p)
 		return -EINVAL;
 	name_len = (size_t)(colon - p);
-	if (is_of_connection((struct str) { p, name_len }))
+	if (h2_is_of_connection(http_name_of((struct str) { p, name_len })))
 		return 0;
 	skip = name_len + 1;
 	while (skip < len && (p[skip] == ' ' || p[skip] == '\t'))
