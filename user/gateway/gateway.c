@@ -193,8 +193,6 @@ void gateway_drain(struct gateway *g, void (*on_drained_fn)(void *ctx), void *ct
 	if (g->current)
 		timer_start(g->env.loop, &g->drain_timer, g->current->conf->agent.drain_timeout_ms);
 	conn_close_idle(g, NULL);
-	if (!g->n_conns)
-		loop_defer(g->env.loop, &g->drained);
 }
 
 void gateway_retire(struct gateway *g, void (*on_drained_fn)(void *ctx), void *ctx)
