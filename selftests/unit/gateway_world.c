@@ -368,6 +368,30 @@ void peer_expect_silence(struct peer *p)
 			 p->ended ? " and the end" : "");
 }
 
+void peer_expect_problem(struct peer *p, const char *status_line, const char *code)
+{
+	const char *head = peer_head(p);
+	size_t n = strtoul(head_field(head, "Content-Length"), NULL, 10);
+
+	if (strncmp(head, status_line, strlen(status_line)) != 0)
+		fail_msg("expected %s, got %s", status_line, head);
+	assert_non_null(strstr(head_field(head, "Proxy-Status"), code));
+	assert_string_equal(head_field(head, "Content-Type"), "application/problem+json");
+	WORLD_WAIT(p->w, (peer_receive(p), p->len >= n));
+	assert_non_null(strstr(p->data, code));
+	peer_take(p, n);
+}
+
+void peer_warm_up(struct peer *p, struct peer *e)
+{
+	peer_send(p, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+	peer_accept(e, p->w, 0);
+	peer_head(e);
+	peer_send(e, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+	peer_head(p);
+	peer_expect(p, "ok");
+}
+
 void peer_close(struct peer *p)
 {
 	if (p->fd >= 0)

@@ -94,6 +94,10 @@ void peer_expect(struct peer *p, const char *text);
 void peer_take(struct peer *p, size_t n); /* wait for n bytes and drop them */
 void peer_expect_end(struct peer *p);	  /* nothing more, and the end */
 void peer_expect_silence(struct peer *p); /* nothing after the loop has come to rest */
+/* Take an answer of the gateway's own that begins so and has this code in field and body. */
+void peer_expect_problem(struct peer *p, const char *status_line, const char *code);
+/* Have one request of client p served by endpoint 0, whose end is e, so that a connection is kept. */
+void peer_warm_up(struct peer *p, struct peer *e);
 void peer_close(struct peer *p);
 void peer_reset(struct peer *p); /* by RST */
 

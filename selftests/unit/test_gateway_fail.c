@@ -34,31 +34,6 @@ static void refuse_connections(struct world *w, int endpoint)
 	w->endpoint_fd[endpoint] = -1;
 }
 
-static void expect_problem(struct peer *c, const char *status_line, const char *code)
-{
-	const char *head = peer_head(c);
-	size_t n = strtoul(head_field(head, "Content-Length"), NULL, 10);
-
-	if (strncmp(head, status_line, strlen(status_line)) != 0)
-		fail_msg("expected %s, got %s", status_line, head);
-	assert_non_null(strstr(head_field(head, "Proxy-Status"), code));
-	assert_string_equal(head_field(head, "Content-Type"), "application/problem+json");
-	WORLD_WAIT(c->w, (peer_receive(c), c->len >= n));
-	assert_non_null(strstr(c->data, code));
-	peer_take(c, n);
-}
-
-/* Serve one request, so that a connection is kept. */
-static void warm_up(struct peer *c, struct peer *e)
-{
-	peer_send(c, GET);
-	peer_accept(e, c->w, 0);
-	peer_head(e);
-	peer_send(e, OK);
-	peer_head(c);
-	peer_expect(c, "ok");
-}
-
 static void an_endpoint_that_refuses_is_502(void **state)
 {
 	struct world w = { 0 };
@@ -68,10 +43,10 @@ static void an_endpoint_that_refuses_is_502(void **state)
 	start(&w, &c, ONE);
 	refuse_connections(&w, 0);
 	peer_send(&c, GET);
-	expect_problem(&c, "HTTP/1.1 502 ", "connect_failed");
+	peer_expect_problem(&c, "HTTP/1.1 502 ", "connect_failed");
 	/* the client's connection is none the worse */
 	peer_send(&c, GET);
-	expect_problem(&c, "HTTP/1.1 502 ", "connect_failed");
+	peer_expect_problem(&c, "HTTP/1.1 502 ", "connect_failed");
 	peer_close(&c);
 	world_stop(&w);
 }
@@ -126,7 +101,7 @@ static void responses_that_are_no_http_are_502(void **state)
 		peer_accept(&e, &w, 0);
 		peer_head(&e);
 		peer_send(&e, cases[i]);
-		expect_problem(&c, "HTTP/1.1 502 ", "response_malformed");
+		peer_expect_problem(&c, "HTTP/1.1 502 ", "response_malformed");
 		peer_expect_end(&e);
 		peer_close(&e);
 		peer_close(&c);
@@ -149,7 +124,7 @@ static void a_response_head_without_end_is_502(void **state)
 	WORLD_WAIT(&w,
 		   (sent += peer_try_send(&e, "aaaaaaaaaaaaaaaa", 16), peer_receive(&c), c.len));
 	assert_true(sent < 1 << 20);
-	expect_problem(&c, "HTTP/1.1 502 ", "response_");
+	peer_expect_problem(&c, "HTTP/1.1 502 ", "response_");
 	peer_close(&e);
 	peer_close(&c);
 	world_stop(&w);
@@ -190,7 +165,7 @@ static void an_endpoint_that_is_too_slow_is_504(void **state)
 	peer_send(&c, GET);
 	peer_accept(&e, &w, 0);
 	peer_head(&e);
-	expect_problem(&c, "HTTP/1.1 504 ", "response_timeout");
+	peer_expect_problem(&c, "HTTP/1.1 504 ", "response_timeout");
 	peer_expect_end(&e); /* it is not waited for any more */
 	peer_close(&e);
 	peer_close(&c);
@@ -216,7 +191,7 @@ static void a_connect_that_hangs_is_504(void **state)
 		w.port = port;
 	}
 	peer_send(&c, GET);
-	expect_problem(&c, "HTTP/1.1 504 ", "connect_timeout");
+	peer_expect_problem(&c, "HTTP/1.1 504 ", "connect_timeout");
 	peer_close(&fill[0]);
 	peer_close(&c);
 	world_stop(&w);
@@ -255,7 +230,7 @@ static void slow_clients_cost_a_slot_for_a_while_only(void **state)
 	/* half a head */
 	peer_connect(&c, &w);
 	peer_send(&c, "GET / HTTP/1.1\r\nHo");
-	expect_problem(&c, "HTTP/1.1 408 ", "client_timeout");
+	peer_expect_problem(&c, "HTTP/1.1 408 ", "client_timeout");
 	peer_expect_end(&c);
 	peer_close(&c);
 	/* half a body */
@@ -264,7 +239,7 @@ static void slow_clients_cost_a_slot_for_a_while_only(void **state)
 	peer_accept(&e, &w, 0);
 	peer_head(&e);
 	peer_expect(&e, "abc");
-	expect_problem(&c, "HTTP/1.1 408 ", "client_timeout");
+	peer_expect_problem(&c, "HTTP/1.1 408 ", "client_timeout");
 	peer_expect_end(&c);
 	peer_expect_end(&e);
 	peer_close(&e);
@@ -272,7 +247,7 @@ static void slow_clients_cost_a_slot_for_a_while_only(void **state)
 	/* half of a body that nobody wants */
 	peer_connect(&c, &w);
 	peer_send(&c, "POST /%zz HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nabc");
-	expect_problem(&c, "HTTP/1.1 400 ", "uri_invalid");
+	peer_expect_problem(&c, "HTTP/1.1 400 ", "uri_invalid");
 	peer_expect_end(&c);
 	peer_close(&c);
 	WORLD_WAIT(&w, gateway_connections(w.gateway) == 0);
@@ -361,7 +336,7 @@ static void more_than_the_endpoints_may_have_is_503(void **state)
 	peer_accept(&e, &w, 0);
 	peer_head(&e);
 	peer_send(&c2, GET);
-	expect_problem(&c2, "HTTP/1.1 503 ", "overflow");
+	peer_expect_problem(&c2, "HTTP/1.1 503 ", "overflow");
 	peer_send(&e, OK);
 	peer_head(&c);
 	peer_expect(&c, "ok");
@@ -387,7 +362,7 @@ static void a_cluster_whose_endpoints_are_drained_is_503(void **state)
 	      "clusters: [{name: app, endpoints: [{address: \"127.0.0.1:$0\", weight: 0}]}]\n"
 	      "routes: [{name: all, cluster: app}]\n");
 	peer_send(&c, GET);
-	expect_problem(&c, "HTTP/1.1 503 ", "no_endpoint");
+	peer_expect_problem(&c, "HTTP/1.1 503 ", "no_endpoint");
 	peer_close(&c);
 	world_stop(&w);
 }
@@ -402,7 +377,7 @@ static void kept_connections_end_by_their_timeout(void **state)
 	      "listeners: [{name: web, address: 127.0.0.1, port: 80}]\n"
 	      "clusters: [{name: app, endpoints: [\"127.0.0.1:$0\"], idle_timeout: 30ms}]\n"
 	      "routes: [{name: all, cluster: app}]\n");
-	warm_up(&c, &e);
+	peer_warm_up(&c, &e);
 	peer_expect_end(&e);
 	peer_close(&e);
 	peer_close(&c);

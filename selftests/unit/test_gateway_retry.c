@@ -22,31 +22,6 @@ static void start(struct world *w, struct peer *client, const char *yaml)
 	peer_connect(client, w);
 }
 
-static void expect_problem(struct peer *c, const char *status_line, const char *code)
-{
-	const char *head = peer_head(c);
-	size_t n = strtoul(head_field(head, "Content-Length"), NULL, 10);
-
-	if (strncmp(head, status_line, strlen(status_line)) != 0)
-		fail_msg("expected %s, got %s", status_line, head);
-	assert_non_null(strstr(head_field(head, "Proxy-Status"), code));
-	assert_string_equal(head_field(head, "Content-Type"), "application/problem+json");
-	WORLD_WAIT(c->w, (peer_receive(c), c->len >= n));
-	assert_non_null(strstr(c->data, code));
-	peer_take(c, n);
-}
-
-/* Serve one request, so that a connection is kept. */
-static void warm_up(struct peer *c, struct peer *e)
-{
-	peer_send(c, GET);
-	peer_accept(e, c->w, 0);
-	peer_head(e);
-	peer_send(e, OK);
-	peer_head(c);
-	peer_expect(c, "ok");
-}
-
 static void a_kept_connection_that_died_is_no_failure(void **state)
 {
 	struct world w = { 0 };
@@ -55,7 +30,7 @@ static void a_kept_connection_that_died_is_no_failure(void **state)
 
 	(void)state;
 	start(&w, &c, ONE);
-	warm_up(&c, &e);
+	peer_warm_up(&c, &e);
 	/* closed before the request: seen when it is taken from the pool */
 	peer_close(&e);
 	peer_send(&c, GET);
@@ -86,11 +61,11 @@ static void a_post_that_was_sent_is_never_sent_again(void **state)
 
 	(void)state;
 	start(&w, &c, ONE);
-	warm_up(&c, &e);
+	peer_warm_up(&c, &e);
 	peer_send(&c, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n");
 	peer_head(&e);
 	peer_close(&e);
-	expect_problem(&c, "HTTP/1.1 502 ", "upstream_reset");
+	peer_expect_problem(&c, "HTTP/1.1 502 ", "upstream_reset");
 	assert_false(peer_try_accept(&e2, &w, 0));
 	peer_close(&c);
 	world_stop(&w);
@@ -104,7 +79,7 @@ static void a_post_of_which_nothing_was_sent_goes_by_another_connection(void **s
 
 	(void)state;
 	start(&w, &c, ONE);
-	warm_up(&c, &e);
+	peer_warm_up(&c, &e);
 	peer_close(&e);
 	peer_send(&c, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc");
 	peer_accept(&e, &w, 0);
@@ -126,7 +101,7 @@ static void what_is_sent_again_is_the_same_to_the_byte(void **state)
 
 	(void)state;
 	start(&w, &c, ONE);
-	warm_up(&c, &e);
+	peer_warm_up(&c, &e);
 	/* no body of its own: the next request behind it is not taken for one */
 	peer_send(&c, "DELETE /x?y=%41 HTTP/1.1\r\nHost: h\r\nX-A: 1\r\nx-a: 2\r\n\r\n" GET);
 	first = strdup(peer_head(&e));
@@ -152,12 +127,12 @@ static void a_put_with_a_body_is_never_sent_again(void **state)
 
 	(void)state;
 	start(&w, &c, ONE);
-	warm_up(&c, &e);
+	peer_warm_up(&c, &e);
 	peer_send(&c, "PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc");
 	peer_head(&e);
 	peer_expect(&e, "abc");
 	peer_close(&e);
-	expect_problem(&c, "HTTP/1.1 502 ", "upstream_reset");
+	peer_expect_problem(&c, "HTTP/1.1 502 ", "upstream_reset");
 	assert_false(peer_try_accept(&e2, &w, 0));
 	peer_close(&c);
 	world_stop(&w);
@@ -170,13 +145,13 @@ static void nothing_is_sent_again_once_a_response_began(void **state)
 
 	(void)state;
 	start(&w, &c, ONE);
-	warm_up(&c, &e);
+	peer_warm_up(&c, &e);
 	peer_send(&c, GET);
 	peer_head(&e);
 	peer_send(&e, "HTTP/1.1 2");
 	peer_expect_silence(&c);
 	peer_close(&e);
-	expect_problem(&c, "HTTP/1.1 502 ", "upstream_reset");
+	peer_expect_problem(&c, "HTTP/1.1 502 ", "upstream_reset");
 	assert_false(peer_try_accept(&e2, &w, 0));
 	peer_close(&c);
 	world_stop(&w);
@@ -205,7 +180,7 @@ static void retries_stop_where_the_budget_ends(void **state)
 			peer_receive(&c);
 			c.len > 0;
 		}));
-		expect_problem(&c, "HTTP/1.1 502 ", "upstream_reset");
+		peer_expect_problem(&c, "HTTP/1.1 502 ", "upstream_reset");
 	}
 	/* 50 requests, 3 retries to begin with and 20 % of 50 */
 	assert_int_equal(asked, 50 + 3 + 10);
@@ -227,7 +202,7 @@ static void no_budget_is_no_retry(void **state)
 	peer_accept(&e, &w, 0);
 	peer_head(&e);
 	peer_close(&e);
-	expect_problem(&c, "HTTP/1.1 502 ", "upstream_reset");
+	peer_expect_problem(&c, "HTTP/1.1 502 ", "upstream_reset");
 	peer_close(&c);
 	world_stop(&w);
 }
